@@ -1,0 +1,56 @@
+//! A story: what links are about.
+//!
+//! Known within its site by its normalised address and, if given, its CMS id; other addresses are aliases.
+
+use jiff::Timestamp;
+
+/// An article's own id: opaque, ours, `a` and 12 code characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
+pub struct ArticleId(pub Box<str>);
+
+/// What the CMS or staff say of a story.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ArticleFacts {
+    /// Headline, at most 300 characters.
+    pub title: Option<String>,
+    /// Section ("World").
+    pub section: Option<String>,
+    /// Names of its authors, in order.
+    pub authors: Vec<String>,
+    /// When it was published.
+    pub published_at: Option<Timestamp>,
+    /// Address of its picture.
+    pub image: Option<String>,
+    /// BCP 47 language tag.
+    pub language: Option<String>,
+}
+
+/// A story as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Article {
+    /// Ours.
+    pub id: ArticleId,
+    /// The CMS's, if it was given.
+    pub cms_id: Option<String>,
+    /// Its normalised address.
+    pub url: String,
+    /// The host it lives on.
+    pub site: String,
+    /// What is known of it.
+    pub facts: ArticleFacts,
+    /// When it was first seen.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// 1 at first, each change adds 1.
+    pub version: u64,
+}
+
+/// Longest CMS id, in characters.
+pub const MAX_CMS_ID: usize = 200;
+/// Most authors of one article.
+pub const MAX_AUTHORS: usize = 20;
+/// Longest section or author name, in characters.
+pub const MAX_NAME: usize = 100;

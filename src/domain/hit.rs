@@ -1,0 +1,160 @@
+//! A hit: one redirect of an active link, with what is known of its request; never the address.
+//!
+//! A *missed* visit (a known link that is not open) goes the same way with its own class. Fields are what the
+//! journal keeps and what classification reads.
+
+use super::lane::Lane;
+
+/// What made a hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// A person.
+    Click,
+    /// An unfurl, a prefetch, a HEAD.
+    Preview,
+    /// Everything else automatic.
+    Bot,
+    /// A visit to a known link that is not open.
+    Missed,
+}
+
+impl Class {
+    /// The word in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::Click => "click",
+            Class::Preview => "preview",
+            Class::Bot => "bot",
+            Class::Missed => "missed",
+        }
+    }
+}
+
+/// How a link was followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Trigger {
+    /// The plain address.
+    Link,
+    /// The `.q` form that QR codes hold.
+    Qr,
+}
+
+impl Trigger {
+    /// The word in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Trigger::Link => "link",
+            Trigger::Qr => "qr",
+        }
+    }
+}
+
+/// Why a known link did not lead on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MissedReason {
+    /// Scheduled or reserved.
+    NotOpen,
+    /// Disabled by hand.
+    Disabled,
+    /// Past its `expires_at`.
+    Expired,
+    /// Its article was withdrawn.
+    Withdrawn,
+    /// Retired for good.
+    Retired,
+}
+
+impl MissedReason {
+    /// All of them, in the order of the reports.
+    pub const ALL: [MissedReason; 5] = [
+        MissedReason::NotOpen,
+        MissedReason::Disabled,
+        MissedReason::Expired,
+        MissedReason::Withdrawn,
+        MissedReason::Retired,
+    ];
+
+    /// The word in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MissedReason::NotOpen => "not_open",
+            MissedReason::Disabled => "disabled",
+            MissedReason::Expired => "expired",
+            MissedReason::Withdrawn => "withdrawn",
+            MissedReason::Retired => "retired",
+        }
+    }
+}
+
+/// What happened to the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Redirected to the target that the link got at this version (1 for its first).
+    Followed {
+        /// The link's version at which this target was set.
+        target: u32,
+    },
+    /// Not redirected to its target.
+    Missed(MissedReason),
+}
+
+/// Facts of a request that a class is made from, without the text fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Signals {
+    /// The method was HEAD.
+    pub head: bool,
+    /// `Sec-Purpose`, `Purpose` or `X-Moz` says prefetch or preview.
+    pub prefetch: bool,
+}
+
+/// One hit as the request path hands it to the journal; ordinals are the journal's to give.
+#[derive(Clone, Copy, Debug)]
+pub struct NewHit<'a> {
+    /// The lane of `code`.
+    pub lane: Lane,
+    /// The link's code in its own spelling, 1 to 64 bytes.
+    pub code: &'a str,
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// What happened.
+    pub outcome: Outcome,
+    /// How it was followed.
+    pub trigger: Trigger,
+    /// Method and purpose.
+    pub signals: Signals,
+    /// `User-Agent`, at most [`MAX_TEXT`] bytes are kept.
+    pub user_agent: &'a [u8],
+    /// `Referer`, cut to scheme and host by the caller, at most [`MAX_TEXT`] bytes are kept.
+    pub referrer: &'a [u8],
+}
+
+/// Longest text field kept in a record, in bytes.
+pub const MAX_TEXT: usize = 1024;
+
+/// One hit as read back from the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit<'a> {
+    /// The lane of `code`.
+    pub lane: Lane,
+    /// Its number in (stream, lane), from 1.
+    pub lane_ordinal: u64,
+    /// Its number in (stream, site lane), from 1.
+    pub site_ordinal: u64,
+    /// The link's code in its own spelling.
+    pub code: &'a str,
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// What happened.
+    pub outcome: Outcome,
+    /// How it was followed.
+    pub trigger: Trigger,
+    /// Method and purpose.
+    pub signals: Signals,
+    /// `User-Agent` as sent; not necessarily UTF-8.
+    pub user_agent: &'a [u8],
+    /// `Referer`, cut.
+    pub referrer: &'a [u8],
+}

@@ -1,0 +1,308 @@
+//! A link: a code, its target, who made it, and its life.
+//!
+//! Guarantees that a link's status follows from its fields and the time alone. Knows nothing of how it is kept.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::article::{Article, ArticleId};
+use super::code::Code;
+use super::hit::MissedReason;
+
+/// Most tags of a link, and the longest, in characters.
+pub const MAX_TAGS: usize = 20;
+/// Longest tag, in characters.
+pub const MAX_TAG: usize = 50;
+/// Longest title, in characters.
+pub const MAX_TITLE: usize = 300;
+/// Longest note or message, in characters.
+pub const MAX_NOTE: usize = 2_000;
+/// Longest channel or campaign name, in characters.
+pub const MAX_CHANNEL: usize = 50;
+/// Statuses a redirect may have.
+pub const REDIRECT_STATUSES: [u16; 4] = [301, 302, 307, 308];
+
+/// How a link was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// Through the API.
+    Api,
+    /// On a page.
+    Page,
+    /// By the bookmarklet.
+    Bookmarklet,
+    /// By the button on an article.
+    Button,
+    /// By an import.
+    Import,
+}
+
+impl Via {
+    /// The contract's spelling.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Via::Api => "api",
+            Via::Page => "page",
+            Via::Bookmarklet => "bookmarklet",
+            Via::Button => "button",
+            Via::Import => "import",
+        }
+    }
+
+    /// Reads the contract's spelling.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Via> {
+        [Via::Api, Via::Page, Via::Bookmarklet, Via::Button, Via::Import]
+            .into_iter()
+            .find(|v| v.as_str() == name)
+    }
+}
+
+/// Where a link is in its life. The first that holds, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// For good; the code is never given away.
+    Retired,
+    /// Switched off by hand.
+    Disabled,
+    /// Past its `expires_at`.
+    Expired,
+    /// A code without a target yet.
+    Reserved,
+    /// Before its `not_before`.
+    Scheduled,
+    /// Leads on.
+    Active,
+}
+
+impl Status {
+    /// The contract's spelling.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Retired => "retired",
+            Status::Disabled => "disabled",
+            Status::Expired => "expired",
+            Status::Reserved => "reserved",
+            Status::Scheduled => "scheduled",
+            Status::Active => "active",
+        }
+    }
+
+    /// Reads the contract's spelling.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Status> {
+        [
+            Status::Retired,
+            Status::Disabled,
+            Status::Expired,
+            Status::Reserved,
+            Status::Scheduled,
+            Status::Active,
+        ]
+        .into_iter()
+        .find(|s| s.as_str() == name)
+    }
+
+    /// The reason a visit to a link of this status is missed; None if it is not.
+    #[must_use]
+    pub fn missed(self) -> Option<MissedReason> {
+        match self {
+            Status::Active => None,
+            Status::Reserved | Status::Scheduled => Some(MissedReason::NotOpen),
+            Status::Disabled => Some(MissedReason::Disabled),
+            Status::Expired => Some(MissedReason::Expired),
+            Status::Retired => Some(MissedReason::Retired),
+        }
+    }
+}
+
+/// A link as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its code, as its maker spelt it.
+    pub code: Code,
+    /// Where it leads; None for a reserved code.
+    pub target: Option<String>,
+    /// The version at which this target was set (1 for the first).
+    pub target_version: u32,
+    /// The story it is about; None only for a reserved code.
+    pub article: Option<ArticleId>,
+    /// True while its target is its article's own address, so that it moves with the article.
+    pub follows_article: bool,
+    /// A title of its own; else the article's is shown.
+    pub title: Option<String>,
+    /// Where it is meant to be shared.
+    pub channel: Option<String>,
+    /// The campaign it belongs to.
+    pub campaign: Option<String>,
+    /// Free words, sorted, without duplicates.
+    pub tags: Vec<String>,
+    /// For colleagues.
+    pub note: Option<String>,
+    /// Opens at this time.
+    pub not_before: Option<Timestamp>,
+    /// Closes at this time.
+    pub expires_at: Option<Timestamp>,
+    /// Where visits go after that, instead of a notice.
+    pub expired_url: Option<String>,
+    /// Shown to readers while it is closed.
+    pub message: Option<String>,
+    /// 301, 302, 307 or 308.
+    pub redirect_status: u16,
+    /// Appends the request's query to the target's.
+    pub forward_query: bool,
+    /// Switched off by hand.
+    pub disabled: bool,
+    /// When it was retired.
+    pub retired_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who made it.
+    pub created_by: String,
+    /// How it was made.
+    pub via: Via,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// 1 at first, each change adds 1.
+    pub version: u64,
+}
+
+impl Link {
+    /// Its status at `now`.
+    #[must_use]
+    pub fn status(&self, now: Timestamp) -> Status {
+        if self.retired_at.is_some() {
+            Status::Retired
+        } else if self.disabled {
+            Status::Disabled
+        } else if self.expires_at.is_some_and(|t| t <= now) {
+            Status::Expired
+        } else if self.target.is_none() {
+            Status::Reserved
+        } else if self.not_before.is_some_and(|t| now < t) {
+            Status::Scheduled
+        } else {
+            Status::Active
+        }
+    }
+
+    /// The place this link would hold among its article's links: no two live links made on request share one.
+    /// None for a reserved code.
+    #[must_use]
+    pub fn slot(&self) -> Option<Slot> {
+        let target = match (&self.target, self.follows_article) {
+            (None, _) => return None,
+            (Some(_), true) => SlotTarget::Own,
+            (Some(url), false) => SlotTarget::Other(url.clone()),
+        };
+        Some(Slot {
+            article: self.article.clone()?,
+            channel: self.channel.clone(),
+            campaign: self.campaign.clone(),
+            target,
+        })
+    }
+}
+
+/// (article, channel, campaign, target): asking twice for the same gives the same link.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// The story.
+    pub article: ArticleId,
+    /// The channel.
+    pub channel: Option<String>,
+    /// The campaign.
+    pub campaign: Option<String>,
+    /// Where it leads.
+    pub target: SlotTarget,
+}
+
+/// The target part of a [`Slot`]; a move of the article rewrites no slot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SlotTarget {
+    /// The article's own address, whatever it is now.
+    Own,
+    /// Another address.
+    Other(String),
+}
+
+/// A link with its article, as every surface shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The link.
+    pub link: Arc<Link>,
+    /// Its article; None only for a reserved code.
+    pub article: Option<Arc<Article>>,
+}
+
+/// One change of a link, for its history. `changes` maps a field's name to what it was and became.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct HistoryEntry {
+    /// The version that this change made.
+    pub version: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// `created`, `changed`, `reverted` or `retired`.
+    pub action: String,
+    /// Field -> `{from, to}`, as JSON.
+    pub changes: serde_json::Map<String, serde_json::Value>,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn link(code: &str) -> Link {
+        Link {
+            code: Code::parse(code).unwrap(),
+            target: Some("https://news.example.com/a".into()),
+            target_version: 1,
+            article: Some(ArticleId("a1".into())),
+            follows_article: true,
+            title: None,
+            channel: None,
+            campaign: None,
+            tags: vec![],
+            note: None,
+            not_before: None,
+            expires_at: None,
+            expired_url: None,
+            message: None,
+            redirect_status: 302,
+            forward_query: false,
+            disabled: false,
+            retired_at: None,
+            created_at: Timestamp::UNIX_EPOCH,
+            created_by: "key:a".into(),
+            via: Via::Api,
+            updated_at: Timestamp::UNIX_EPOCH,
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn status_is_the_first_that_holds() {
+        let now = Timestamp::from_second(1_000).unwrap();
+        let at = |s| Some(Timestamp::from_second(s).unwrap());
+        assert_eq!(link("a").status(now), Status::Active);
+        let l = Link { not_before: at(1_001), ..link("a") };
+        assert_eq!(l.status(now), Status::Scheduled);
+        let l = Link { not_before: at(1_000), ..link("a") };
+        assert_eq!(l.status(now), Status::Active);
+        let l = Link { target: None, ..l };
+        assert_eq!(l.status(now), Status::Reserved);
+        let l = Link { expires_at: at(1_000), ..l };
+        assert_eq!(l.status(now), Status::Expired);
+        let l = Link { disabled: true, ..l };
+        assert_eq!(l.status(now), Status::Disabled);
+        let l = Link { retired_at: at(1), ..l };
+        assert_eq!(l.status(now), Status::Retired);
+    }
+}

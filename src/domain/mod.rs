@@ -1,0 +1,15 @@
+//! Floor 0: what a link, a hit and a number are.
+//!
+//! Pure: no I/O, no async, no clock (time comes in as an argument), no axum, no SQL. Everything here can be
+//! tested with plain values, and every other floor may import it.
+
+pub mod access;
+pub mod article;
+pub mod calendar;
+pub mod code;
+pub mod error;
+pub mod hit;
+pub mod lane;
+pub mod link;
+pub mod tally;
+pub mod target;

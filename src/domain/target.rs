@@ -1,0 +1,270 @@
+//! Targets: which addresses may be shortened, and what becomes of one on the way.
+//!
+//! Guarantees that a stored target is an http(s) URL as the URL standard serialises it, without user-info, not
+//! our own, not denied. On an allowed host tracking parameters are dropped and named; elsewhere the address is
+//! kept exactly. Nothing is fetched here.
+
+use std::collections::HashSet;
+
+use url::Url;
+
+use super::error::{Reason, Refusal};
+
+/// Longest address, in bytes.
+pub const MAX_URL: usize = 8 * 1024;
+
+/// A `host` or `host:port` of the configuration, matched exactly.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostRule {
+    host: String,
+    port: Option<u16>,
+}
+
+impl HostRule {
+    /// Reads `host` or `host:port`; IPv6 in brackets.
+    pub fn parse(text: &str) -> Result<HostRule, Refusal> {
+        let wrong = || Refusal::new(Reason::InvalidValue, format!("\"{text}\" is not host or host:port"));
+        let url = Url::parse(&format!("http://{text}/")).map_err(|_| wrong())?;
+        let plain = url.path() == "/" && url.query().is_none() && url.username().is_empty();
+        let host = url.host_str().filter(|_| plain && !text.contains('/')).ok_or_else(wrong)?;
+        // The URL parser drops the scheme's default port, so ":80" must be read from the text.
+        let port = match url.port() {
+            None if text.ends_with(":80") => Some(80),
+            port => port,
+        };
+        Ok(HostRule { host: host.trim_end_matches('.').to_owned(), port })
+    }
+
+    fn is(&self, host: &str, port: Option<u16>) -> bool {
+        self.host == host && self.port.is_none_or(|p| Some(p) == port)
+    }
+
+    fn covers(&self, host: &str) -> bool {
+        host.strip_suffix(&self.host).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    }
+}
+
+/// What the operator says about targets.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Host and port of `server.public_url`.
+    pub own: Option<(String, Option<u16>)>,
+    /// `articles.allowed_hosts`.
+    pub allowed: Vec<HostRule>,
+    /// `links.denied_hosts`: these and all below them.
+    pub denied: Vec<HostRule>,
+    /// `links.only_allowed_hosts`.
+    pub only_allowed: bool,
+    /// Names of tracking parameters; one that ends in `*` is a prefix.
+    pub tracking: Tracking,
+}
+
+/// Parameters that say where a reader came from and never which article it is.
+#[derive(Clone, Debug, Default)]
+pub struct Tracking {
+    names: HashSet<String>,
+    prefixes: Vec<String>,
+}
+
+impl Tracking {
+    /// From a list of names; one that ends in `*` is a prefix.
+    pub fn new<S: AsRef<str>>(list: impl IntoIterator<Item = S>) -> Tracking {
+        let mut tracking = Tracking::default();
+        for name in list {
+            match name.as_ref().strip_suffix('*') {
+                Some(prefix) => tracking.prefixes.push(prefix.to_owned()),
+                None => drop(tracking.names.insert(name.as_ref().to_owned())),
+            }
+        }
+        tracking
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names.contains(name) || self.prefixes.iter().any(|p| name.starts_with(p))
+    }
+}
+
+/// An address that may be shortened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Where a link to it leads.
+    pub target: String,
+    /// What the story is known by.
+    pub article: String,
+    /// The host it lives on, with its port if that is not the scheme's own.
+    pub site: String,
+    /// Names of the parameters that were dropped from the target, in order.
+    pub dropped: Vec<String>,
+}
+
+impl Rules {
+    /// Reads an address that a client wants shortened. `field` is the field's name in the refusal.
+    ///
+    /// # Errors
+    /// `invalid_url`, `own_host`, `denied_host`, `host_not_allowed`.
+    pub fn address(&self, raw: &str, keep_params: bool, field: &'static str) -> Result<Address, Refusal> {
+        let (url, allowed) = self.check(raw, field)?;
+        let site = match (url.host_str(), url.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (host, _) => host.unwrap_or_default().to_owned(),
+        };
+        if !allowed {
+            let exact = String::from(url);
+            return Ok(Address { article: exact.clone(), target: exact, site, dropped: vec![] });
+        }
+        let mut clean = url.clone();
+        let dropped = self.drop_tracking(&mut clean);
+        let mut article = clean.clone();
+        article.set_fragment(None);
+        let (target, dropped) = if keep_params { (url, vec![]) } else { (clean, dropped) };
+        Ok(Address { target: target.into(), article: article.into(), site, dropped })
+    }
+
+    /// Reads an address that only has to be safe to lead to (`expired_url`).
+    ///
+    /// # Errors
+    /// As [`Rules::address`].
+    pub fn plain(&self, raw: &str, field: &'static str) -> Result<String, Refusal> {
+        Ok(self.check(raw, field)?.0.into())
+    }
+
+    fn check(&self, raw: &str, field: &'static str) -> Result<(Url, bool), Refusal> {
+        let invalid = |why: &str| Refusal::field(Reason::InvalidUrl, field, why.to_owned());
+        if raw.len() > MAX_URL {
+            return Err(invalid("an address is at most 8 KiB long"));
+        }
+        let url = Url::parse(raw.trim()).map_err(|e| invalid(&format!("not an address: {e}")))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(invalid("an address begins with http:// or https://"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(invalid("an address must not carry a user name or password"));
+        }
+        if url.as_str().len() > MAX_URL {
+            return Err(invalid("an address is at most 8 KiB long once its characters are escaped"));
+        }
+        let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_owned();
+        if host.is_empty() {
+            return Err(invalid("an address needs a host"));
+        }
+        let port = url.port_or_known_default();
+        if self.own.as_ref().is_some_and(|own| own.0 == host && own.1 == port) {
+            return Err(Refusal::field(Reason::OwnHost, field, "that is an address of this service"));
+        }
+        if self.denied.iter().any(|rule| rule.covers(&host)) {
+            return Err(Refusal::field(Reason::DeniedHost, field, format!("{host} may not be linked to")));
+        }
+        let allowed = self.allowed.iter().any(|rule| rule.is(&host, port));
+        if self.only_allowed && !allowed {
+            let detail = format!("{host} is not among the hosts that may be linked to");
+            return Err(Refusal::field(Reason::HostNotAllowed, field, detail));
+        }
+        Ok((url, allowed))
+    }
+
+    fn drop_tracking(&self, url: &mut Url) -> Vec<String> {
+        let Some(query) = url.query() else { return vec![] };
+        let mut dropped = vec![];
+        // The raw pieces are kept as they were spelt: decoding and encoding again may change what a site sees.
+        let kept: Vec<&str> = query
+            .split('&')
+            .filter(|pair| {
+                let name = pair.split('=').next().unwrap_or_default();
+                let tracking = self.tracking.has(name);
+                if tracking {
+                    dropped.push(name.to_owned());
+                }
+                !tracking
+            })
+            .collect();
+        let rest = kept.join("&");
+        url.set_query(if rest.is_empty() { None } else { Some(&rest) });
+        dropped
+    }
+}
+
+/// The target of one visit: the link's, with the visit's own query appended before the fragment. The link's own
+/// parameter wins over one of the same name.
+#[must_use]
+pub fn with_query(target: &str, query: &str) -> String {
+    let Ok(mut url) = Url::parse(target) else { return target.to_owned() };
+    let own: HashSet<String> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
+    let added: Vec<&str> = query
+        .split('&')
+        .filter(|pair| {
+            let name = url::form_urlencoded::parse(pair.as_bytes()).next().map(|(n, _)| n.into_owned());
+            name.is_some_and(|n| !own.contains(&n))
+        })
+        .collect();
+    if added.is_empty() {
+        return target.to_owned();
+    }
+    let all = match url.query() {
+        Some(own) if !own.is_empty() => format!("{own}&{}", added.join("&")),
+        _ => added.join("&"),
+    };
+    url.set_query(Some(&all));
+    if url.as_str().len() > MAX_URL { target.to_owned() } else { url.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> Rules {
+        Rules {
+            own: Some(("sl.example".into(), Some(443))),
+            allowed: vec![HostRule::parse("news.example.com").unwrap()],
+            denied: vec![HostRule::parse("evil.test").unwrap()],
+            only_allowed: false,
+            tracking: Tracking::new(["utm_*", "fbclid"]),
+        }
+    }
+
+    #[test]
+    fn refused() {
+        let long = format!("https://a.test/{}", "x".repeat(MAX_URL));
+        let table = [
+            ("javascript:alert(1)", Reason::InvalidUrl),
+            ("ftp://a.test/", Reason::InvalidUrl),
+            ("news", Reason::InvalidUrl),
+            ("https://bank.com@evil.example/", Reason::InvalidUrl),
+            (long.as_str(), Reason::InvalidUrl),
+            ("https://sl.example/abc", Reason::OwnHost),
+            ("https://sl.example./abc", Reason::OwnHost),
+            ("https://SL.example:443/abc", Reason::OwnHost),
+            ("https://evil.test/", Reason::DeniedHost),
+            ("https://www.evil.test/", Reason::DeniedHost),
+        ];
+        for (raw, reason) in table {
+            assert_eq!(rules().address(raw, false, "url").unwrap_err().reason, reason, "{raw}");
+        }
+        // Another port of our host is another service; "notevil.test" is another domain.
+        assert!(rules().address("https://sl.example:8443/abc", false, "url").is_ok());
+        assert!(rules().address("https://notevil.test/", false, "url").is_ok());
+        let only = Rules { only_allowed: true, ..rules() };
+        assert_eq!(only.address("https://a.test/", false, "url").unwrap_err().reason, Reason::HostNotAllowed);
+    }
+
+    #[test]
+    fn addresses() {
+        let a = rules()
+            .address("https://News.example.com:443/a?id=1&utm_source=x&fbclid=2#block-9", false, "url")
+            .unwrap();
+        assert_eq!(a.target, "https://news.example.com/a?id=1#block-9");
+        assert_eq!(a.article, "https://news.example.com/a?id=1");
+        assert_eq!(a.dropped, ["utm_source", "fbclid"]);
+        let a = rules().address("https://other.test/a?utm_source=x#f", false, "url").unwrap();
+        assert_eq!(a.target, "https://other.test/a?utm_source=x#f");
+        let a = rules().address("https://news.example.com/a?utm_source=x", true, "url").unwrap();
+        assert_eq!((a.target.as_str(), a.dropped.len()), ("https://news.example.com/a?utm_source=x", 0));
+        assert_eq!(a.article, "https://news.example.com/a");
+    }
+
+    #[test]
+    fn queries() {
+        assert_eq!(with_query("https://a.test/p#f", "x=1"), "https://a.test/p?x=1#f");
+        assert_eq!(with_query("https://a.test/p?x=0#f", "x=1&y=2"), "https://a.test/p?x=0&y=2#f");
+        assert_eq!(with_query("https://a.test/p?x=0", "x=1"), "https://a.test/p?x=0");
+    }
+}

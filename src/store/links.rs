@@ -1,0 +1,274 @@
+//! What a store of links must do.
+//!
+//! Every write compares versions, carries a random request tag and is atomic and durable when it returns. A
+//! retry with the same tag meets its own record. Each write that readers must see is in the change feed.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::Result;
+use crate::domain::article::{Article, ArticleFacts, ArticleId};
+use crate::domain::code::Code;
+use crate::domain::link::{Found, HistoryEntry, Link, Status, Via};
+
+/// The random name of one write; the same in every retry of it.
+pub type RequestTag = u64;
+
+/// A link to be made.
+#[derive(Clone, Debug)]
+pub struct NewLink {
+    /// Names this request.
+    pub tag: RequestTag,
+    /// Which codes it may get.
+    pub code: NewCode,
+    /// Which story it is about; None reserves a code.
+    pub article: Option<ArticleClaim>,
+    /// All else. Its `code`, `article` and `follows_article` are filled in by the store.
+    pub link: Link,
+    /// Makes a link even if its slot is taken.
+    pub force_new: bool,
+}
+
+/// Which code a new link gets.
+#[derive(Clone, Debug)]
+pub enum NewCode {
+    /// This one or none.
+    Chosen(Code),
+    /// The first of these that is free.
+    Drawn(Vec<Code>),
+}
+
+/// How the story of a new link is known.
+#[derive(Clone, Debug)]
+pub struct ArticleClaim {
+    /// The id it gets if it is new.
+    pub new_id: ArticleId,
+    /// Its normalised address.
+    pub url: String,
+    /// The host it lives on.
+    pub site: String,
+    /// The CMS's id; it wins over the address within its site.
+    pub cms_id: Option<String>,
+    /// What the CMS or staff say of it; fills what is not known yet.
+    pub facts: ArticleFacts,
+}
+
+/// What came of a [`NewLink`].
+#[derive(Clone, Debug)]
+pub enum Creation {
+    /// It was made (now, or by an earlier try with the same tag).
+    Created(Found),
+    /// This link had the slot, or the chosen code for the same article; nothing was changed.
+    Existing(Found),
+    /// The chosen code leads elsewhere; nothing was changed.
+    Taken(Found),
+    /// None of the drawn codes was free; draw others.
+    NoneFree,
+}
+
+/// A change of a link: a whole record that replaces version `version - 1`.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// Names this request.
+    pub tag: RequestTag,
+    /// The record as it shall be; its `version` is one more than the one that was read.
+    pub link: Link,
+    /// Its line in the history.
+    pub entry: HistoryEntry,
+    /// True if (channel, campaign, target) changed, so that the new slot must be claimed.
+    pub moves_slot: bool,
+}
+
+/// What came of an [`Edit`].
+#[derive(Clone, Debug)]
+pub enum Edited {
+    /// It was changed (now, or by an earlier try with the same tag).
+    Changed(Found),
+    /// It has another version; this is what it is.
+    Stale(Found),
+    /// Another link holds the slot it would have.
+    SlotHeld(Found),
+    /// No such link.
+    NotFound,
+}
+
+/// Which links a list shows. All given filters must hold; strings are compared exactly, `q` is contained
+/// (without regard to ASCII case) in code, title, target or note.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LinkFilter {
+    /// Words of the search box.
+    pub q: Option<String>,
+    /// The article's section.
+    pub section: Option<String>,
+    /// One of the article's authors.
+    pub author: Option<String>,
+    /// The link's channel.
+    pub channel: Option<String>,
+    /// The link's campaign.
+    pub campaign: Option<String>,
+    /// One of the link's tags.
+    pub tag: Option<String>,
+    /// Who made it.
+    pub created_by: Option<String>,
+    /// How it was made.
+    pub via: Option<Via>,
+    /// Its status at `now` of the call.
+    pub status: Option<Status>,
+    /// Its article.
+    pub article: Option<ArticleId>,
+    /// Made at or after.
+    pub from: Option<Timestamp>,
+    /// Made before.
+    pub to: Option<Timestamp>,
+}
+
+/// What a list is sorted by; ties by code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LinkOrder {
+    /// When it was made.
+    Created,
+    /// When it last changed.
+    Updated,
+    /// Its code.
+    Code,
+    /// Its title, or its article's; links without one come first.
+    Title,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug)]
+pub struct LinkPage {
+    /// Which links.
+    pub filter: LinkFilter,
+    /// In which order.
+    pub order: LinkOrder,
+    /// From the largest down.
+    pub descending: bool,
+    /// After the link with this (sort key, code), both as [`LinkOrder::key_of`] gives them.
+    pub after: Option<(String, String)>,
+    /// At most so many, 1 to 1,000.
+    pub limit: usize,
+}
+
+impl LinkOrder {
+    /// The sort key of a link as text that a cursor can hold: milliseconds for times, else the text itself.
+    #[must_use]
+    pub fn key_of(self, found: &Found) -> String {
+        let link = &found.link;
+        match self {
+            LinkOrder::Created => link.created_at.as_millisecond().to_string(),
+            LinkOrder::Updated => link.updated_at.as_millisecond().to_string(),
+            LinkOrder::Code => link.code.as_str().to_owned(),
+            LinkOrder::Title => link
+                .title
+                .clone()
+                .or_else(|| found.article.as_ref().and_then(|a| a.facts.title.clone()))
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// How an article is asked for.
+#[derive(Clone, Debug)]
+pub enum ArticleKey {
+    /// By our id.
+    Id(ArticleId),
+    /// By one of its addresses, normalised.
+    Url(String),
+    /// By the CMS's id; if several sites use it, the oldest article's.
+    CmsId(String),
+}
+
+/// What changed since a version of the change feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// The version now.
+    pub version: u64,
+    /// Folded codes of changed links, each at least once; None if the feed does not go back that far, so that
+    /// everything may have changed.
+    pub keys: Option<Vec<String>>,
+    /// True if keys or users changed.
+    pub accounts: bool,
+}
+
+/// Links, articles and their history.
+#[async_trait]
+pub trait Links: Send + Sync {
+    /// All links whose code folds to `key` (more than one only by import), oldest first, with their articles.
+    async fn find(&self, key: &str) -> Result<Vec<Found>>;
+
+    /// The links of these folded codes, in no order; unknown ones are left out. At most 10,000 keys.
+    async fn find_many(&self, keys: &[String]) -> Result<Vec<Found>>;
+
+    /// Makes links in order, all in one durable step; each outcome is its own.
+    async fn create(&self, new: Vec<NewLink>, now: Timestamp) -> Result<Vec<Creation>>;
+
+    /// Replaces a link's record if it still is at the version before.
+    async fn edit(&self, edit: Edit, now: Timestamp) -> Result<Edited>;
+
+    /// A page of links.
+    async fn list(&self, page: LinkPage, now: Timestamp) -> Result<Vec<Found>>;
+
+    /// A link's changes, newest first, before version `before` if given, at most `limit`.
+    async fn history(&self, code: &Code, before: Option<u64>, limit: usize) -> Result<Vec<HistoryEntry>>;
+
+    /// An article.
+    async fn article(&self, key: ArticleKey) -> Result<Option<Arc<Article>>>;
+
+    /// How many links there are, retired ones too. May lag by a minute.
+    async fn count(&self) -> Result<u64>;
+
+    /// The change feed since `version`; 0 asks only for the version now.
+    async fn changes_since(&self, version: u64) -> Result<Changes>;
+
+    /// Everything this trait keeps, in the export's order, page by page: a page begins after `after` (opaque,
+    /// from the page before); an empty page ends it.
+    async fn export(&self, after: Option<String>) -> Result<ExportPage>;
+
+    /// Puts back what `export` gave, all in one durable step; what is already there is left as it is. With
+    /// `overwrite` false a code that another link has is refused for that item.
+    async fn import(&self, items: Vec<ExportItem>) -> Result<Vec<std::result::Result<(), String>>>;
+}
+
+/// A page of an export.
+#[derive(Clone, Debug, Default)]
+pub struct ExportPage {
+    /// Its items.
+    pub items: Vec<ExportItem>,
+    /// Where the next page begins.
+    pub after: Option<String>,
+}
+
+/// One thing that is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExportItem {
+    /// A story; comes before its links.
+    Article(Article),
+    /// Another address, or the CMS id, of a story.
+    Alias {
+        /// `url` or `cms_id`.
+        kind: String,
+        /// For `cms_id`, the site it counts in; else "".
+        site: String,
+        /// The address or id.
+        value: String,
+        /// Whose.
+        article: ArticleId,
+    },
+    /// A link, and whether it holds its slot.
+    Link {
+        /// The record.
+        link: Link,
+        /// True if asking again for the same gives this link.
+        holds_slot: bool,
+    },
+    /// A line of a link's history.
+    History {
+        /// Whose.
+        code: Code,
+        /// The line.
+        entry: HistoryEntry,
+    },
+}

@@ -1,0 +1,25 @@
+//! `[store]` of the configuration.
+
+use serde::{Deserialize, Serialize};
+
+/// Which backend keeps links and numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Two SQLite files in the data folder.
+    Sqlite,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Which backend.
+    pub kind: Kind,
+    /// Lanes of a store that is made now; 0 is the backend's own choice (SQLite: 1).
+    pub lanes: u16,
+    /// SQLite: reader threads, 1 to 64.
+    pub readers: usize,
+    /// SQLite: memory for cached pages of each connection, in bytes.
+    pub page_cache: crate::units::Size,
+}
