@@ -1,0 +1,242 @@
+//! The command line.
+//!
+//! Guarantees: what is accepted here is in range. Refuses to know: what is done with it.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::numbers::duration;
+use crate::schedule::Rate;
+
+/// Drives load at a URL shortener and compares what it costs.
+#[derive(Parser)]
+#[command(name = "loadtest")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Task,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Task {
+    /// Create links and write their codes to a file
+    Seed(SeedArgs),
+    /// Send the standard mix at a server
+    Run(RunArgs),
+    /// Wait until all hits are counted, and compare with an earlier `run --json`
+    Check(CheckArgs),
+    /// Slugline and nginx in turn: CPU for a redirect, then latency
+    Compare(CompareArgs),
+    /// Links a second through the batch call, over 1 and 4 connections
+    CreateBench(CreateBenchArgs),
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct TargetArgs {
+    /// Base address, such as http://127.0.0.1:8080
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub(crate) target: String,
+    /// API key
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+}
+
+impl TargetArgs {
+    /// The `Host` and the address to connect to.
+    pub(crate) fn resolve(&self) -> Result<(String, SocketAddr)> {
+        let rest = self.target.strip_prefix("http://").context("the target must begin with http://")?;
+        let host = rest.trim_end_matches('/');
+        let full = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
+        let address = full.to_socket_addrs().with_context(|| format!("cannot resolve {host}"))?.next();
+        Ok((host.to_owned(), address.with_context(|| format!("{host} has no address"))?))
+    }
+
+    pub(crate) fn required_key(&self) -> Result<&str> {
+        self.key.as_deref().context("this needs --key or SLUGLINE_KEY")
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct SeedArgs {
+    #[command(flatten)]
+    pub(crate) to: TargetArgs,
+    /// How many links
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) links: u64,
+    /// Number of the first story
+    #[arg(long, default_value_t = 1)]
+    pub(crate) first: u64,
+    /// Where the codes go, one a line
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    #[arg(long, default_value_t = 1)]
+    pub(crate) connections: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) to: TargetArgs,
+    /// Requests a second (open loop), or `max` (closed loop)
+    #[arg(long, default_value = "1000", value_parser = rate)]
+    pub(crate) rate: Rate,
+    #[arg(long, default_value_t = 64)]
+    pub(crate) connections: usize,
+    #[arg(long, default_value_t = 1)]
+    pub(crate) threads: usize,
+    #[arg(long, default_value = "10s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    #[arg(long, default_value = "2s", value_parser = duration)]
+    pub(crate) warmup: Duration,
+    /// How long to wait at the end for what is queued and under way
+    #[arg(long, default_value = "10s", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// Codes to ask for, one a line, the most popular first
+    #[arg(long)]
+    pub(crate) codes: Option<PathBuf>,
+    /// Without --codes: so many made-up ones
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) code_count: u64,
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Bind the driver to this core
+    #[arg(long)]
+    pub(crate) pin: Option<usize>,
+    /// How precisely starts are kept
+    #[arg(long, value_enum, default_value_t = Pacing::Timer)]
+    pub(crate) pacing: Pacing,
+    /// Statuses that count as an answered redirect
+    #[arg(long, alias = "batch-redirect-status", value_delimiter = ',', default_value = "301,302,307,308")]
+    pub(crate) redirect_status: Vec<u16>,
+    /// Compare what was answered with what is counted (needs a key); exit code 1 if they differ
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// How long the server may take to count everything
+    #[arg(long, default_value = "3m", value_parser = duration)]
+    pub(crate) settle: Duration,
+    /// Processes whose CPU time is the server's (their descendants are included)
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) server_pid: Vec<u32>,
+    /// Write the result here too
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// How a driver thread waits for the next start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pacing {
+    /// Woken by each answer and a timer: to about a millisecond
+    Timer,
+    /// Never sleeps: to a microsecond, and a whole core
+    Spin,
+}
+
+impl Pacing {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Timer => "timer",
+            Self::Spin => "spin",
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) to: TargetArgs,
+    /// The JSON of a `run` that had a key
+    #[arg(long)]
+    pub(crate) result: PathBuf,
+    #[arg(long, default_value = "3m", value_parser = duration)]
+    pub(crate) settle: Duration,
+}
+
+#[derive(Args)]
+pub(crate) struct CompareArgs {
+    /// Interleaved pairs of rounds
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) pairs: u64,
+    /// Length of a round
+    #[arg(long, default_value = "10s", value_parser = duration)]
+    pub(crate) round: Duration,
+    /// 3 pairs of rounds of 2 s, for development
+    #[arg(long)]
+    pub(crate) quick: bool,
+    #[arg(long, default_value_t = 64)]
+    pub(crate) connections: usize,
+    /// Links in the store; the codes asked for remain the first 10,000
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    pub(crate) links: u64,
+    /// Which part
+    #[arg(long, value_enum, default_value_t = Part::All)]
+    pub(crate) part: Part,
+    /// Arrival rate of the CPU part, in percent of what the slower can do
+    #[arg(long, default_value_t = 70, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(crate) cpu_percent: u64,
+    /// How the driver waits in the CPU part; in the latency part it spins
+    #[arg(long, value_enum, default_value_t = Pacing::Timer)]
+    pub(crate) pacing: Pacing,
+    /// Arrival rate of the latency part, in percent of nginx's pinned maximum
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(crate) latency_percent: u64,
+    #[arg(long, default_value = "/usr/sbin/nginx")]
+    pub(crate) nginx: PathBuf,
+    #[command(flatten)]
+    pub(crate) own: OwnServer,
+    /// The results are named DATE-NAME.md
+    #[arg(long, default_value = "compare")]
+    pub(crate) name: String,
+    #[arg(long, default_value = "loadtest/results")]
+    pub(crate) results: PathBuf,
+}
+
+/// Where a Slugline of our own is found and works.
+#[derive(Args, Clone)]
+pub(crate) struct OwnServer {
+    /// The Slugline to start
+    #[arg(long, default_value = "target/release/slugline")]
+    pub(crate) slugline: PathBuf,
+    /// Put the temporary data below this folder
+    #[arg(long)]
+    pub(crate) work_dir: Option<PathBuf>,
+    /// Keep the temporary data
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    All,
+    Cpu,
+    Latency,
+}
+
+#[derive(Args)]
+pub(crate) struct CreateBenchArgs {
+    /// A running server; without it one is started on temporary data
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// Links for each measurement
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+    pub(crate) links: u64,
+    #[arg(long, value_delimiter = ',', default_value = "1,4")]
+    pub(crate) connections: Vec<usize>,
+    #[command(flatten)]
+    pub(crate) own: OwnServer,
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+}
+
+fn rate(text: &str) -> Result<Rate> {
+    if text == "max" {
+        return Ok(Rate::Max);
+    }
+    let rate: u64 = text.parse().context("a number of requests a second, or `max`")?;
+    anyhow::ensure!((1..=10_000_000).contains(&rate), "1 to 10,000,000 a second");
+    Ok(Rate::PerSecond(rate))
+}

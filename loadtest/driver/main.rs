@@ -1,0 +1,178 @@
+//! The load driver: an open-loop HTTP client for redirects, and the measurements built on it.
+//!
+//! Guarantees: each request has an intended start that no answer can delay, and latency is counted from there; what
+//! was answered whole and what has an unknown outcome are told apart. Refuses to know: anything of Slugline but its
+//! HTTP contract, and its environment where a comparison starts it.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is what it prints")]
+
+mod agents;
+mod api;
+mod args;
+mod check;
+mod compare;
+mod desk;
+mod load;
+mod mix;
+mod numbers;
+mod outcome;
+mod procs;
+mod random;
+mod report;
+mod rounds;
+mod schedule;
+mod seed;
+mod servers;
+mod tally;
+mod wire;
+
+use std::fs;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use serde_json::json;
+
+use crate::api::Api;
+use crate::args::{CheckArgs, Cli, CreateBenchArgs, RunArgs, SeedArgs, Task};
+use crate::check::Verdict;
+use crate::load::Plan;
+use crate::mix::Mix;
+use crate::numbers::per_second;
+use crate::outcome::Told;
+use crate::seed::Stories;
+use crate::servers::Folder;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Task::Seed(args) => seed(&args),
+        Task::Run(args) => run(&args),
+        Task::Check(args) => check(&args),
+        Task::Compare(args) => compare::run(&args),
+        Task::CreateBench(args) => create_bench(&args),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("loadtest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn seed(args: &SeedArgs) -> Result<bool> {
+    let api = Api::new(&args.to.target, args.to.required_key()?);
+    let made = seed::make(&api, &Stories::standard(args.first, args.links), args.connections)?;
+    let mut text = made.codes.join("\n");
+    text.push('\n');
+    fs::write(&args.out, text).with_context(|| format!("cannot write {}", args.out.display()))?;
+    println!(
+        "{} links in {:.1} s, {:.0} links/s",
+        args.links,
+        made.time.as_secs_f64(),
+        per_second(args.links, made.time)
+    );
+    Ok(true)
+}
+
+fn plan(args: &RunArgs) -> Result<Plan> {
+    let (host, target) = args.to.resolve()?;
+    let codes = mix::codes(args.codes.as_deref(), args.code_count)?;
+    Ok(Plan {
+        target,
+        mix: Arc::new(Mix::new(&host, &codes, args.seed)?),
+        seed: args.seed,
+        rate: args.rate,
+        connections: args.connections,
+        threads: args.threads,
+        warmup: args.warmup,
+        duration: args.duration,
+        grace: args.grace,
+        pin: args.pin,
+        pacing: args.pacing,
+        redirects: args.redirect_status.clone(),
+    })
+}
+
+fn run(args: &RunArgs) -> Result<bool> {
+    let plan = plan(args)?;
+    if args.check {
+        args.to.required_key()?;
+    }
+    let api = args.to.key.as_deref().map(|key| Api::new(&args.to.target, key));
+    let before = api.as_ref().map(|api| api.settled(args.settle)).transpose()?;
+    let cpu_before = procs::cpu_of(&args.server_pid)?;
+    let outcome = load::run(&plan)?;
+    let verdict = match (args.check, &api, before) {
+        (true, Some(api), Some(before)) => Some(Verdict {
+            answered: outcome.tally.answered,
+            unknown: outcome.tally.unknown,
+            before: before.counted,
+            after: api.settled(args.settle)?.counted,
+        }),
+        _ => None,
+    };
+    let server_cpu = if args.server_pid.is_empty() {
+        None
+    } else {
+        Some(procs::cpu_of(&args.server_pid)?.saturating_sub(cpu_before))
+    };
+    let told = Told {
+        target: &args.to.target,
+        plan: &plan,
+        outcome: &outcome,
+        server_cpu,
+        counted_before: before.map(|before| before.counted),
+        verdict: verdict.as_ref(),
+    };
+    print!("{}", told.table());
+    if let Some(file) = &args.json {
+        fs::write(file, format!("{:#}\n", told.json()))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    anyhow::ensure!(outcome.tally.answered > 0, "no redirect was answered");
+    Ok(verdict.is_none_or(|verdict| verdict.holds()))
+}
+
+fn check(args: &CheckArgs) -> Result<bool> {
+    let (answered, unknown, before) = check::recorded(&args.result)?;
+    let api = Api::new(&args.to.target, args.to.required_key()?);
+    let after = api.settled(args.settle)?.counted;
+    let verdict = Verdict { answered, unknown, before, after };
+    println!("{}", verdict.line());
+    Ok(verdict.holds())
+}
+
+fn create_bench(args: &CreateBenchArgs) -> Result<bool> {
+    let folder;
+    let started;
+    let api = if let Some(target) = &args.target {
+        started = None;
+        Api::new(target, args.key.as_deref().context("a running server needs --key")?)
+    } else {
+        folder = Folder::new(args.own.work_dir.as_deref(), args.own.keep)?;
+        let program = args.own.slugline.canonicalize().context("no Slugline to start")?;
+        let server = servers::slugline(&program, folder.path(), None)?;
+        let api = server.api.clone().context("Slugline has an API")?;
+        started = Some(server);
+        api
+    };
+    // New stories each time: a story that has its link already is found, not made.
+    let tag = getrandom::u64().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    let mut results = Vec::new();
+    println!("| connections | links | links/s |\n|---|---|---|");
+    for &connections in &args.connections {
+        let prefix = format!("https://news.example.com/bench/{tag:016x}-{connections}/story-");
+        let made = seed::make(&api, &Stories { prefix, first: 1, amount: args.links }, connections)?;
+        let rate = per_second(args.links, made.time);
+        println!("| {connections} | {} | {rate:.0} |", args.links);
+        results.push(json!({ "connections": connections, "links": args.links, "links_per_second": rate }));
+    }
+    if let Some(file) = &args.json {
+        fs::write(file, format!("{:#}\n", json!(results)))?;
+    }
+    started.map_or(Ok(()), servers::Server::stop)?;
+    Ok(true)
+}
