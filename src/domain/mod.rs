@@ -11,5 +11,6 @@ pub mod error;
 pub mod hit;
 pub mod lane;
 pub mod link;
+pub mod report;
 pub mod tally;
 pub mod target;

@@ -79,6 +79,9 @@ pub struct Edit {
     pub entry: HistoryEntry,
     /// True if (channel, campaign, target) changed, so that the new slot must be claimed.
     pub moves_slot: bool,
+    /// For a reserved code that gets its first target: the story to find or make and put into `link.article`
+    /// (with `link.follows_article` set by comparison with its address).
+    pub article: Option<ArticleClaim>,
 }
 
 /// What came of an [`Edit`].

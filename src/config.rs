@@ -1,0 +1,328 @@
+//! The configuration: compiled-in defaults < file < environment < flags.
+//!
+//! Each module owns the settings it reads; this file only puts them together. Guarantees that an unknown key or
+//! a value that cannot be is an [`Invalid`] that names the key, before anything is started.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::{hits, links, store, web};
+
+/// `config/default.toml`.
+pub const DEFAULTS: &str = include_str!("../config/default.toml");
+const PREFIX: &str = "SLUGLINE__";
+
+/// The whole configuration. Every field is described in `config/default.toml`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Listeners and their limits.
+    pub server: web::Settings,
+    /// The data folder.
+    pub data: Data,
+    /// Which store.
+    pub store: store::Settings,
+    /// The journal of hits.
+    pub journal: hits::journal::Settings,
+    /// From journal to numbers.
+    pub hits: hits::Settings,
+    /// Who clients are.
+    pub clients: web::client::Settings,
+    /// Drawn codes.
+    pub codes: links::codes::Settings,
+    /// Targets, cache, coherence.
+    pub links: links::Settings,
+    /// What an article's address is.
+    pub articles: links::articles::Settings,
+    /// The newsroom.
+    pub newsroom: Newsroom,
+    /// Logs.
+    pub log: Log,
+}
+
+/// `[data]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// The folder.
+    pub dir: PathBuf,
+}
+
+/// `[newsroom]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Newsroom {
+    /// Shown to readers.
+    pub name: String,
+    /// IANA zone.
+    pub timezone: String,
+    /// BCP 47.
+    pub language: String,
+    /// Where `/` leads; empty for the desk.
+    pub home: String,
+    /// For security.txt; empty for none.
+    pub security_contact: String,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// tracing's filter syntax.
+    pub filter: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// A configuration that cannot be: exit code 64.
+#[derive(Debug, thiserror::Error)]
+#[error("bad configuration: {key}: {why}")]
+pub struct Invalid {
+    /// The key at fault, as `section.key`.
+    pub key: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Invalid {
+    fn new(key: impl Into<String>, why: impl ToString) -> Invalid {
+        Invalid { key: key.into(), why: why.to_string() }
+    }
+}
+
+impl Config {
+    /// Reads all layers. `environment` is what `std::env::vars` gives, `flags` are `section.key=value`.
+    ///
+    /// # Errors
+    /// [`Invalid`], naming the key.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        flags: &[String],
+    ) -> Result<Config, Invalid> {
+        let defaults: Table = DEFAULTS.parse().map_err(|e| Invalid::new("default.toml", e))?;
+        let mut merged = defaults.clone();
+        if let Some(path) = file {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|e| Invalid::new(&name, e))?;
+            let table = text.parse::<Table>().map_err(|e| Invalid::new(&name, e.message()))?;
+            overlay(&mut merged, table);
+        }
+        for (name, text) in environment {
+            if let Some(rest) = name.strip_prefix(PREFIX) {
+                let (path, text) = from_environment(rest, text)?;
+                put(&mut merged, &defaults, &path, &text)?;
+            }
+        }
+        for flag in flags {
+            let (path, text) =
+                flag.split_once('=').ok_or_else(|| Invalid::new(flag, "expected section.key=value"))?;
+            put(&mut merged, &defaults, path, text)?;
+        }
+        Config::from_table(merged)
+    }
+
+    /// The defaults alone.
+    ///
+    /// # Errors
+    /// None that a release can have: a test reads them.
+    pub fn defaults() -> Result<Config, Invalid> {
+        Config::load(None, std::iter::empty(), &[])
+    }
+
+    fn from_table(table: Table) -> Result<Config, Invalid> {
+        let config: Config = serde_path_to_error::deserialize(Value::Table(table)).map_err(|e| {
+            let mut key = e.path().to_string();
+            let why = e.inner().message().to_owned();
+            // For an unknown key the path is its section; the message has its name.
+            if let Some(name) = why.strip_prefix("unknown field `").and_then(|r| r.split('`').next())
+                && !key.ends_with(name)
+            {
+                key = if key == "." { name.to_owned() } else { format!("{key}.{name}") };
+            }
+            Invalid::new(key, why)
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        let at = |section: &'static str| move |(key, why): (&str, String)| Invalid::new(format!("{section}.{key}"), why);
+        self.server.check().map_err(at("server"))?;
+        self.journal.check().map_err(at("journal"))?;
+        self.hits.check().map_err(at("hits"))?;
+        self.clients.check().map_err(at("clients"))?;
+        self.codes.check().map_err(at("codes"))?;
+        self.links.check().map_err(at("links"))?;
+        self.articles.check().map_err(at("articles"))?;
+        self.target_rules()?;
+        if !(1..=64).contains(&self.store.readers) {
+            return Err(Invalid::new("store.readers", "1 to 64"));
+        }
+        if self.store.lanes > 1024 {
+            return Err(Invalid::new("store.lanes", "0 to 1024"));
+        }
+        crate::domain::calendar::Calendar::new(&[(0, self.newsroom.timezone.clone())])
+            .map_err(|e| Invalid::new("newsroom.timezone", e.detail))?;
+        if !self.newsroom.home.is_empty() {
+            url::Url::parse(&self.newsroom.home).map_err(|e| Invalid::new("newsroom.home", e))?;
+        }
+        let filter = tracing_subscriber::EnvFilter::try_new(&self.log.filter);
+        filter.map_err(|e| Invalid::new("log.filter", e))?;
+        Ok(())
+    }
+
+    /// `server.public_url`, or what follows from `server.listen`; without a slash at its end.
+    #[must_use]
+    pub fn public_url(&self, listening: SocketAddr) -> String {
+        match self.server.public_url.trim_end_matches('/') {
+            "" => format!("http://{listening}"),
+            url => url.to_owned(),
+        }
+    }
+
+    /// The rules for targets; own host and port come from [`Config::public_url`] once it is known.
+    ///
+    /// # Errors
+    /// [`Invalid`] for a host that is none.
+    pub fn target_rules(&self) -> Result<crate::domain::target::Rules, Invalid> {
+        use crate::domain::target::{HostRule, Rules};
+        let hosts = |key: &'static str, list: &[String]| {
+            list.iter()
+                .map(|h| HostRule::parse(h).map_err(|e| Invalid::new(key, e.detail)))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Rules {
+            own: None,
+            allowed: hosts("articles.allowed_hosts", &self.articles.allowed_hosts)?,
+            denied: hosts("links.denied_hosts", &self.links.denied_hosts)?,
+            only_allowed: self.links.only_allowed_hosts,
+            tracking: self.articles.tracking().map_err(|e| Invalid::new("articles.tracking_parameters", e))?,
+        })
+    }
+
+    /// The effective configuration as TOML. There are no secrets in it yet; one that comes must be redacted here.
+    ///
+    /// # Errors
+    /// None that a valid configuration can have.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string_pretty(self)
+    }
+}
+
+fn overlay(below: &mut Table, above: Table) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => overlay(below, above),
+            (_, value) => drop(below.insert(key, value)),
+        }
+    }
+}
+
+/// `SECTION__KEY` and its text; with `_FILE`, the text is in that file.
+fn from_environment(name: &str, text: String) -> Result<(String, String), Invalid> {
+    let path = name.to_ascii_lowercase().replace("__", ".");
+    match path.strip_suffix("_file") {
+        Some(path) => {
+            let read = std::fs::read_to_string(&text);
+            let value = read.map_err(|e| Invalid::new(path, format!("{text}: {e}")))?;
+            Ok((path.to_owned(), value.trim_end_matches(['\r', '\n']).to_owned()))
+        }
+        None => Ok((path, text)),
+    }
+}
+
+/// Puts a text in place, as the type that the default at that place has.
+fn put(merged: &mut Table, defaults: &Table, path: &str, text: &str) -> Result<(), Invalid> {
+    let unknown = || Invalid::new(path, "there is no such option");
+    let mut default = defaults;
+    let mut place = merged;
+    let mut steps = path.split('.').peekable();
+    while let Some(step) = steps.next() {
+        if steps.peek().is_some() {
+            default = default.get(step).and_then(Value::as_table).ok_or_else(unknown)?;
+            place = place.get_mut(step).and_then(Value::as_table_mut).ok_or_else(unknown)?;
+            continue;
+        }
+        let value = typed(default.get(step).ok_or_else(unknown)?, text)
+            .ok_or_else(|| Invalid::new(path, format!("\"{text}\" has the wrong type")))?;
+        place.insert(step.to_owned(), value);
+    }
+    Ok(())
+}
+
+fn typed(like: &Value, text: &str) -> Option<Value> {
+    Some(match like {
+        Value::String(_) => Value::String(text.to_owned()),
+        Value::Integer(_) => Value::Integer(text.parse().ok()?),
+        Value::Float(_) => Value::Float(text.parse().ok()?),
+        Value::Boolean(_) => Value::Boolean(text.parse().ok()?),
+        Value::Array(_) => {
+            let items = text.split(',').map(str::trim).filter(|t| !t.is_empty());
+            Value::Array(items.map(|t| Value::String(t.to_owned())).collect())
+        }
+        Value::Table(_) | Value::Datetime(_) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(env: &[(&str, &str)], flags: &[&str]) -> Result<Config, Invalid> {
+        let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let flags: Vec<String> = flags.iter().map(|f| (*f).to_owned()).collect();
+        Config::load(None, env, &flags)
+    }
+
+    #[test]
+    fn layers() {
+        let config = load(
+            &[
+                ("SLUGLINE__CLIENTS__TRUSTED_PROXIES", "127.0.0.1/32, ::1/128"),
+                ("SLUGLINE__CODES__LENGTH", "9"),
+                ("PATH", "/bin"),
+            ],
+            &["codes.length=10"],
+        )
+        .unwrap();
+        assert_eq!(config.codes.length, 10);
+        assert_eq!(config.clients.trusted_proxies.len(), 2);
+    }
+
+    #[test]
+    fn the_key_at_fault_is_named() {
+        let key = |env: &[(&str, &str)]| load(env, &[]).unwrap_err().key;
+        assert_eq!(key(&[("SLUGLINE__SERVER__LITSEN", "x")]), "server.litsen");
+        assert_eq!(key(&[("SLUGLINE__CODES__LENGTH", "seven")]), "codes.length");
+        assert_eq!(key(&[("SLUGLINE__SERVER__LISTEN", "nowhere")]), "server.listen");
+        assert_eq!(key(&[("SLUGLINE__JOURNAL__SYNC_INTERVAL", "fast")]), "journal.sync_interval");
+        assert_eq!(key(&[("SLUGLINE__NEWSROOM__TIMEZONE", "Mars/Olympus")]), "newsroom.timezone");
+        assert_eq!(key(&[("SLUGLINE__CLIENTS__TRUSTED_PROXIES", "everyone")]), "clients.trusted_proxies[0]");
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.toml");
+        std::fs::write(&file, "[server]\nlitsen = 1\n").unwrap();
+        let error = Config::load(Some(&file), std::iter::empty(), &[]).unwrap_err();
+        assert_eq!(error.key, "server.litsen");
+    }
+
+    #[test]
+    fn what_is_printed_is_what_is_read() {
+        let printed = Config::defaults().unwrap().to_toml().unwrap();
+        let again: Table = printed.parse().unwrap();
+        assert_eq!(Value::Table(again), Value::Table(DEFAULTS.parse().unwrap()));
+    }
+}

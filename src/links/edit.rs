@@ -1,0 +1,176 @@
+//! Changing and retiring links.
+//!
+//! Guarantees that an edit is made on the version that its editor saw (409 `stale` else), that an edit without a
+//! change keeps the version, and that a retired link is never changed again.
+
+use jiff::Timestamp;
+
+use super::codes::Entropy;
+use super::create::{claim, to_millisecond};
+use super::editable::Editable;
+use super::request::{Change, order};
+use super::{Error, LinkService, Result};
+use crate::domain::access::Actor;
+use crate::domain::code::Code;
+use crate::domain::error::{Reason, Refusal};
+use crate::domain::link::{Found, HistoryEntry, Link};
+use crate::store::links::{ArticleClaim, Edit, Edited};
+
+/// Lines of history read at once while going back to an earlier version.
+const HISTORY_PAGE: usize = 200;
+
+impl LinkService {
+    /// Changes a link.
+    ///
+    /// # Errors
+    /// The refusals of `PATCH /links/{code}`.
+    pub async fn change(&self, code: &str, change: Change, actor: &Actor, now: Timestamp) -> Result<Found> {
+        let found = self.get(code).await?;
+        actor.require_change_of(&found.link.created_by)?;
+        let change = change.check()?;
+        if change.version != Some(found.link.version) {
+            return Err(stale(&found).into());
+        }
+        if found.link.retired_at.is_some() {
+            let detail = "a retired link cannot be changed";
+            return Err(Refusal::field(Reason::Conflict, "code", detail).with_link(found).into());
+        }
+        let before = Editable::of(&found.link);
+        let (after, article, action) = match change.revert_to {
+            Some(version) => (self.as_it_was(&found, &before, version).await?, None, "reverted"),
+            None => {
+                let (after, article) = self.changed_by(&found, before.clone(), &change)?;
+                (after, article, "changed")
+            }
+        };
+        order(after.not_before, after.expires_at)?;
+        let changes = after.changes_from(&before);
+        if changes.is_empty() {
+            return Ok(found);
+        }
+        let moves_slot = ["target", "follows_article", "channel", "campaign"].iter().any(|f| changes.contains_key(*f));
+        let link = after.put_into(&found.link, now);
+        let entry =
+            HistoryEntry { version: link.version, at: now, by: actor.name.clone(), action: action.into(), changes };
+        self.write(Edit { tag: Entropy::System.tag(0), link, entry, moves_slot, article }, now).await
+    }
+
+    /// Retires a link for good; its statistics stay and its code is never given away. Again is the same.
+    ///
+    /// # Errors
+    /// The refusals of `DELETE /links/{code}`.
+    pub async fn retire(&self, code: &str, actor: &Actor, now: Timestamp) -> Result<()> {
+        // Someone may change the link in between; retiring does not depend on what they changed.
+        for _ in 0..5 {
+            let found = self.get(code).await?;
+            actor.require_change_of(&found.link.created_by)?;
+            if found.link.retired_at.is_some() {
+                return Ok(());
+            }
+            let version = found.link.version + 1;
+            let link = Link { retired_at: Some(now), updated_at: now, version, ..Link::clone(&found.link) };
+            let changes = serde_json::Map::new();
+            let entry = HistoryEntry { version, at: now, by: actor.name.clone(), action: "retired".into(), changes };
+            let edit =
+                Edit { tag: Entropy::System.tag(0), link, entry, moves_slot: false, article: None };
+            match self.write(edit, now).await {
+                Ok(_) => return Ok(()),
+                Err(Error::Refused(refusal)) if refusal.reason == Reason::Stale => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Refusal::new(Reason::Stale, "the link is being changed by others; try again").into())
+    }
+
+    /// A link's changes, newest first.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn history(&self, code: &Code, before: Option<u64>, limit: usize) -> Result<Vec<HistoryEntry>> {
+        Ok(self.within(self.store.history(code, before, limit)).await?)
+    }
+
+    async fn write(&self, edit: Edit, now: Timestamp) -> Result<Found> {
+        match self.within(self.store.edit(edit, now)).await? {
+            Edited::Changed(found) => {
+                self.changed(&found);
+                Ok(found)
+            }
+            Edited::Stale(found) => Err(stale(&found).into()),
+            Edited::SlotHeld(found) => {
+                let detail = "another link of this article has this channel, campaign and target";
+                Err(Refusal::field(Reason::Conflict, "url", detail).with_link(found).into())
+            }
+            Edited::NotFound => Err(Refusal::new(Reason::NotFound, "there is no link with this code").into()),
+        }
+    }
+
+    fn changed_by(
+        &self,
+        found: &Found,
+        mut link: Editable,
+        change: &Change,
+    ) -> std::result::Result<(Editable, Option<ArticleClaim>), Refusal> {
+        let mut article = None;
+        if let Some(url) = &change.url {
+            let address = self.rules().address(url, change.keep_params.unwrap_or(false), "url")?;
+            match &found.article {
+                Some(article) => link.follows_article = article.url == address.target,
+                // A reserved code gets its story with its first target.
+                None => {
+                    link.follows_article = address.article == address.target;
+                    article = Some(claim(self, &address, &Entropy::System));
+                }
+            }
+            link.target = Some(address.target);
+        }
+        fn put<T>(field: &mut T, given: Option<T>) {
+            if let Some(value) = given {
+                *field = value;
+            }
+        }
+        put(&mut link.channel, change.channel.clone());
+        put(&mut link.campaign, change.campaign.clone());
+        put(&mut link.title, change.title.clone());
+        put(&mut link.tags, change.tags.clone().map(Option::unwrap_or_default));
+        put(&mut link.note, change.note.clone());
+        put(&mut link.not_before, change.not_before.map(|t| t.map(to_millisecond)));
+        put(&mut link.expires_at, change.expires_at.map(|t| t.map(to_millisecond)));
+        put(&mut link.message, change.message.clone());
+        put(&mut link.redirect_status, change.redirect_status.map(|s| s.unwrap_or(302)));
+        put(&mut link.forward_query, change.forward_query.map(|f| f.unwrap_or(false)));
+        put(&mut link.disabled, change.disabled.map(|d| d.unwrap_or(false)));
+        if let Some(url) = &change.expired_url {
+            link.expired_url = url.as_deref().map(|u| self.rules().plain(u, "expired_url")).transpose()?;
+        }
+        Ok((link, article))
+    }
+
+    async fn as_it_was(&self, found: &Found, now: &Editable, version: u64) -> Result<Editable> {
+        let gone = || Refusal::field(Reason::InvalidValue, "revert_to", "there is no such version to go back to");
+        if version == 0 || version > found.link.version {
+            return Err(gone().into());
+        }
+        let mut later: Vec<HistoryEntry> = vec![];
+        let mut before = None;
+        while later.last().map_or(found.link.version + 1, |e| e.version) > version + 1 {
+            let page = self.history(&found.link.code, before, HISTORY_PAGE).await?;
+            before = page.last().map(|e| e.version);
+            if page.is_empty() {
+                return Err(gone().into());
+            }
+            later.extend(page.into_iter().filter(|e| e.version > version));
+        }
+        let was = now.taken_back(&later).ok_or_else(gone)?;
+        // An earlier target may be one that is not allowed any more.
+        if let Some(target) = &was.target {
+            self.rules().plain(target, "revert_to")?;
+        }
+        Ok(was)
+    }
+}
+
+fn stale(found: &Found) -> Refusal {
+    let detail = format!("the link was changed meanwhile; it is at version {}", found.link.version);
+    Refusal::field(Reason::Stale, "version", detail).with_version(found.link.version)
+}

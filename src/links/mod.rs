@@ -1,0 +1,144 @@
+//! Floor 2: links as people use them: get or create, change, retire.
+//!
+//! Guarantees that every change is checked (fields, rights, versions), written with a line of history and audit,
+//! and gone from this process's cache before the caller hears of it. Time and randomness come from the caller;
+//! HTTP is unknown here.
+
+pub mod articles;
+pub mod codes;
+pub mod editable;
+pub mod request;
+mod create;
+mod edit;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use create::Made;
+
+use crate::domain::code::Code;
+use crate::domain::error::{Reason, Refusal};
+use crate::domain::link::Found;
+use crate::domain::target::Rules;
+use crate::store::{self, Links, cache::Cache};
+use crate::units::{Size, Span};
+
+/// `[links]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Only allowed hosts may be linked to.
+    pub only_allowed_hosts: bool,
+    /// Hosts that may not be linked to.
+    pub denied_hosts: Vec<String>,
+    /// Where visits to closed links go; empty for a notice.
+    pub fallback_url: String,
+    /// Memory of the cache.
+    pub cache_bytes: Size,
+    /// How long an unknown code is remembered.
+    pub unknown_for: Span,
+    /// How often changes of other processes are looked for.
+    pub poll_interval: Span,
+    /// Longest store call.
+    pub store_timeout: Span,
+}
+
+impl Settings {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    /// (key, why).
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        if !self.fallback_url.is_empty() && Rules::default().plain(&self.fallback_url, "fallback_url").is_err() {
+            return Err(("fallback_url", "not an http(s) address".into()));
+        }
+        if self.poll_interval.0 < Duration::from_millis(50) || self.poll_interval.0 > Duration::from_secs(1) {
+            return Err(("poll_interval", "50ms to 1s: an edit is promised to be seen within 1.5s".into()));
+        }
+        if self.unknown_for.0 > Duration::from_secs(5) {
+            return Err(("unknown_for", "at most 5s".into()));
+        }
+        if self.store_timeout.0 < Duration::from_millis(100) {
+            return Err(("store_timeout", "at least 100ms".into()));
+        }
+        Ok(())
+    }
+}
+
+/// Why a call on links failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The client's to mend.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Ours.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// The usual result of a call on links.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Links as people use them. One for the whole process.
+pub struct LinkService {
+    store: Arc<dyn Links>,
+    cache: Arc<Cache>,
+    rules: Rules,
+    drawer: codes::Drawer,
+    deadline: Duration,
+}
+
+impl LinkService {
+    /// A service over an open store. `rules` has our own host and port filled in.
+    pub fn new(
+        store: Arc<dyn Links>,
+        cache: Arc<Cache>,
+        rules: Rules,
+        drawer: codes::Drawer,
+        deadline: Duration,
+    ) -> LinkService {
+        LinkService { store, cache, rules, drawer, deadline }
+    }
+
+    /// The rules for targets.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// A link by its code as written: exactly it, else the lower-case one, else the oldest.
+    ///
+    /// # Errors
+    /// `not_found`, also for what cannot be a code.
+    pub async fn get(&self, code: &str) -> Result<Found> {
+        let unknown = || Refusal::new(Reason::NotFound, "there is no link with this code");
+        let code = Code::parse(code).map_err(|_| unknown())?;
+        let found = self.within(self.store.find(&code.key())).await?;
+        let exact = found.iter().find(|f| f.link.code == code);
+        let lower = || found.iter().find(|f| !f.link.code.as_str().bytes().any(|b| b.is_ascii_uppercase()));
+        exact.or_else(lower).or(found.first()).cloned().ok_or_else(|| unknown().into())
+    }
+
+    /// Runs a store call under the deadline.
+    ///
+    /// # Errors
+    /// The call's own, and `Unavailable` when it takes too long.
+    pub async fn within<T>(&self, call: impl Future<Output = store::Result<T>>) -> store::Result<T> {
+        match tokio::time::timeout(self.deadline, call).await {
+            Ok(answer) => answer,
+            Err(_) => Err(store::Error::Unavailable("a call took too long".into())),
+        }
+    }
+
+    /// The store underneath, for reading.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Links> {
+        &self.store
+    }
+
+    fn changed(&self, found: &Found) {
+        self.cache.invalidate([&*found.link.code.key()]);
+    }
+}

@@ -1,0 +1,110 @@
+//! The API: its routes on one screen, and the layers around them.
+
+mod accounts;
+mod articles;
+mod audit;
+mod cursor;
+mod links;
+mod openapi;
+mod qr;
+mod query;
+mod reports;
+pub mod view;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State as Shared};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+
+pub use openapi::document;
+
+use super::State;
+use super::error::{Error, Rendered};
+use super::idempotency;
+use crate::domain::error::{Reason, Refusal};
+use crate::telemetry;
+
+/// All routes below `/api/v1`, and `/openapi.json`.
+pub fn routes(state: &State, deadline: Duration) -> Router<State> {
+    let v1 = Router::new()
+        .route("/links", get(links::list).post(links::create))
+        .route("/links/batch", post(links::batch))
+        .route("/links/{code}", get(links::read).patch(links::change).delete(links::retire))
+        .route("/links/{code}/history", get(links::history))
+        .route("/links/{code}/qr.svg", get(qr::svg))
+        .route("/links/{code}/qr.png", get(qr::png))
+        .route("/articles", get(articles::find))
+        .route("/articles/{id}", get(articles::read))
+        .route("/reports/summary", get(reports::summary))
+        .route("/reports/summary.csv", get(reports::summary))
+        .route("/reports/series", get(reports::series))
+        .route("/reports/series.csv", get(reports::series))
+        .route("/reports/top", get(reports::top))
+        .route("/reports/top.csv", get(reports::top))
+        .route("/keys", get(accounts::keys).post(accounts::create_key))
+        .route("/keys/{id}", delete(accounts::revoke_key))
+        .route("/users", get(accounts::users).post(accounts::add_user))
+        .route("/users/{name}", delete(accounts::disable_user))
+        .route("/audit", get(audit::list))
+        // Inside: what only calls with a valid key reach.
+        .route_layer(middleware::from_fn_with_state(state.clone(), idempotency::layer))
+        .method_not_allowed_fallback(|| async { refused(Reason::MethodNotAllowed, "this call has other methods") })
+        .fallback(|| async { refused(Reason::NotFound, "there is no such call") })
+        // A call that hangs on the store ends with an answer.
+        .layer(middleware::from_fn(move |request, next| within(deadline, request, next)))
+        // Errors that show a link need to know how it is spelt outside.
+        .layer(middleware::from_fn_with_state(state.clone(), render));
+    Router::new()
+        .nest("/api/v1", v1)
+        .route("/api", get(gone_astray))
+        .route("/api/{*rest}", get(gone_astray).fallback(gone_astray))
+        .route("/openapi.json", get(openapi::serve))
+        .route("/errors/{code}", get(openapi::error))
+        // Outermost: every answer is counted.
+        .layer(middleware::from_fn(count))
+}
+
+fn refused(reason: Reason, detail: &'static str) -> Error {
+    Refusal::new(reason, detail).into()
+}
+
+async fn gone_astray() -> Error {
+    refused(Reason::NotFound, "the API begins at /api/v1; see /openapi.json")
+}
+
+async fn within(deadline: Duration, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(deadline, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::error!("an API call took longer than server.request_timeout");
+            Error::Unavailable.into_response()
+        }
+    }
+}
+
+async fn render(Shared(state): Shared<State>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let Some(Rendered(error)) = response.extensions().get::<Rendered>().cloned() else { return response };
+    match &*error {
+        Error::Refused(refusal) if refusal.link.is_some() => {
+            let (_, body) = error.problem(&state.public_url);
+            let (mut parts, _) = response.into_parts();
+            parts.headers.remove(http::header::CONTENT_LENGTH);
+            let body = serde_json::to_vec(&body).unwrap_or_default();
+            Response::from_parts(parts, body.into())
+        }
+        _ => response,
+    }
+}
+
+async fn count(route: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    // An unmatched path must not become a label.
+    let route = route.map_or_else(|| "unmatched".to_owned(), |r| r.as_str().to_owned());
+    let response = next.run(request).await;
+    let status = response.status().as_str().to_owned();
+    metrics::counter!(telemetry::REQUESTS, "route" => route, "status" => status).increment(1);
+    response
+}

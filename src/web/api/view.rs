@@ -1,0 +1,187 @@
+//! Links and articles as the API shows them. Field names are the contract's.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::article::Article;
+use crate::domain::link::{Found, Status, Via};
+use crate::domain::tally::Counts;
+
+/// All hits of a link, ever.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Totals)]
+pub struct TotalsView {
+    /// People's.
+    pub clicks: u64,
+    /// Link previews'.
+    pub previews: u64,
+    /// Bots'.
+    pub bots: u64,
+}
+
+/// A link.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Link)]
+pub struct LinkView {
+    /// Its code.
+    pub code: String,
+    /// The address to share.
+    pub short_url: String,
+    /// Where it leads; null for a reserved code.
+    pub target: Option<String>,
+    /// Its own title; the article may have another.
+    pub title: Option<String>,
+    /// Where it is meant to be shared.
+    pub channel: Option<String>,
+    /// The campaign it belongs to.
+    pub campaign: Option<String>,
+    /// Free words.
+    pub tags: Vec<String>,
+    /// For colleagues.
+    pub note: Option<String>,
+    /// The story it is about; null only for a reserved code.
+    pub article: Option<ArticleView>,
+    /// Where it is in its life.
+    #[schema(value_type = String, example = "active")]
+    pub status: Status,
+    /// What a check of its target found; null while nothing is known to be wrong.
+    #[schema(value_type = Option<Object>)]
+    pub broken: Option<()>,
+    /// When it opens.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub not_before: Option<Timestamp>,
+    /// When it closes.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+    /// Where visits go then.
+    pub expired_url: Option<String>,
+    /// What readers are told while it is closed.
+    pub message: Option<String>,
+    /// 301, 302, 307 or 308.
+    pub redirect_status: u16,
+    /// Appends a visit's query to the target's.
+    pub forward_query: bool,
+    /// Shown only to its creator and admins until it opens.
+    pub confidential: bool,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// Who made it.
+    pub created_by: String,
+    /// How it was made.
+    #[schema(value_type = String, example = "api")]
+    pub via: Via,
+    /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+    /// Send it back with a change.
+    pub version: u64,
+    /// All hits, ever.
+    pub totals: TotalsView,
+}
+
+/// A story.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Article)]
+pub struct ArticleView {
+    /// Ours, opaque.
+    pub id: String,
+    /// The CMS's.
+    pub cms_id: Option<String>,
+    /// Its normalised address.
+    pub url: String,
+    /// Headline.
+    pub title: Option<String>,
+    /// What it is about.
+    pub description: Option<String>,
+    /// Address of its picture.
+    pub image: Option<String>,
+    /// Section.
+    pub section: Option<String>,
+    /// Names.
+    pub authors: Vec<String>,
+    /// When it was published.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub published_at: Option<Timestamp>,
+    /// When it was last changed by the newsroom.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub modified_at: Option<Timestamp>,
+    /// BCP 47 tag.
+    pub language: Option<String>,
+    /// The host it lives on.
+    pub site: String,
+    /// True if it was taken back.
+    pub withdrawn: bool,
+    /// Where its links lead instead then.
+    pub replacement_url: Option<String>,
+    /// What readers are told then.
+    pub message: Option<String>,
+    /// Send it back with a change.
+    pub version: u64,
+    /// Its links; on its own call only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion)]
+    pub links: Option<Vec<LinkView>>,
+}
+
+impl LinkView {
+    /// How a link looks from outside at `now`.
+    #[must_use]
+    pub fn new(found: &Found, totals: Counts, public_url: &str, now: Timestamp) -> LinkView {
+        let link = &found.link;
+        LinkView {
+            code: link.code.to_string(),
+            short_url: format!("{public_url}/{}", link.code),
+            target: link.target.clone(),
+            title: link.title.clone(),
+            channel: link.channel.clone(),
+            campaign: link.campaign.clone(),
+            tags: link.tags.clone(),
+            note: link.note.clone(),
+            article: found.article.as_deref().map(ArticleView::new),
+            status: link.status(now),
+            broken: None,
+            not_before: link.not_before,
+            expires_at: link.expires_at,
+            expired_url: link.expired_url.clone(),
+            message: link.message.clone(),
+            redirect_status: link.redirect_status,
+            forward_query: link.forward_query,
+            confidential: false,
+            created_at: link.created_at,
+            created_by: link.created_by.clone(),
+            via: link.via,
+            updated_at: link.updated_at,
+            version: link.version,
+            totals: TotalsView { clicks: totals.clicks, previews: totals.previews, bots: totals.bots },
+        }
+    }
+}
+
+impl ArticleView {
+    /// How an article looks from outside, without its links.
+    #[must_use]
+    pub fn new(article: &Article) -> ArticleView {
+        let facts = article.facts.clone();
+        ArticleView {
+            id: article.id.0.to_string(),
+            cms_id: article.cms_id.clone(),
+            url: article.url.clone(),
+            title: facts.title,
+            description: None,
+            image: facts.image,
+            section: facts.section,
+            authors: facts.authors,
+            published_at: facts.published_at,
+            modified_at: None,
+            language: facts.language,
+            site: article.site.clone(),
+            withdrawn: false,
+            replacement_url: None,
+            message: None,
+            version: article.version,
+            links: None,
+        }
+    }
+}

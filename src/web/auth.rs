@@ -1,0 +1,132 @@
+//! Who is calling the API.
+//!
+//! Guarantees that every call but the public ones has a valid key, that guessing keys is slowed down by address,
+//! and that the answer to a wrong key does not tell whether its id exists.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+
+use axum::extract::FromRequestParts;
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use super::State;
+use super::error::Error;
+use super::surface::Peer;
+use crate::clock;
+use crate::domain::access::Actor;
+use crate::domain::error::{Reason, Refusal};
+
+/// Keyed limiters forget keys that are back at their full allowance when they hold more than this.
+const LIMITER_KEYS: usize = 10_000;
+
+/// The limits on keys.
+pub struct Limits {
+    failed: DefaultKeyedRateLimiter<IpAddr>,
+    requests: Option<DefaultKeyedRateLimiter<String>>,
+    clock: DefaultClock,
+}
+
+impl Limits {
+    /// `failed` wrong keys a minute from one address, `requests` a minute of one key (0: no limit).
+    #[must_use]
+    pub fn new(failed: u32, requests: u32) -> Limits {
+        let per_minute = |n: NonZeroU32| Quota::per_minute(n);
+        let requests = NonZeroU32::new(requests).map(|n| {
+            let burst = NonZeroU32::new(n.get() / 10).unwrap_or(NonZeroU32::MIN);
+            RateLimiter::keyed(per_minute(n).allow_burst(burst))
+        });
+        let failed = NonZeroU32::new(failed).unwrap_or(NonZeroU32::MIN);
+        Limits { failed: RateLimiter::keyed(per_minute(failed)), requests, clock: DefaultClock::default() }
+    }
+
+    fn failed(&self, address: IpAddr) -> Result<(), Error> {
+        if self.failed.len() > LIMITER_KEYS {
+            self.failed.retain_recent();
+        }
+        let check = self.failed.check_key(&network(address));
+        check.map_err(|until| self.limited(until.wait_time_from(self.clock.now())))
+    }
+
+    fn request(&self, key: &str) -> Result<(), Error> {
+        let Some(limiter) = &self.requests else { return Ok(()) };
+        if limiter.len() > LIMITER_KEYS {
+            limiter.retain_recent();
+        }
+        let check = limiter.check_key(&key.to_owned());
+        check.map_err(|until| self.limited(until.wait_time_from(self.clock.now())))
+    }
+
+    fn limited(&self, wait: std::time::Duration) -> Error {
+        Error::Limited(wait.as_secs() + 1)
+    }
+}
+
+/// One subscriber has a whole /64 of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
+/// Who is calling, by `Authorization: Bearer KEY`.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Actor);
+
+impl FromRequestParts<State> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Caller, Error> {
+        if let Some(caller) = parts.extensions.get::<Caller>() {
+            return Ok(caller.clone());
+        }
+        let peer = parts.extensions.get::<Peer>().map(|p| p.0.ip());
+        let address = peer.map(|p| state.clients.address(p, &parts.headers));
+        let key = parts.headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(bearer);
+        let Some(actor) = key.and_then(|key| state.accounts.holder(key, clock::now())) else {
+            if let Some(address) = address {
+                state.limits.failed(address)?;
+            }
+            let detail = match key {
+                None => "send Authorization: Bearer and an API key",
+                Some(_) => "this key is not valid",
+            };
+            return Err(Refusal::new(Reason::Unauthenticated, detail).into());
+        };
+        state.limits.request(&actor.name)?;
+        let caller = Caller(actor);
+        parts.extensions.insert(caller.clone());
+        Ok(caller)
+    }
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, key) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bearers() {
+        assert_eq!(bearer("Bearer slk_a_b"), Some("slk_a_b"));
+        assert_eq!(bearer("bearer  slk_a_b "), Some("slk_a_b"));
+        assert_eq!(bearer("Basic abc"), None);
+        assert_eq!(bearer("slk_a_b"), None);
+    }
+
+    #[test]
+    fn a_subscriber_is_one_network() {
+        let a: IpAddr = "2001:db8:1:2:3:4:5:6".parse().unwrap();
+        assert_eq!(network(a).to_string(), "2001:db8:1:2::");
+        let limits = Limits::new(2, 0);
+        let b: IpAddr = "2001:db8:1:2::9".parse().unwrap();
+        assert!(limits.failed(a).is_ok() && limits.failed(b).is_ok());
+        assert!(matches!(limits.failed(a), Err(Error::Limited(_))));
+    }
+}

@@ -1,0 +1,110 @@
+//! Floor 3: the outside. The only place that knows HTTP.
+//!
+//! Two listeners: the public one (redirects, API, pages) and the operations one. A redirect is answered before
+//! any router is asked; everything else goes through one route table by surface.
+
+pub mod api;
+pub mod auth;
+pub mod body;
+pub mod client;
+pub mod error;
+pub mod idempotency;
+pub mod json;
+pub mod ops;
+pub mod pages;
+pub mod redirect;
+pub mod server;
+pub mod surface;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::accounts::AccountService;
+use crate::hits::Hits;
+use crate::links::LinkService;
+use crate::reports::ReportService;
+use crate::store::Tallies;
+use crate::units::Span;
+
+/// `[server]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The public listener.
+    pub listen: SocketAddr,
+    /// The operations listener.
+    pub ops_listen: SocketAddr,
+    /// How readers see this service.
+    pub public_url: String,
+    /// Connections open at once.
+    pub max_connections: usize,
+    /// For the head of a request.
+    pub header_timeout: Span,
+    /// For a whole request, except redirects (they wait for nothing).
+    pub request_timeout: Span,
+    /// For requests under way at shutdown.
+    pub grace: Span,
+    /// Requests a minute of one API key; 0 is no limit.
+    pub key_requests_per_minute: u32,
+    /// Wrong keys a minute from one address.
+    pub failed_keys_per_minute: u32,
+}
+
+impl Settings {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    /// (key, why).
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        if !self.public_url.is_empty() {
+            let url = url::Url::parse(&self.public_url).map_err(|e| ("public_url", e.to_string()))?;
+            let plain = matches!(url.scheme(), "http" | "https")
+                && matches!(url.path(), "" | "/")
+                && url.query().is_none()
+                && url.fragment().is_none();
+            if !plain {
+                return Err(("public_url", "scheme, host and port only, like https://sl.example".into()));
+            }
+        }
+        if self.max_connections == 0 {
+            return Err(("max_connections", "at least 1".into()));
+        }
+        if self.failed_keys_per_minute == 0 {
+            return Err(("failed_keys_per_minute", "at least 1".into()));
+        }
+        for (key, value) in [("header_timeout", self.header_timeout), ("request_timeout", self.request_timeout)] {
+            if value.0 < Duration::from_millis(100) {
+                return Err((key, "at least 100ms".into()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the handlers of the API and the pages may use.
+#[derive(Clone)]
+pub struct State {
+    /// Links.
+    pub links: Arc<LinkService>,
+    /// Keys and users.
+    pub accounts: Arc<AccountService>,
+    /// Reports.
+    pub reports: Arc<ReportService>,
+    /// Numbers, for the totals beside links.
+    pub tallies: Arc<dyn Tallies>,
+    /// The way of a hit, for what waits.
+    pub hits: Arc<Hits>,
+    /// The readers' pages.
+    pub pages: Arc<pages::Pages>,
+    /// Who clients are.
+    pub clients: Arc<client::Clients>,
+    /// Limits on keys.
+    pub limits: Arc<auth::Limits>,
+    /// Scheme, host and port of this service, without a slash at its end.
+    pub public_url: Arc<str>,
+    /// Where `/` leads; empty for the desk.
+    pub home: Arc<str>,
+}

@@ -1,0 +1,72 @@
+//! The small files of a site: `/`, robots.txt, the icon, security.txt; and the desk.
+
+use axum::Router;
+use axum::extract;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, StatusCode};
+use jiff::{Timestamp, ToSpan, Unit, Zoned, tz::TimeZone};
+
+use super::{Html, secure};
+use crate::clock;
+use crate::web::State;
+
+const ROBOTS: &str = "User-agent: *\nDisallow: /-/\nDisallow: /api/\n";
+const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\"><rect width=\"32\" height=\"32\" \
+                    rx=\"6\" fill=\"#c2341d\"/><path d=\"M7 10h18v3H7zm0 9h11v3H7z\" fill=\"#fff\"/></svg>";
+
+/// The routes of this file. `contact` is for security.txt; empty for none.
+pub fn routes(contact: String) -> Router<State> {
+    let contact: std::sync::Arc<str> = contact.into();
+    Router::new()
+        .route("/", get(root))
+        .route("/-/", get(desk))
+        .route("/robots.txt", get(|| async { file("text/plain; charset=utf-8", ROBOTS) }))
+        .route("/favicon.ico", get(|| async { file("image/svg+xml", ICON) }))
+        .route("/.well-known/security.txt", get(move |state| security(state, contact)))
+}
+
+async fn root(extract::State(state): extract::State<State>) -> Response {
+    let to = if state.home.is_empty() { "/-/" } else { &*state.home };
+    match HeaderValue::from_str(to) {
+        Ok(to) => (StatusCode::FOUND, [(LOCATION, to)]).into_response(),
+        Err(_) => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn desk(extract::State(state): extract::State<State>) -> Response {
+    page(StatusCode::OK, state.pages.desk())
+}
+
+/// A page of staff or of nothing: never kept, never indexed.
+pub(crate) fn page(status: StatusCode, html: Html) -> Response {
+    let mut response = (status, html.body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert("x-robots-tag", HeaderValue::from_static("noindex"));
+    secure(headers, html.policy);
+    response
+}
+
+fn file(kind: &'static str, text: impl Into<String>) -> Response {
+    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=86400")];
+    (headers, text.into()).into_response()
+}
+
+/// RFC 9116. `Expires` is always half a year ahead: the file is made when it is read.
+async fn security(extract::State(state): extract::State<State>, contact: std::sync::Arc<str>) -> Response {
+    if contact.is_empty() {
+        return page(StatusCode::NOT_FOUND, state.pages.shown(super::Shown::Unknown));
+    }
+    let expires = half_a_year_after(clock::now());
+    let text =
+        format!("Contact: {contact}\nExpires: {expires}\nCanonical: {}/.well-known/security.txt\n", state.public_url);
+    file("text/plain; charset=utf-8", text)
+}
+
+fn half_a_year_after(now: Timestamp) -> Timestamp {
+    let later = Zoned::new(now, TimeZone::UTC).saturating_add(180.days());
+    later.round(Unit::Hour).map_or(now, |z| z.timestamp())
+}

@@ -1,0 +1,111 @@
+//! The listener: accepts connections, bounds them, and ends them in order.
+//!
+//! Guarantees a cap on connections (further ones wait in the system's queue), a deadline for the head of each
+//! request, and that at stop nobody new is accepted while requests under way are finished. Knows no routes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::{Body, Incoming};
+use hyper::service::Service;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Bounds of one listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections open at once.
+    pub connections: usize,
+    /// For the head of each request; an idle connection is closed after it too.
+    pub header_timeout: Duration,
+    /// For requests under way at stop.
+    pub grace: Duration,
+}
+
+/// Largest head of a request, in bytes: the longest address and generous headers.
+const MAX_HEAD: usize = 64 * 1024;
+/// Most headers of a request.
+const MAX_HEADERS: usize = 100;
+
+/// Accepts connections until `stop`, then finishes what is under way within the grace.
+///
+/// `service_for` makes the service of one connection from its peer's address.
+pub async fn serve<S, B, F>(listener: TcpListener, service_for: F, bounds: Bounds, stop: CancellationToken)
+where
+    F: Fn(SocketAddr) -> S,
+    S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let room = Arc::new(Semaphore::new(bounds.connections));
+    let connections = TaskTracker::new();
+    let abandon = CancellationToken::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &room) => accepted,
+        };
+        let Some((stream, peer, permit)) = accepted else { continue };
+        // Small answers must not wait for the client's acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(bounds.header_timeout)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD)
+            .pipeline_flush(true)
+            .serve_connection(TokioIo::new(stream), service_for(peer));
+        let (stop, abandon) = (stop.clone(), abandon.clone());
+        connections.spawn(async move {
+            let _permit = permit;
+            tokio::pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    tokio::select! {
+                        ended = connection.as_mut() => ended,
+                        () = abandon.cancelled() => Ok(()),
+                    }
+                }
+            };
+            if let Err(error) = ended {
+                // Clients go away all the time; nothing of ours is wrong.
+                tracing::debug!(%error, "connection ended");
+            }
+        });
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(bounds.grace, connections.wait()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "the grace ran out; ending connections that are still busy");
+        abandon.cancel();
+        connections.wait().await;
+    }
+}
+
+type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<Accepted> {
+    // The semaphore is never closed.
+    let permit = Arc::clone(room).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => Some((stream, peer, permit)),
+        Err(error) => {
+            // Out of file descriptors, or the client is gone already. Try again, not in a busy loop.
+            tracing::warn!(%error, "a connection could not be accepted");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            None
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! One connection's service: a code goes to the redirect, everything else to the router.
+//!
+//! The redirect is asked first and without a router, because it is what this service is for.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper::{Request, Response};
+use tower::ServiceExt;
+
+use super::body::Payload;
+use super::redirect::{Answer, Redirector};
+use crate::domain::code::is_reserved;
+
+/// The address at the other end of the connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// The public surface, made anew for each connection.
+#[derive(Clone)]
+pub struct Surface {
+    redirector: Arc<Redirector>,
+    router: Router,
+    peer: SocketAddr,
+    peer_is_trusted: bool,
+}
+
+impl Surface {
+    /// For a connection from `peer`.
+    #[must_use]
+    pub fn new(redirector: Arc<Redirector>, router: Router, peer: SocketAddr) -> Surface {
+        let peer_is_trusted = redirector.clients().is_trusted(peer.ip());
+        Surface { redirector, router, peer, peer_is_trusted }
+    }
+}
+
+/// An answer that is there already, or one that has to be waited for.
+pub enum Answering {
+    /// Most redirects.
+    Now(Ready<Result<Response<Payload>, Infallible>>),
+    /// Everything else.
+    Later(Pin<Box<dyn Future<Output = Response<Payload>> + Send>>),
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Payload>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Answering::Now(answer) => Pin::new(answer).poll(cx),
+            Answering::Later(answer) => answer.as_mut().poll(cx).map(Ok),
+        }
+    }
+}
+
+impl Service<Request<Incoming>> for Surface {
+    type Response = Response<Payload>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        if !is_routed(request.uri().path()) {
+            return match Redirector::answer(&self.redirector, &request, self.peer_is_trusted) {
+                Answer::Now(response) => Answering::Now(ready(Ok(response))),
+                Answer::Later(response) => Answering::Later(response),
+            };
+        }
+        let (mut request, router) = (request.map(axum::body::Body::new), self.router.clone());
+        request.extensions_mut().insert(Peer(self.peer));
+        Answering::Later(Box::pin(async move {
+            match router.oneshot(request).await {
+                Ok(response) => response.map(Payload::Routed),
+                Err(never) => match never {},
+            }
+        }))
+    }
+}
+
+/// True for a path that belongs to the router; all others are codes, or nothing.
+fn is_routed(path: &str) -> bool {
+    let rest = path.strip_prefix('/').unwrap_or(path);
+    let first = rest.split('/').next().unwrap_or_default();
+    rest.is_empty() || is_reserved(first)
+}
