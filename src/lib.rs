@@ -2,5 +2,6 @@
 //! exactly once. ARCHITECTURE.md is the map; floors import downwards only.
 
 pub mod domain;
+pub mod hits;
 pub mod store;
 pub mod units;
