@@ -13,3 +13,5 @@
 mod harness;
 
 mod first_minute;
+mod links;
+mod redirect;
