@@ -165,7 +165,8 @@ fn gather(
         };
         let records = scanned.as_ref().map_or(0, |s| s.records);
         let proven = file.starts.is_some() || file.overflow.is_some() || records > 0;
-        if !proven && (file.identity.is_some() || file.blank) {
+        let empty = told.as_ref().is_none_or(|(to, _)| to.iter().zip(&ends).all(|(to, have)| to <= have));
+        if !proven && empty && (file.identity.is_some() || file.blank) {
             // Made ready, and never begun.
             let spare = spare_name(&file.name);
             keep_spare(disk, &mut recovered.shelf, Listed { name: file.name, len: file.len }, Some(spare))?;

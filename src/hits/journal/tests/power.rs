@@ -56,8 +56,9 @@ impl Node {
     fn boot(&mut self, stream: u64) {
         let what = self.what(stream);
         let journal = open(&self.disk, &self.settings, stream, self.lanes);
-        let misnamed = |odd: &Odd| matches!(odd, Odd::Misnamed { .. });
-        assert!(journal.odd().iter().all(misnamed), "{what}: {:?}", journal.odd());
+        // A file that was made in a hurry may be left with a part of its header.
+        let hurried = |odd: &Odd| matches!(odd, Odd::Misnamed { .. } | Odd::Unreadable { .. });
+        assert!(journal.odd().iter().all(hurried), "{what}: {:?}", journal.odd());
         for earlier in 1..stream {
             self.check_earlier(&journal, earlier);
         }
@@ -168,7 +169,7 @@ impl Node {
         }
         assert!(at[site] <= (model.hits.len() as u64).max(before[site]), "{what}: more than there were");
         assert_eq!(given.hits + given.gone, at[site] - before[site], "{what}");
-        if !self.released {
+        if !self.released && self.uncovered.iter().all(|u| u.0 != stream) {
             // Nothing changes any more once a boot is over.
             let fixed = self.fixed.entry(stream).or_insert_with(|| (given.clone(), there.clone()));
             assert_eq!(fixed, &(given, there), "{what}: read again");
