@@ -149,14 +149,3 @@ impl Hits {
         &self.journal
     }
 }
-
-/// Lowers this thread's priority: counting may wait, redirects may not. On Linux a thread has its own.
-pub fn step_back() {
-    #[cfg(target_os = "linux")]
-    {
-        let me = Some(rustix::thread::gettid());
-        let nice = rustix::process::getpriority_process(me).unwrap_or(0);
-        // Refused only to a thread that is already nicer; then it is.
-        let _ = rustix::process::setpriority_process(me, (nice + 10).min(19));
-    }
-}

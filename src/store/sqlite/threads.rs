@@ -97,7 +97,7 @@ impl<S: State> Writer<S> {
             WriterThread { conn, state: S::default(), waiting, commits: commits.clone(), put_off: None };
         let thread = spawn(name, move || {
             if low_priority {
-                step_back();
+                crate::priority::step_back();
             }
             run.run();
         })?;
@@ -364,15 +364,4 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
         .name(name.to_owned())
         .spawn(run)
         .map_err(|e| Error::Unavailable(format!("no thread for {name}: {e}")))
-}
-
-/// Lowers this thread's priority: counting may wait, redirects may not. On Linux a thread has its own.
-fn step_back() {
-    #[cfg(target_os = "linux")]
-    {
-        let me = Some(rustix::thread::gettid());
-        let nice = rustix::process::getpriority_process(me).unwrap_or(0);
-        // Refused only to a process that is already nicer; then it is.
-        let _ = rustix::process::setpriority_process(me, (nice + 10).min(19));
-    }
 }
