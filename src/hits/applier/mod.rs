@@ -116,7 +116,8 @@ impl Applier {
                 },
             }
             wait = self.settings.apply_interval.0;
-            if self.known && !self.is_time(last.elapsed()) {
+            let untidy = tidied.is_none_or(|t| t.elapsed() >= TIDY_EVERY);
+            if self.known && !untidy && !self.is_time(last.elapsed()) {
                 continue;
             }
             match self.pass().await {
@@ -127,15 +128,21 @@ impl Applier {
                 }
             }
             last = tokio::time::Instant::now();
-            if tidied.is_none_or(|t| t.elapsed() >= TIDY_EVERY) {
+            if untidy {
                 tidied = Some(last);
                 if let Err(error) = self.tidy(clock::now_ms()).await {
                     tracing::error!(%error, "the journal could not be tidied");
                 }
             }
         }
-        if tokio::time::timeout(LAST_APPLY, self.settle()).await.is_err() {
-            tracing::warn!("the store did not take the last hits; they are counted after the next start");
+        match tokio::time::timeout(LAST_APPLY, self.settle()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the last hits could not be counted; they are after the next start")
+            }
+            Err(_) => tracing::error!(
+                "the store did not take the last hits in time; they are counted after the next start"
+            ),
         }
     }
 

@@ -13,6 +13,7 @@ use super::{Applier, Draining, Pass};
 use crate::clock;
 use crate::domain::tally::StreamId;
 use crate::hits::journal::{FinishedStream, StreamInfo};
+use crate::store::tallies::StreamState;
 use crate::{store, telemetry};
 
 /// A stream that began longer ago than this and that the store does not know waits for the operator's word: its
@@ -33,11 +34,17 @@ impl Applier {
         for info in &kept {
             let state = self.tallies.stream(info.stream).await?;
             let ended = finished.get(&info.stream).map(|f| f.ordinals.clone());
+            if is_done_with(&state, ended.as_deref()) {
+                continue;
+            }
             streams.push(self.draining(info.stream, info.began_ms, info.current, state.ordinals, ended));
         }
         for (stream, past) in &finished {
             if !kept.iter().any(|s| s.stream == *stream) {
                 let state = self.tallies.stream(*stream).await?;
+                if is_done_with(&state, Some(&past.ordinals)) {
+                    continue;
+                }
                 let ended = Some(past.ordinals.clone());
                 streams.push(self.draining(*stream, past.began_ms, false, state.ordinals, ended));
             }
@@ -166,4 +173,9 @@ impl Applier {
         }
         Ok(())
     }
+}
+
+/// True for a tombstone that says what is remembered: nothing of the stream can be missing.
+fn is_done_with(state: &StreamState, finished: Option<&[u64]>) -> bool {
+    state.finished_at.is_some() && finished.is_some_and(|ended| state.ordinals == ended)
 }
