@@ -33,6 +33,8 @@ impl Applier {
             self.journal.streams().into_iter().filter(|s| s.dataset == dataset).collect();
         for info in &kept {
             let state = self.tallies.stream(info.stream).await?;
+            // Until it is told, the journal takes everything an earlier boot left for uncounted.
+            self.journal.applied(info.stream, &state.ordinals);
             let ended = finished.get(&info.stream).map(|f| f.ordinals.clone());
             if is_done_with(&state, ended.as_deref()) {
                 continue;
