@@ -57,6 +57,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let now = clock::now();
     telemetry::metrics();
     let lock = lock::lock(&config.data.dir, "serve")?;
+    if let Some(unfinished) = crate::transfer::unfinished(&config.data.dir)? {
+        anyhow::bail!("{unfinished}");
+    }
     let public = bind("server.listen", config.server.listen).await?;
     let operations = bind("server.ops_listen", config.server.ops_listen).await?;
     let (public_addr, ops_addr) = (public.local_addr()?, operations.local_addr()?);
@@ -89,6 +92,22 @@ pub async fn open_store(config: &Config, now: Timestamp) -> anyhow::Result<Store
     let zone = config.newsroom.timezone.clone();
     let opened = tokio::task::spawn_blocking(move || crate::store::open(&dir, &settings, now, &zone)).await?;
     opened.with_context(|| format!("the store in {} cannot be opened", config.data.dir.display()))
+}
+
+/// Counts what is left in the journal of a data folder that nobody serves from, and closes it again.
+///
+/// # Errors
+/// As [`start`]; a folder without a store is left as it is.
+pub async fn settle(config: &Config) -> anyhow::Result<()> {
+    let now = clock::now();
+    if !config.data.dir.join(JOURNAL).is_dir() {
+        return Ok(());
+    }
+    let _lock = lock::lock(&config.data.dir, "export")?;
+    let store = open_store(config, now).await?;
+    let settled = parts::settle(config, &store, now).await;
+    store.close().await?;
+    settled
 }
 
 impl Running {

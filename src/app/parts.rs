@@ -63,15 +63,7 @@ impl Parts {
         let journal = Arc::new(open_journal(config, &dataset, now).await?);
         let progress = Arc::new(Progress::default());
         let cache = Arc::new(cache(config, store, &dataset));
-        let applier = Applier::new(
-            Arc::clone(&journal),
-            Arc::clone(&store.tallies),
-            Arc::clone(&store.links),
-            Arc::clone(&cache),
-            Arc::clone(&progress),
-            config.hits.clone(),
-            calendar.clone(),
-        );
+        let applier = applier(config, store, &journal, &cache, &progress, calendar.clone());
         let coherence = Arc::new(Coherence::new(now));
         let follower = Follower {
             links: Arc::clone(&store.links),
@@ -103,6 +95,36 @@ impl Parts {
             .fallback(pages::nothing)
             .with_state(self.state.clone())
     }
+}
+
+/// Counts what the journal has, and closes it.
+pub(super) async fn settle(config: &Config, store: &Store, now: Timestamp) -> anyhow::Result<()> {
+    let dataset = store.tallies.dataset().await?;
+    let journal = Arc::new(open_journal(config, &dataset, now).await?);
+    let cache = Arc::new(cache(config, store, &dataset));
+    let calendar = Calendar::new(&dataset.zones)?;
+    let settled = applier(config, store, &journal, &cache, &Arc::default(), calendar).settle().await;
+    tokio::task::spawn_blocking(move || journal.close(now.as_millisecond())).await??;
+    Ok(settled?)
+}
+
+fn applier(
+    config: &Config,
+    store: &Store,
+    journal: &Arc<Journal>,
+    cache: &Arc<Cache>,
+    progress: &Arc<Progress>,
+    calendar: Calendar,
+) -> Applier {
+    Applier::new(
+        Arc::clone(journal),
+        Arc::clone(&store.tallies),
+        Arc::clone(&store.links),
+        Arc::clone(cache),
+        Arc::clone(progress),
+        config.hits.clone(),
+        calendar,
+    )
 }
 
 fn cache(config: &Config, store: &Store, dataset: &Dataset) -> Cache {
