@@ -4,11 +4,17 @@
 //! [`open`]; nothing above this floor can tell which it is. Knows the domain and nothing above.
 
 pub mod accounts;
+pub mod conformance;
 pub mod links;
 pub mod settings;
+pub mod sqlite;
 pub mod tallies;
 
+use std::path::Path;
 use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
 
 pub use accounts::Accounts;
 pub use links::Links;
@@ -41,4 +47,35 @@ pub struct Store {
     pub tallies: Arc<dyn Tallies>,
     /// Keys, users, audit, remembered answers.
     pub accounts: Arc<dyn Accounts>,
+    /// What holds the three together.
+    pub backend: Arc<dyn Backend>,
+}
+
+/// What a backend does as a whole.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// Finishes what was begun, leaves everything safe on the disk or in the other server, and ends what this
+    /// store runs. Later calls are `Unavailable`; closing again does nothing.
+    async fn close(&self) -> Result<()>;
+}
+
+impl Store {
+    /// See [`Backend::close`].
+    ///
+    /// # Errors
+    /// `Unavailable` if the last of it could not be done; what was answered before stands.
+    pub async fn close(&self) -> Result<()> {
+        self.backend.close().await
+    }
+}
+
+/// Opens the store that `settings` name. `dir` is the data folder, which must exist; `zone` (an IANA name) is
+/// that of a store which is made now.
+///
+/// # Errors
+/// `Refused` for a store that this program must not touch; the text says why in plain words.
+pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Result<Store> {
+    match settings.kind {
+        settings::Kind::Sqlite => Ok(sqlite::open(dir, settings, now, zone)?.store),
+    }
 }

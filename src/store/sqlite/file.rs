@@ -1,0 +1,134 @@
+//! One database file: how it is opened, what it must be, how an older one is brought up to date.
+//!
+//! Guarantees that a file of a newer program, or of another kind, is refused and untouched, and that each
+//! migration happens whole or not at all. Knows the numbered migrations, not what is in them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::store::{Error, Result};
+
+/// How long a call waits for another process's write before it is `Unavailable`.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// Prepared statements kept by a connection.
+const STATEMENTS: usize = 200;
+/// The write-ahead log is cut back to this size when a checkpoint has emptied it, in bytes.
+const WAL_KEPT: i64 = 64 << 20;
+
+/// What one of the two files is.
+pub(super) struct Kind {
+    /// Its name in the data folder.
+    pub(super) name: &'static str,
+    /// `PRAGMA application_id`, set by its first migration.
+    application_id: i64,
+    /// Numbered from 1.
+    migrations: &'static [&'static str],
+    /// `PRAGMA synchronous`: FULL waits for the disk at each commit; NORMAL leaves that to the journal of hits.
+    synchronous: &'static str,
+    /// Pages in the write-ahead log at which a commit copies it into the file.
+    checkpoint_pages: u32,
+}
+
+/// Links, articles, history, accounts.
+pub(super) const LINKS: Kind = Kind {
+    name: "links.db",
+    application_id: 1_399_613_260,
+    migrations: &[include_str!("migrations/links/0001_begin.sql")],
+    synchronous: "FULL",
+    checkpoint_pages: 2_000,
+};
+
+/// Numbers and ordinals.
+pub(super) const TALLIES: Kind = Kind {
+    name: "tallies.db",
+    application_id: 1_399_613_268,
+    migrations: &[include_str!("migrations/tallies/0001_begin.sql")],
+    synchronous: "NORMAL",
+    checkpoint_pages: 4_000,
+};
+
+impl Kind {
+    /// Where it is.
+    pub(super) fn path(&self, dir: &Path) -> PathBuf {
+        dir.join(self.name)
+    }
+
+    /// The schema this program writes.
+    fn version(&self) -> i64 {
+        i64::try_from(self.migrations.len()).unwrap_or(i64::MAX)
+    }
+
+    /// Opens the file, made if it is missing, and brings it up to date.
+    pub(super) fn open_writer(&self, dir: &Path, page_cache: u64) -> Result<Connection> {
+        let mut conn = self.connect(dir, page_cache, OpenFlags::SQLITE_OPEN_CREATE)?;
+        self.check(&conn)?;
+        conn.pragma_update(None, "journal_mode", "WAL")?;
+        conn.pragma_update(None, "synchronous", self.synchronous)?;
+        conn.pragma_update(None, "wal_autocheckpoint", self.checkpoint_pages)?;
+        conn.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
+        // Off: every reference is made and followed by the same few functions, and none is ever left dangling
+        // because nothing that is referred to is deleted.
+        conn.pragma_update(None, "foreign_keys", false)?;
+        self.migrate(&mut conn)?;
+        Ok(conn)
+    }
+
+    /// Opens the file for reading.
+    pub(super) fn open_reader(&self, dir: &Path, page_cache: u64) -> Result<Connection> {
+        let conn = self.connect(dir, page_cache, OpenFlags::empty())?;
+        conn.pragma_update(None, "query_only", true)?;
+        Ok(conn)
+    }
+
+    fn connect(&self, dir: &Path, page_cache: u64, more: OpenFlags) -> Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+        let conn = Connection::open_with_flags(self.path(dir), flags)?;
+        conn.busy_timeout(BUSY_WAIT)?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Negative: KiB instead of pages.
+        let kib = i64::try_from(page_cache / 1024).unwrap_or(i64::MAX).max(64);
+        conn.pragma_update(None, "cache_size", -kib)?;
+        // Off: a truncated file would be a SIGBUS instead of an error.
+        conn.pragma_update(None, "mmap_size", 0)?;
+        Ok(conn)
+    }
+
+    fn check(&self, conn: &Connection) -> Result<()> {
+        let id: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if tables > 0 && id != self.application_id {
+            return Err(Error::Refused(format!(
+                "{} is not the file of that name that slugline writes; it is left as it is",
+                self.name
+            )));
+        }
+        let version = self.found_version(conn)?;
+        if version > self.version() {
+            return Err(Error::Refused(format!(
+                "{} has schema {version}, written by a newer slugline; this one knows schemas up to {}",
+                self.name,
+                self.version()
+            )));
+        }
+        Ok(())
+    }
+
+    fn found_version(&self, conn: &Connection) -> Result<i64> {
+        Ok(conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
+    }
+
+    fn migrate(&self, conn: &mut Connection) -> Result<()> {
+        for (done, sql) in (1i64..).zip(self.migrations) {
+            let step = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            // Read again under the lock: another process may be doing the same.
+            if self.found_version(&step)? < done {
+                step.execute_batch(sql)?;
+                step.pragma_update(None, "user_version", done)?;
+            }
+            step.commit()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Links, articles and their history in links.db.
+//!
+//! Each call is one piece of work for the writer or a reader; the pieces are in this folder. Knows nothing of
+//! tallies.
+
+mod articles;
+mod create;
+mod edit;
+mod list;
+mod rows;
+mod search;
+mod slots;
+mod trail;
+mod transfer;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::failure::unsigned;
+use super::threads::{Readers, Writer};
+use crate::domain::article::Article;
+use crate::domain::code::Code;
+use crate::domain::link::{Found, HistoryEntry};
+use crate::store::links::{
+    ArticleKey, Changes, Creation, Edit, Edited, ExportItem, ExportPage, LinkPage, Links, NewLink,
+};
+use crate::store::{Error, Result};
+pub(super) use trail::{LinksState, account_changed, audited};
+
+/// Most keys of one `find_many`.
+const MAX_KEYS: usize = 10_000;
+
+/// The embedded store's links.
+pub(super) struct SqliteLinks {
+    pub(super) writer: Writer<LinksState>,
+    pub(super) readers: Readers,
+}
+
+#[async_trait]
+impl Links for SqliteLinks {
+    async fn find(&self, key: &str) -> Result<Vec<Found>> {
+        let key = key.to_owned();
+        self.readers
+            .read(move |conn| Ok(rows::by_key(conn, &key)?.into_iter().map(|record| record.found).collect()))
+            .await
+    }
+
+    async fn find_many(&self, keys: &[String]) -> Result<Vec<Found>> {
+        if keys.len() > MAX_KEYS {
+            return Err(Error::Corrupt(format!("{} keys are asked for at once", keys.len())));
+        }
+        let mut keys = keys.to_vec();
+        // In order, so that neighbours are read together, and each only once.
+        keys.sort_unstable();
+        keys.dedup();
+        self.readers
+            .read_at_once(move |conn| {
+                let mut found = vec![];
+                for key in &keys {
+                    found.extend(rows::by_key(conn, key)?.into_iter().map(|record| record.found));
+                }
+                Ok(found)
+            })
+            .await
+    }
+
+    async fn create(&self, new: Vec<NewLink>, now: Timestamp) -> Result<Vec<Creation>> {
+        self.writer
+            .write(move |conn, _| new.into_iter().map(|new| create::create(conn, new, now)).collect())
+            .await
+    }
+
+    async fn edit(&self, edit: Edit, _now: Timestamp) -> Result<Edited> {
+        self.writer.write(move |conn, _| edit::edit(conn, edit)).await
+    }
+
+    async fn list(&self, page: LinkPage, now: Timestamp) -> Result<Vec<Found>> {
+        self.readers.read_at_once(move |conn| list::list(conn, &page, now)).await
+    }
+
+    async fn history(&self, code: &Code, before: Option<u64>, limit: usize) -> Result<Vec<HistoryEntry>> {
+        let code = code.clone();
+        self.readers.read(move |conn| trail::history(conn, code.as_str(), before, limit)).await
+    }
+
+    async fn article(&self, key: ArticleKey) -> Result<Option<Arc<Article>>> {
+        self.readers.read_at_once(move |conn| Ok(articles::by_key(conn, &key)?.map(Arc::new))).await
+    }
+
+    async fn count(&self) -> Result<u64> {
+        // Links are never deleted and their rows are numbered without gaps.
+        self.readers
+            .read(|conn| {
+                let mut count = conn.prepare_cached("SELECT coalesce(max(id), 0) FROM links")?;
+                unsigned(count.query_row([], |row| row.get(0))?)
+            })
+            .await
+    }
+
+    async fn changes_since(&self, version: u64) -> Result<Changes> {
+        self.readers.read_at_once(move |conn| trail::changes_since(conn, version)).await
+    }
+
+    async fn export(&self, after: Option<String>) -> Result<ExportPage> {
+        self.readers.read_at_once(move |conn| transfer::export(conn, after.as_deref())).await
+    }
+
+    async fn import(&self, items: Vec<ExportItem>) -> Result<Vec<std::result::Result<(), String>>> {
+        self.writer
+            .write(move |conn, _| items.into_iter().map(|item| transfer::import(conn, item)).collect())
+            .await
+    }
+}

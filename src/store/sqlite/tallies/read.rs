@@ -1,0 +1,143 @@
+//! Reading numbers: one scope's rows, the sums of many scopes over days, totals.
+//!
+//! Guarantees that a read costs what it shows (rows, or link-days), never what was counted.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use rusqlite::{Connection, Row as SqlRow, params};
+
+use super::names::{kind_number, scope_id, series_number};
+use crate::domain::tally::{Counts, Row, Scope, ScopeKind, Series};
+use crate::store::sqlite::failure::unsigned;
+use crate::store::{Error, Result};
+
+/// Most scopes of one `by_scope`.
+const MAX_ONLY: usize = 10_000;
+
+/// Reads four columns from `at` on.
+pub(super) fn counts(row: &SqlRow<'_>, at: usize) -> Result<Counts> {
+    Ok(Counts {
+        clicks: unsigned(row.get(at)?)?,
+        previews: unsigned(row.get(at + 1)?)?,
+        bots: unsigned(row.get(at + 2)?)?,
+        missed: unsigned(row.get(at + 3)?)?,
+    })
+}
+
+/// A scope's sum.
+pub(super) fn total(conn: &Connection, scope: &Scope) -> Result<Counts> {
+    let (kind, name) = scope.parts();
+    let mut find =
+        conn.prepare_cached("SELECT clicks, previews, bots, missed FROM scopes WHERE kind = ? AND name = ?")?;
+    let mut rows = find.query(params![kind_number(kind), name])?;
+    rows.next()?.map_or(Ok(Counts::default()), |row| counts(row, 0))
+}
+
+/// The row of `Total`, unless it is nothing.
+pub(super) fn total_row(sum: Counts) -> Option<Row> {
+    (sum != Counts::default()).then(|| Row {
+        series: Series::Total,
+        bucket: 0,
+        value: Cow::Borrowed(""),
+        counts: sum,
+    })
+}
+
+/// The rows of a scope in a series, by bucket and value.
+pub(super) fn rows(conn: &Connection, scope: &Scope, series: Series, from: i64, to: i64) -> Result<Vec<Row>> {
+    if series == Series::Total {
+        let row = if from <= 0 && 0 < to { total_row(total(conn, scope)?) } else { None };
+        return Ok(row.into_iter().collect());
+    }
+    let Some(id) = scope_id(conn, scope)? else { return Ok(vec![]) };
+    let mut statement = conn.prepare_cached(
+        "SELECT r.bucket, w.word, r.clicks, r.previews, r.bots, r.missed \
+         FROM rows r INDEXED BY rows_by_scope CROSS JOIN words w ON w.id = r.value \
+         WHERE r.scope = ? AND r.series = ? AND r.bucket >= ? AND r.bucket < ? ORDER BY r.bucket, w.word",
+    )?;
+    let mut found = statement.query(params![id, series_number(series), from, to])?;
+    let mut rows = vec![];
+    while let Some(row) = found.next()? {
+        rows.push(Row {
+            series,
+            bucket: row.get(0)?,
+            value: Cow::Owned(row.get(1)?),
+            counts: counts(row, 2)?,
+        });
+    }
+    Ok(rows)
+}
+
+/// The sums of the scopes of a kind over days.
+pub(super) fn by_scope(
+    conn: &Connection,
+    kind: ScopeKind,
+    from: i64,
+    to: i64,
+    only: Option<&[String]>,
+) -> Result<Vec<(String, Counts)>> {
+    let day = series_number(Series::Day);
+    let Some(only) = only else { return all_by_scope(conn, kind, day, from, to) };
+    if only.len() > MAX_ONLY {
+        return Err(Error::Corrupt(format!("{} scopes are asked for at once", only.len())));
+    }
+    let mut names: Vec<&String> = only.iter().collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut statement = conn.prepare_cached(
+        "SELECT clicks, previews, bots, missed FROM rows INDEXED BY rows_by_scope \
+         WHERE scope = ? AND series = ? AND bucket >= ? AND bucket < ?",
+    )?;
+    let mut sums = vec![];
+    for name in names {
+        let Some(id) = scope_id(conn, &Scope::from_parts(kind, name))? else { continue };
+        let mut sum = None;
+        let mut rows = statement.query(params![id, day, from, to])?;
+        while let Some(row) = rows.next()? {
+            *sum.get_or_insert_with(Counts::default) += counts(row, 0)?;
+        }
+        sums.extend(sum.map(|sum| (name.clone(), sum)));
+    }
+    Ok(sums)
+}
+
+/// Day by day, since a day's scopes of one sign lie together; what a day without hits costs is one step.
+fn all_by_scope(
+    conn: &Connection,
+    kind: ScopeKind,
+    day: i64,
+    from: i64,
+    to: i64,
+) -> Result<Vec<(String, Counts)>> {
+    let mut sums: HashMap<i64, Counts, foldhash::fast::RandomState> = HashMap::default();
+    let mut next_day =
+        conn.prepare_cached("SELECT min(bucket) FROM rows WHERE series = ? AND bucket >= ?")?;
+    let of_day = if kind == ScopeKind::Link {
+        "SELECT scope, clicks, previews, bots, missed FROM rows WHERE series = ? AND bucket = ? AND scope > 0"
+    } else {
+        "SELECT scope, clicks, previews, bots, missed FROM rows WHERE series = ? AND bucket = ? AND scope < 0"
+    };
+    let mut of_day = conn.prepare_cached(of_day)?;
+    let mut at = from;
+    while let Some(bucket) = next_day.query_row([day, at], |row| row.get::<_, Option<i64>>(0))? {
+        if bucket >= to {
+            break;
+        }
+        let mut rows = of_day.query([day, bucket])?;
+        while let Some(row) = rows.next()? {
+            *sums.entry(row.get(0)?).or_default() += counts(row, 1)?;
+        }
+        at = bucket.saturating_add(1);
+    }
+    let mut name = conn.prepare_cached("SELECT name FROM scopes WHERE id = ? AND kind = ?")?;
+    let mut named = Vec::with_capacity(sums.len());
+    for (id, sum) in sums {
+        // The numbers below 0 are of several kinds.
+        let mut rows = name.query(params![id, kind_number(kind)])?;
+        if let Some(row) = rows.next()? {
+            named.push((row.get(0)?, sum));
+        }
+    }
+    Ok(named)
+}
