@@ -162,7 +162,8 @@ impl AccountService {
             Some(password) => Some(hash_password(password).await?),
             None => None,
         };
-        let user = User { name, role, password, created_at: now, created_by: by.to_owned(), disabled_at: None };
+        let user =
+            User { name, role, password, created_at: now, created_by: by.to_owned(), disabled_at: None };
         if !self.store.add_user(user.clone()).await? {
             return Err(Refusal::field(Reason::Conflict, "name", "there is a user of this name").into());
         }
@@ -215,7 +216,8 @@ fn hash(secret: &str) -> [u8; 32] {
 /// argon2id with the crate's defaults (OWASP's first choice: 19 MiB, 2 passes), away from the runtime's threads.
 async fn hash_password(password: String) -> Result<String> {
     if password.chars().count() < MIN_PASSWORD || password.len() > MAX_PASSWORD {
-        let detail = format!("a password has {MIN_PASSWORD} characters or more, and at most {MAX_PASSWORD} bytes");
+        let detail =
+            format!("a password has {MIN_PASSWORD} characters or more, and at most {MAX_PASSWORD} bytes");
         return Err(Refusal::field(Reason::InvalidValue, "password", detail).into());
     }
     let hashing = tokio::task::spawn_blocking(move || {

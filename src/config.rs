@@ -160,7 +160,9 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), Invalid> {
-        let at = |section: &'static str| move |(key, why): (&str, String)| Invalid::new(format!("{section}.{key}"), why);
+        let at = |section: &'static str| {
+            move |(key, why): (&str, String)| Invalid::new(format!("{section}.{key}"), why)
+        };
         self.server.check().map_err(at("server"))?;
         self.journal.check().map_err(at("journal"))?;
         self.hits.check().map_err(at("hits"))?;
@@ -210,7 +212,10 @@ impl Config {
             allowed: hosts("articles.allowed_hosts", &self.articles.allowed_hosts)?,
             denied: hosts("links.denied_hosts", &self.links.denied_hosts)?,
             only_allowed: self.links.only_allowed_hosts,
-            tracking: self.articles.tracking().map_err(|e| Invalid::new("articles.tracking_parameters", e))?,
+            tracking: self
+                .articles
+                .tracking()
+                .map_err(|e| Invalid::new("articles.tracking_parameters", e))?,
         })
     }
 

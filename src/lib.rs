@@ -1,7 +1,16 @@
 //! Slugline gives every article of a newsroom one short URL, sends readers on from it, and counts each of them
 //! exactly once. ARCHITECTURE.md is the map; floors import downwards only.
 
+pub mod accounts;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod hits;
+pub mod links;
+pub mod reports;
 pub mod store;
+pub mod telemetry;
 pub mod units;
+pub mod web;

@@ -111,7 +111,10 @@ impl RedirectMetrics {
     #[must_use]
     pub fn new() -> RedirectMetrics {
         let of = |status: StatusCode| {
-            (status, metrics::counter!(REQUESTS, "route" => "/{code}", "status" => status.as_str().to_owned()))
+            (
+                status,
+                metrics::counter!(REQUESTS, "route" => "/{code}", "status" => status.as_str().to_owned()),
+            )
         };
         RedirectMetrics {
             cache_hits: metrics::counter!(CACHE_HITS),

@@ -340,7 +340,9 @@ mod tests {
         assert_eq!(day, Range { from: ts("2026-11-21T23:00:00Z"), to: ts("2026-11-22T23:00:00Z") });
         let times = parse(Some("2026-11-22T10:00:00Z"), Some("2026-11-22T12:00:00+01:00")).unwrap();
         assert_eq!(times.to - times.from, 3600);
-        for (from, to) in [("2026-11-23", "2026-11-22"), ("1900-01-01", "2026-01-01"), ("yesterday", "2026-01-01")] {
+        for (from, to) in
+            [("2026-11-23", "2026-11-22"), ("1900-01-01", "2026-01-01"), ("yesterday", "2026-01-01")]
+        {
             assert!(parse(Some(from), Some(to)).is_err(), "{from} {to}");
         }
         assert_eq!(day.before(Compare::Previous, &vienna()).to, day.from);

@@ -222,7 +222,8 @@ impl Applier {
             self.journal.finished().into_iter().map(|f| (f.stream, f)).collect();
         let dataset = self.tallies.dataset().await?.id;
         let mut streams = vec![];
-        let kept: Vec<StreamInfo> = self.journal.streams().into_iter().filter(|s| s.dataset == dataset).collect();
+        let kept: Vec<StreamInfo> =
+            self.journal.streams().into_iter().filter(|s| s.dataset == dataset).collect();
         for info in &kept {
             let state = self.tallies.stream(info.stream).await?;
             let ended = finished.get(&info.stream).map(|f| f.ordinals.clone());
@@ -360,7 +361,14 @@ impl Applier {
     }
 
     /// Applies one batch; false if the store was elsewhere than we thought.
-    async fn apply(&mut self, i: usize, lane: Lane, to: u64, lost: u64, groups: Vec<Group>) -> store::Result<bool> {
+    async fn apply(
+        &mut self,
+        i: usize,
+        lane: Lane,
+        to: u64,
+        lost: u64,
+        groups: Vec<Group>,
+    ) -> store::Result<bool> {
         let draining = &self.streams[i];
         let from = draining.done[usize::from(lane)];
         let (stream, stream_began_ms) = (draining.stream, draining.began_ms);
@@ -401,10 +409,13 @@ impl Applier {
     /// A stream of which the journal has nothing beyond what is done. If it was finished with more than the store
     /// has (it went back further than the journal), what cannot be sent again is added as lost.
     async fn step_over(&mut self, i: usize) -> store::Result<Pass> {
-        let Some(ends) = self.streams[i].finished.clone() else { return Ok(Pass { counted: 0, drained: true }) };
+        let Some(ends) = self.streams[i].finished.clone() else {
+            return Ok(Pass { counted: 0, drained: true });
+        };
         let mut agreed = true;
         for lane in 0..=self.lanes {
-            let (end, done) = (ends.get(usize::from(lane)).copied().unwrap_or(0), self.streams[i].done[usize::from(lane)]);
+            let (end, done) =
+                (ends.get(usize::from(lane)).copied().unwrap_or(0), self.streams[i].done[usize::from(lane)]);
             if end > done {
                 agreed &= self.apply(i, lane, end, end - done, vec![]).await?;
             }
@@ -442,7 +453,8 @@ impl Applier {
         let mut backlog = 0;
         for draining in &self.streams {
             let behind = |ends: &[u64]| {
-                let lanes: u64 = ends.iter().zip(&draining.done).take(site).map(|(e, d)| e.saturating_sub(*d)).sum();
+                let lanes: u64 =
+                    ends.iter().zip(&draining.done).take(site).map(|(e, d)| e.saturating_sub(*d)).sum();
                 lanes.max(ends.get(site).copied().unwrap_or(0).saturating_sub(draining.done[site]))
             };
             if draining.current {
@@ -504,8 +516,12 @@ fn facts_of(routes: &Routes, code: &str) -> LinkFacts {
 fn count_classes(groups: &[Group]) {
     let site = groups.iter().filter(|g| g.scope == Scope::Site).flat_map(|g| &g.rows);
     let counts: Counts = site.filter(|r| r.series == Series::Total).map(|r| r.counts).sum();
-    let classes =
-        [("click", counts.clicks), ("preview", counts.previews), ("bot", counts.bots), ("missed", counts.missed)];
+    let classes = [
+        ("click", counts.clicks),
+        ("preview", counts.previews),
+        ("bot", counts.bots),
+        ("missed", counts.missed),
+    ];
     for (class, n) in classes {
         metrics::counter!(telemetry::HITS, "class" => class).increment(n);
     }

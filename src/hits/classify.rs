@@ -162,14 +162,19 @@ mod tests {
     #[test]
     fn agents() {
         let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36";
-        let iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1";
+        let iphone =
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1";
         let table = [
             (chrome, Class::Click, ""),
             (iphone, Class::Click, ""),
             ("Mozilla/5.0 (Linux; Android 15) [FBAN/FB4A;FBCR/OrangeBotswana;]", Class::Click, ""),
             ("curl/8.5.0", Class::Bot, "tool"),
             ("", Class::Bot, "no agent"),
-            ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", Class::Bot, "search"),
+            (
+                "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+                Class::Bot,
+                "search",
+            ),
             ("Mozilla/5.0 (compatible; SomethingBot/1.0)", Class::Bot, "bot"),
             ("WhatsApp/2.24.1 A", Class::Preview, "WhatsApp"),
             ("facebookexternalhit/1.1 Facebot Twitterbot/1.0", Class::Preview, "Facebook"),

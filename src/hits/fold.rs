@@ -51,7 +51,11 @@ impl LinkFold {
     }
 
     fn total(&self) -> Counts {
-        self.facets.iter().filter(|((s, ..), _)| matches!(s, Series::Day | Series::Missed)).map(|(_, n)| *n).sum()
+        self.facets
+            .iter()
+            .filter(|((s, ..), _)| matches!(s, Series::Day | Series::Missed))
+            .map(|(_, n)| *n)
+            .sum()
     }
 }
 
@@ -129,7 +133,8 @@ impl Fold {
             return vec![];
         }
         let all = std::iter::once((Scope::Site, site)).chain(scopes);
-        all.map(|(scope, (facets, total))| group(scope, &facets.into_iter().collect::<Vec<_>>(), total)).collect()
+        all.map(|(scope, (facets, total))| group(scope, &facets.into_iter().collect::<Vec<_>>(), total))
+            .collect()
     }
 }
 
@@ -263,7 +268,8 @@ mod tests {
 
     fn fold(hits: &[Made]) -> (Sums, Sums) {
         let calendar = Calendar::new(&[(0, "Europe/Vienna".into())]).unwrap();
-        let (mut fold, mut classifier, mut placer) = (Fold::default(), Classifier::default(), Placer::new(calendar));
+        let (mut fold, mut classifier, mut placer) =
+            (Fold::default(), Classifier::default(), Placer::new(calendar));
         for made in hits {
             let hit = hit(made);
             let verdict = classifier.classify(&hit);
@@ -283,7 +289,14 @@ mod tests {
 
     fn hits() -> impl Strategy<Value = Vec<Made>> {
         let one = (0..4usize, 0..400_000i64, 1..5u32, 0..4usize, any::<bool>(), 0..8u8).prop_map(
-            |(code, at_s, target, agent, qr, missed)| Made { code, at_s, target, agent, qr, missed: missed == 0 },
+            |(code, at_s, target, agent, qr, missed)| Made {
+                code,
+                at_s,
+                target,
+                agent,
+                qr,
+                missed: missed == 0,
+            },
         );
         prop::collection::vec(one, 0..120)
     }

@@ -7,7 +7,6 @@ pub mod applier;
 pub mod classify;
 pub mod fold;
 pub mod journal;
-pub mod verify;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -44,10 +43,14 @@ impl Settings {
     /// # Errors
     /// (key, why).
     pub fn check(&self) -> Result<(), (&'static str, String)> {
-        if self.apply_interval.0 < Duration::from_millis(10) || self.apply_interval.0 > Duration::from_secs(60) {
+        if self.apply_interval.0 < Duration::from_millis(10)
+            || self.apply_interval.0 > Duration::from_secs(60)
+        {
             return Err(("apply_interval", "10ms to 60s".into()));
         }
-        if self.apply_max_delay.0 < self.apply_interval.0 || self.apply_max_delay.0 > Duration::from_secs(3600) {
+        if self.apply_max_delay.0 < self.apply_interval.0
+            || self.apply_max_delay.0 > Duration::from_secs(3600)
+        {
             return Err(("apply_max_delay", "apply_interval to 1h".into()));
         }
         if !(1_000..=5_000_000).contains(&self.batch_hits) {
@@ -94,7 +97,12 @@ pub struct Hits {
 impl Hits {
     /// Over an open journal.
     #[must_use]
-    pub fn new(journal: Arc<Journal>, progress: Arc<Progress>, sync: journal::settings::Sync, watch_for: Duration) -> Hits {
+    pub fn new(
+        journal: Arc<Journal>,
+        progress: Arc<Progress>,
+        sync: journal::settings::Sync,
+        watch_for: Duration,
+    ) -> Hits {
         Hits {
             journal,
             progress,
@@ -139,5 +147,16 @@ impl Hits {
     #[must_use]
     pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
+    }
+}
+
+/// Lowers this thread's priority: counting may wait, redirects may not. On Linux a thread has its own.
+pub fn step_back() {
+    #[cfg(target_os = "linux")]
+    {
+        let me = Some(rustix::thread::gettid());
+        let nice = rustix::process::getpriority_process(me).unwrap_or(0);
+        // Refused only to a thread that is already nicer; then it is.
+        let _ = rustix::process::setpriority_process(me, (nice + 10).min(19));
     }
 }

@@ -35,8 +35,14 @@ impl Settings {
     pub fn check(&self) -> Result<(), (&'static str, String)> {
         let letters: HashSet<char> = self.alphabet.chars().collect();
         let folded: HashSet<char> = letters.iter().map(char::to_ascii_lowercase).collect();
-        if letters.len() != self.alphabet.chars().count() || letters.len() < 10 || folded.len() != letters.len() {
-            return Err(("alphabet", "at least 10 characters, none twice, none differing only in case".into()));
+        if letters.len() != self.alphabet.chars().count()
+            || letters.len() < 10
+            || folded.len() != letters.len()
+        {
+            return Err((
+                "alphabet",
+                "at least 10 characters, none twice, none differing only in case".into(),
+            ));
         }
         if !letters.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
             return Err(("alphabet", "only A-Z a-z 0-9 - _ can be in a code".into()));
@@ -135,7 +141,13 @@ impl Drawer {
     }
 
     /// `n` different codes for a store of `links` links, each `longer` more than usual.
-    pub fn codes(&self, bytes: impl FnMut(usize) -> Vec<u8>, n: usize, links: u64, longer: usize) -> Vec<Code> {
+    pub fn codes(
+        &self,
+        bytes: impl FnMut(usize) -> Vec<u8>,
+        n: usize,
+        links: u64,
+        longer: usize,
+    ) -> Vec<Code> {
         let length = (self.length + usize::from(links >= MANY_LINKS) + longer).min(MAX_LEN);
         let mut bytes = bytes;
         let mut codes = Vec::with_capacity(n);
@@ -185,7 +197,8 @@ mod tests {
     #[test]
     fn a_retry_draws_the_same() {
         let drawer = Drawer::new(&settings());
-        let draw = |key: &str, item| drawer.codes(Entropy::derived("key:a", key).bytes("code", item), 4, 0, 0);
+        let draw =
+            |key: &str, item| drawer.codes(Entropy::derived("key:a", key).bytes("code", item), 4, 0, 0);
         assert_eq!(draw("k1", 0), draw("k1", 0));
         assert_ne!(draw("k1", 0), draw("k1", 1));
         assert_ne!(draw("k1", 0), draw("k2", 0));

@@ -137,7 +137,8 @@ impl LinkService {
                     Some(result) => results[item] = Some(result),
                     None => {
                         let bytes = entropy.bytes("longer code", item * DRAWS + longer);
-                        prepared.new.code = NewCode::Drawn(self.drawer.codes(bytes, CANDIDATES, links, longer));
+                        prepared.new.code =
+                            NewCode::Drawn(self.drawer.codes(bytes, CANDIDATES, links, longer));
                         again.push(prepared);
                     }
                 }
@@ -165,10 +166,11 @@ impl LinkService {
             Some(code) => NewCode::Chosen(Code::for_new_link(code)?),
             None => NewCode::Drawn(self.drawer.codes(entropy.bytes("code", item), CANDIDATES, links, 0)),
         };
+        let rules = self.rules();
         let keep = request.keep_params.unwrap_or(false);
-        let address = request.url.as_deref().map(|url| self.rules.address(url, keep, "url")).transpose()?;
+        let address = request.url.as_deref().map(|url| rules.address(url, keep, "url")).transpose()?;
         let expired_url =
-            request.expired_url.as_deref().map(|u| self.rules.plain(u, "expired_url")).transpose()?;
+            request.expired_url.as_deref().map(|u| rules.plain(u, "expired_url")).transpose()?;
         let article = address.as_ref().map(|address| ArticleClaim {
             new_id: self.drawer.article_id(entropy.bytes("article", item)),
             url: address.article.clone(),
@@ -220,16 +222,18 @@ impl LinkService {
                 let detail = format!("the code \"{}\" leads elsewhere already", found.link.code);
                 Some(Err(Refusal::field(Reason::CodeTaken, "code", detail).with_link(found)))
             }
-            Creation::Existing(found) => Some(match conflicting(&prepared.request, &prepared.new.link, &found.link) {
-                Some(field) => {
-                    let detail = "there is a link for this already, and it has another value";
-                    Err(Refusal::field(Reason::Conflict, field, detail).with_link(found))
-                }
-                None => {
-                    let ignored = ignored(prepared, &found);
-                    Ok(Made { found, created: false, ignored, dropped })
-                }
-            }),
+            Creation::Existing(found) => {
+                Some(match conflicting(&prepared.request, &prepared.new.link, &found.link) {
+                    Some(field) => {
+                        let detail = "there is a link for this already, and it has another value";
+                        Err(Refusal::field(Reason::Conflict, field, detail).with_link(found))
+                    }
+                    None => {
+                        let ignored = ignored(prepared, &found);
+                        Ok(Made { found, created: false, ignored, dropped })
+                    }
+                })
+            }
         }
     }
 }
@@ -251,14 +255,18 @@ fn conflicting(asked: &Request, wanted: &Link, there: &Link) -> Option<&'static 
         ("not_before", asked.not_before.is_some() && wanted.not_before != there.not_before),
         ("expires_at", asked.expires_at.is_some() && wanted.expires_at != there.expires_at),
         ("expired_url", asked.expired_url.is_some() && wanted.expired_url != there.expired_url),
-        ("redirect_status", asked.redirect_status.is_some() && wanted.redirect_status != there.redirect_status),
+        (
+            "redirect_status",
+            asked.redirect_status.is_some() && wanted.redirect_status != there.redirect_status,
+        ),
     ];
     differs.into_iter().find(|(_, differs)| *differs).map(|(field, _)| field)
 }
 
 /// Fields that were given and that the link has otherwise.
 fn ignored(prepared: &Prepared, found: &Found) -> Vec<&'static str> {
-    let (asked, wanted, there) = (&prepared.request, Editable::of(&prepared.new.link), Editable::of(&found.link));
+    let (asked, wanted, there) =
+        (&prepared.request, Editable::of(&prepared.new.link), Editable::of(&found.link));
     let known = found.article.as_ref().map(|a| a.facts.clone()).unwrap_or_default();
     let differs = [
         ("url", wanted.target != there.target),

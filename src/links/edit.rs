@@ -48,10 +48,16 @@ impl LinkService {
         if changes.is_empty() {
             return Ok(found);
         }
-        let moves_slot = ["target", "follows_article", "channel", "campaign"].iter().any(|f| changes.contains_key(*f));
+        let moves_slot =
+            ["target", "follows_article", "channel", "campaign"].iter().any(|f| changes.contains_key(*f));
         let link = after.put_into(&found.link, now);
-        let entry =
-            HistoryEntry { version: link.version, at: now, by: actor.name.clone(), action: action.into(), changes };
+        let entry = HistoryEntry {
+            version: link.version,
+            at: now,
+            by: actor.name.clone(),
+            action: action.into(),
+            changes,
+        };
         self.write(Edit { tag: Entropy::System.tag(0), link, entry, moves_slot, article }, now).await
     }
 
@@ -70,9 +76,9 @@ impl LinkService {
             let version = found.link.version + 1;
             let link = Link { retired_at: Some(now), updated_at: now, version, ..Link::clone(&found.link) };
             let changes = serde_json::Map::new();
-            let entry = HistoryEntry { version, at: now, by: actor.name.clone(), action: "retired".into(), changes };
-            let edit =
-                Edit { tag: Entropy::System.tag(0), link, entry, moves_slot: false, article: None };
+            let entry =
+                HistoryEntry { version, at: now, by: actor.name.clone(), action: "retired".into(), changes };
+            let edit = Edit { tag: Entropy::System.tag(0), link, entry, moves_slot: false, article: None };
             match self.write(edit, now).await {
                 Ok(_) => return Ok(()),
                 Err(Error::Refused(refusal)) if refusal.reason == Reason::Stale => {}
@@ -147,7 +153,8 @@ impl LinkService {
     }
 
     async fn as_it_was(&self, found: &Found, now: &Editable, version: u64) -> Result<Editable> {
-        let gone = || Refusal::field(Reason::InvalidValue, "revert_to", "there is no such version to go back to");
+        let gone =
+            || Refusal::field(Reason::InvalidValue, "revert_to", "there is no such version to go back to");
         if version == 0 || version > found.link.version {
             return Err(gone().into());
         }

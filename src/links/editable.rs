@@ -70,7 +70,11 @@ impl Editable {
         let version = link.version + 1;
         let retargeted = self.target != link.target;
         Link {
-            target_version: if retargeted { u32::try_from(version).unwrap_or(u32::MAX) } else { link.target_version },
+            target_version: if retargeted {
+                u32::try_from(version).unwrap_or(u32::MAX)
+            } else {
+                link.target_version
+            },
             target: self.target,
             follows_article: self.follows_article,
             channel: self.channel,

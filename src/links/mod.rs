@@ -6,12 +6,12 @@
 
 pub mod articles;
 pub mod codes;
-pub mod editable;
-pub mod request;
 mod create;
 mod edit;
+pub mod editable;
+pub mod request;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -50,8 +50,10 @@ impl Settings {
     ///
     /// # Errors
     /// (key, why).
-    pub fn check(&self) -> Result<(), (&'static str, String)> {
-        if !self.fallback_url.is_empty() && Rules::default().plain(&self.fallback_url, "fallback_url").is_err() {
+    pub fn check(&self) -> std::result::Result<(), (&'static str, String)> {
+        if !self.fallback_url.is_empty()
+            && Rules::default().plain(&self.fallback_url, "fallback_url").is_err()
+        {
             return Err(("fallback_url", "not an http(s) address".into()));
         }
         if self.poll_interval.0 < Duration::from_millis(50) || self.poll_interval.0 > Duration::from_secs(1) {
@@ -85,7 +87,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct LinkService {
     store: Arc<dyn Links>,
     cache: Arc<Cache>,
-    rules: Rules,
+    rules: RwLock<Arc<Rules>>,
     drawer: codes::Drawer,
     deadline: Duration,
 }
@@ -99,13 +101,18 @@ impl LinkService {
         drawer: codes::Drawer,
         deadline: Duration,
     ) -> LinkService {
-        LinkService { store, cache, rules, drawer, deadline }
+        LinkService { store, cache, rules: RwLock::new(Arc::new(rules)), drawer, deadline }
     }
 
-    /// The rules for targets.
+    /// The rules for targets, as they are now.
     #[must_use]
-    pub fn rules(&self) -> &Rules {
-        &self.rules
+    pub fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other rules in their place; links that are there stay.
+    pub fn set_rules(&self, rules: Rules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
     }
 
     /// A link by its code as written: exactly it, else the lower-case one, else the oldest.

@@ -148,7 +148,11 @@ impl NewLink {
             return Err(Refusal::field(Reason::Missing, "url", "the address to shorten is missing"));
         }
         if self.channel.is_some() && self.channels.is_some() {
-            return Err(Refusal::field(Reason::InvalidValue, "channels", "give channel or channels, not both"));
+            return Err(Refusal::field(
+                Reason::InvalidValue,
+                "channels",
+                "give channel or channels, not both",
+            ));
         }
         if let Some(channels) = &mut self.channels {
             if self.code.is_some() && channels.len() != 1 {

@@ -190,7 +190,10 @@ impl ReportService {
             ReportScope::Section(name) => vec![Scope::Section(name.as_str().into())],
             ReportScope::Author(name) => vec![Scope::Author(name.as_str().into())],
             ReportScope::Channel(name) => vec![Scope::Channel(name.as_str().into())],
-            ReportScope::Link(_) | ReportScope::Article(_) | ReportScope::Tag(_) | ReportScope::Creator(_) => {
+            ReportScope::Link(_)
+            | ReportScope::Article(_)
+            | ReportScope::Tag(_)
+            | ReportScope::Creator(_) => {
                 let links = self.links_of(scope).await?;
                 links.iter().map(|f| Scope::Link(f.link.code.as_str().into())).collect()
             }
@@ -216,7 +219,9 @@ impl ReportService {
             ReportScope::Author(name) => LinkFilter { author: Some(name.clone()), ..LinkFilter::default() },
             ReportScope::Channel(name) => LinkFilter { channel: Some(name.clone()), ..LinkFilter::default() },
             ReportScope::Tag(name) => LinkFilter { tag: Some(name.clone()), ..LinkFilter::default() },
-            ReportScope::Creator(name) => LinkFilter { created_by: Some(name.clone()), ..LinkFilter::default() },
+            ReportScope::Creator(name) => {
+                LinkFilter { created_by: Some(name.clone()), ..LinkFilter::default() }
+            }
             ReportScope::Site => LinkFilter::default(),
         };
         let bounded = matches!(scope, ReportScope::Tag(_) | ReportScope::Creator(_));

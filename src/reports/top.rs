@@ -64,7 +64,8 @@ impl By {
             By::Preview,
             By::Bot,
         ];
-        let text = text.ok_or_else(|| Refusal::field(Reason::Missing, "by", "what the list is by is missing"))?;
+        let text =
+            text.ok_or_else(|| Refusal::field(Reason::Missing, "by", "what the list is by is missing"))?;
         ALL.into_iter().find(|by| by.as_str() == text).ok_or_else(|| {
             let names: Vec<&str> = ALL.iter().map(|by| by.as_str()).collect();
             Refusal::field(Reason::InvalidValue, "by", format!("one of {}", names.join(", ")))
@@ -177,7 +178,9 @@ impl ReportService {
             None => self.by_links(question, by, days, (order, limit)).await?,
         };
         rows.retain(|r| r.counts.hits() > 0);
-        rows.sort_by(|a, b| order.of(&b.counts).cmp(&order.of(&a.counts)).then_with(|| a.value.cmp(&b.value)));
+        rows.sort_by(|a, b| {
+            order.of(&b.counts).cmp(&order.of(&a.counts)).then_with(|| a.value.cmp(&b.value))
+        });
         rows.truncate(limit);
         let shown: Counts = rows.iter().map(|r| r.counts).sum();
         Ok(Top { range, other: total.less(&shown), total, rows })
@@ -247,9 +250,11 @@ impl ReportService {
         };
         if let (ReportScope::Site, Some(kind)) = (&question.scope, kept) {
             // These are counted as such: what they were when the hits came, not what the links are now.
-            let total = self.rows(&[Scope::Site], Series::Day, from, to).await?.iter().map(|r| r.counts).sum();
+            let total =
+                self.rows(&[Scope::Site], Series::Day, from, to).await?.iter().map(|r| r.counts).sum();
             let named = self.tallies.by_scope(kind, from, to, None).await?;
-            let rows = named.into_iter().map(|(value, counts)| TopRow { label: value.clone(), value, counts });
+            let rows =
+                named.into_iter().map(|(value, counts)| TopRow { label: value.clone(), value, counts });
             return Ok((total, rows.collect()));
         }
         let shown = (by == By::Link).then_some((order, limit));
@@ -273,7 +278,8 @@ impl ReportService {
         shown: Option<(Order, usize)>,
     ) -> Result<(Counts, Vec<(Found, Counts)>)> {
         if question.scope == ReportScope::Site {
-            let total = self.rows(&[Scope::Site], Series::Day, from, to).await?.iter().map(|r| r.counts).sum();
+            let total =
+                self.rows(&[Scope::Site], Series::Day, from, to).await?.iter().map(|r| r.counts).sum();
             let mut hit = self.tallies.by_scope(ScopeKind::Link, from, to, None).await?;
             if let Some((order, limit)) = shown {
                 hit.sort_by(|a, b| order.of(&b.1).cmp(&order.of(&a.1)).then_with(|| a.0.cmp(&b.0)));

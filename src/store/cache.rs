@@ -86,7 +86,9 @@ impl Route {
             life: (!plain).then(|| Box::new(Life { link: Link::clone(link) })),
             channel: link.channel.as_deref().map(Arc::from),
             section: facts.and_then(|f| f.section.as_deref()).map(Arc::from),
-            authors: facts.map(|f| f.authors.iter().map(|a| Arc::from(a.as_str())).collect()).unwrap_or_default(),
+            authors: facts
+                .map(|f| f.authors.iter().map(|a| Arc::from(a.as_str())).collect())
+                .unwrap_or_default(),
         }
     }
 }
@@ -152,7 +154,13 @@ enum Absent {
 impl Cache {
     /// A cache over `links`, of at most about `bytes`, for a store of `lanes` lanes. Unknown codes are remembered
     /// for `unknown_for`; a store read may take `deadline`.
-    pub fn new(links: Arc<dyn Links>, lanes: u16, bytes: u64, unknown_for: Duration, deadline: Duration) -> Cache {
+    pub fn new(
+        links: Arc<dyn Links>,
+        lanes: u16,
+        bytes: u64,
+        unknown_for: Duration,
+        deadline: Duration,
+    ) -> Cache {
         let items = usize::try_from(bytes / (2 * ENTRY_BYTES)).unwrap_or(usize::MAX).clamp(64, 20_000_000);
         let hasher = foldhash::fast::RandomState::default;
         Cache {

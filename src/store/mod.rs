@@ -4,6 +4,7 @@
 //! [`open`]; nothing above this floor can tell which it is. Knows the domain and nothing above.
 
 pub mod accounts;
+pub mod cache;
 pub mod conformance;
 pub mod links;
 pub mod settings;

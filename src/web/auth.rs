@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::FromRequestParts;
 use governor::clock::{Clock, DefaultClock};
@@ -12,9 +13,9 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use super::State;
 use super::error::Error;
 use super::surface::Peer;
+use super::{Settings, State};
 use crate::clock;
 use crate::domain::access::Actor;
 use crate::domain::error::{Reason, Refusal};
@@ -24,44 +25,64 @@ const LIMITER_KEYS: usize = 10_000;
 
 /// The limits on keys.
 pub struct Limits {
-    failed: DefaultKeyedRateLimiter<IpAddr>,
-    requests: Option<DefaultKeyedRateLimiter<String>>,
+    now: RwLock<Arc<Now>>,
     clock: DefaultClock,
 }
 
-impl Limits {
-    /// `failed` wrong keys a minute from one address, `requests` a minute of one key (0: no limit).
-    #[must_use]
-    pub fn new(failed: u32, requests: u32) -> Limits {
-        let per_minute = |n: NonZeroU32| Quota::per_minute(n);
-        let requests = NonZeroU32::new(requests).map(|n| {
+struct Now {
+    failed: DefaultKeyedRateLimiter<IpAddr>,
+    requests: Option<DefaultKeyedRateLimiter<String>>,
+}
+
+impl Now {
+    fn new(settings: &Settings) -> Now {
+        let requests = NonZeroU32::new(settings.key_requests_per_minute).map(|n| {
             let burst = NonZeroU32::new(n.get() / 10).unwrap_or(NonZeroU32::MIN);
-            RateLimiter::keyed(per_minute(n).allow_burst(burst))
+            RateLimiter::keyed(Quota::per_minute(n).allow_burst(burst))
         });
-        let failed = NonZeroU32::new(failed).unwrap_or(NonZeroU32::MIN);
-        Limits { failed: RateLimiter::keyed(per_minute(failed)), requests, clock: DefaultClock::default() }
+        let failed = NonZeroU32::new(settings.failed_keys_per_minute).unwrap_or(NonZeroU32::MIN);
+        Now { failed: RateLimiter::keyed(Quota::per_minute(failed)), requests }
+    }
+}
+
+impl Limits {
+    /// From settings.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Limits {
+        Limits { now: RwLock::new(Arc::new(Now::new(settings))), clock: DefaultClock::default() }
+    }
+
+    /// Puts other limits in their place; everyone begins anew.
+    pub fn set(&self, settings: &Settings) {
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Now::new(settings));
+    }
+
+    fn now(&self) -> Arc<Now> {
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn failed(&self, address: IpAddr) -> Result<(), Error> {
-        if self.failed.len() > LIMITER_KEYS {
-            self.failed.retain_recent();
+        let failed = &self.now().failed;
+        if failed.len() > LIMITER_KEYS {
+            failed.retain_recent();
         }
-        let check = self.failed.check_key(&network(address));
-        check.map_err(|until| self.limited(until.wait_time_from(self.clock.now())))
+        let check = failed.check_key(&network(address));
+        check.map_err(|until| limited(until.wait_time_from(self.clock.now())))
     }
 
     fn request(&self, key: &str) -> Result<(), Error> {
-        let Some(limiter) = &self.requests else { return Ok(()) };
+        let now = self.now();
+        let Some(limiter) = &now.requests else { return Ok(()) };
         if limiter.len() > LIMITER_KEYS {
             limiter.retain_recent();
         }
         let check = limiter.check_key(&key.to_owned());
-        check.map_err(|until| self.limited(until.wait_time_from(self.clock.now())))
+        check.map_err(|until| limited(until.wait_time_from(self.clock.now())))
     }
+}
 
-    fn limited(&self, wait: std::time::Duration) -> Error {
-        Error::Limited(wait.as_secs() + 1)
-    }
+fn limited(wait: std::time::Duration) -> Error {
+    Error::Limited(wait.as_secs() + 1)
 }
 
 /// One subscriber has a whole /64 of IPv6.
@@ -124,7 +145,8 @@ mod tests {
     fn a_subscriber_is_one_network() {
         let a: IpAddr = "2001:db8:1:2:3:4:5:6".parse().unwrap();
         assert_eq!(network(a).to_string(), "2001:db8:1:2::");
-        let limits = Limits::new(2, 0);
+        let defaults = crate::config::Config::defaults().unwrap().server;
+        let limits = Limits::new(&Settings { failed_keys_per_minute: 2, ..defaults });
         let b: IpAddr = "2001:db8:1:2::9".parse().unwrap();
         assert!(limits.failed(a).is_ok() && limits.failed(b).is_ok());
         assert!(matches!(limits.failed(a), Err(Error::Limited(_))));

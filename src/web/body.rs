@@ -36,7 +36,9 @@ impl Body for Payload {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         match self.get_mut() {
             Payload::Empty => Poll::Ready(None),
-            Payload::Bytes(full) => Pin::new(full).poll_frame(cx).map(|f| f.map(|r| r.map_err(|e| match e {}))),
+            Payload::Bytes(full) => {
+                Pin::new(full).poll_frame(cx).map(|f| f.map(|r| r.map_err(|e| match e {})))
+            }
             Payload::Routed(body) => Pin::new(body).poll_frame(cx),
         }
     }

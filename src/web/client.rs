@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
@@ -35,7 +36,7 @@ impl Settings {
 /// Tells clients from proxies.
 #[derive(Debug, Default)]
 pub struct Clients {
-    trusted: Vec<IpNet>,
+    trusted: RwLock<Vec<IpNet>>,
     /// When a header from elsewhere was last seen; 0 for never.
     untrusted_seen_ms: AtomicI64,
 }
@@ -44,14 +45,21 @@ impl Clients {
     /// From settings.
     #[must_use]
     pub fn new(settings: &Settings) -> Clients {
-        Clients { trusted: settings.trusted_proxies.clone(), untrusted_seen_ms: AtomicI64::new(0) }
+        let trusted = RwLock::new(settings.trusted_proxies.clone());
+        Clients { trusted, untrusted_seen_ms: AtomicI64::new(0) }
+    }
+
+    /// Puts other ranges in their place.
+    pub fn set(&self, settings: &Settings) {
+        *self.trusted.write().unwrap_or_else(PoisonError::into_inner) = settings.trusted_proxies.clone();
     }
 
     /// True for an address of the operator's own proxies.
     #[must_use]
     pub fn is_trusted(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.trusted.iter().any(|range| range.contains(&address))
+        let trusted = self.trusted.read().unwrap_or_else(PoisonError::into_inner);
+        trusted.iter().any(|range| range.contains(&address))
     }
 
     /// The client behind a connection from `peer`.
@@ -61,7 +69,8 @@ impl Clients {
         if !self.is_trusted(client) {
             return client;
         }
-        let lines: Vec<&str> = headers.get_all(&FORWARDED[0]).iter().filter_map(|v| v.to_str().ok()).collect();
+        let lines: Vec<&str> =
+            headers.get_all(&FORWARDED[0]).iter().filter_map(|v| v.to_str().ok()).collect();
         for part in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
             let Some(address) = read(part) else { break };
             client = address;
@@ -131,7 +140,11 @@ mod tests {
             for line in *lines {
                 headers.append("x-forwarded-for", line.parse().unwrap());
             }
-            assert_eq!(clients.address(peer.parse().unwrap(), &headers).to_string(), *expected, "{peer} {lines:?}");
+            assert_eq!(
+                clients.address(peer.parse().unwrap(), &headers).to_string(),
+                *expected,
+                "{peer} {lines:?}"
+            );
         }
     }
 

@@ -71,7 +71,9 @@ impl Error {
     pub fn problem(&self, public_url: &str) -> (StatusCode, Map<String, Value>) {
         let (status, code, detail) = match self {
             Error::Refused(refusal) => (status_of(refusal.reason), refusal.reason.as_str(), &*refusal.detail),
-            Error::Limited(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many requests; wait a little"),
+            Error::Limited(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many requests; wait a little")
+            }
             Error::Unavailable => {
                 let detail = "the store cannot be reached right now; nothing was changed, try again";
                 (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail)

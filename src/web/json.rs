@@ -77,8 +77,9 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// # Errors
 /// `bad_json`, and those of [`from_value`].
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
-    let value: serde_json::Value = serde_json::from_slice(bytes)
-        .map_err(|e| Refusal::new(Reason::BadJson, format!("not JSON: line {}, column {}", e.line(), e.column())))?;
+    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|e| {
+        Refusal::new(Reason::BadJson, format!("not JSON: line {}, column {}", e.line(), e.column()))
+    })?;
     from_value(value)
 }
 
@@ -115,8 +116,7 @@ fn refusal(path: String, message: &str) -> Refusal {
     if message.starts_with("missing field") {
         return Refusal::field(Reason::Missing, inside(quoted), "this field is missing");
     }
-    let reason =
-        if message.starts_with("invalid type") { Reason::WrongType } else { Reason::InvalidValue };
+    let reason = if message.starts_with("invalid type") { Reason::WrongType } else { Reason::InvalidValue };
     let detail = message.chars().filter(|c| !c.is_control()).take(200).collect::<String>();
     match path.is_empty() {
         true => Refusal::new(reason, detail),

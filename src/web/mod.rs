@@ -75,7 +75,9 @@ impl Settings {
         if self.failed_keys_per_minute == 0 {
             return Err(("failed_keys_per_minute", "at least 1".into()));
         }
-        for (key, value) in [("header_timeout", self.header_timeout), ("request_timeout", self.request_timeout)] {
+        for (key, value) in
+            [("header_timeout", self.header_timeout), ("request_timeout", self.request_timeout)]
+        {
             if value.0 < Duration::from_millis(100) {
                 return Err((key, "at least 100ms".into()));
             }

@@ -10,7 +10,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::app::health::{Health, Reason};
@@ -55,10 +54,4 @@ async fn metrics(Shared(state): Shared<OpsState>) -> Response {
     };
     state.health.measure(clock::now()).await;
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response()
-}
-
-/// A reason why the service is not wholly well, with a stable code.
-#[must_use]
-pub fn reason(code: &'static str, detail: String, since: Timestamp) -> Reason {
-    Reason { code, detail, since }
 }

@@ -88,7 +88,10 @@ where
     drop(listener);
     connections.close();
     if tokio::time::timeout(bounds.grace, connections.wait()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "the grace ran out; ending connections that are still busy");
+        tracing::warn!(
+            connections = connections.len(),
+            "the grace ran out; ending connections that are still busy"
+        );
         abandon.cancel();
         connections.wait().await;
     }

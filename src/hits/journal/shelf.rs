@@ -119,6 +119,12 @@ impl Shelf {
         self.logs.values().flat_map(|log| &log.segments).map(|s| s.len).sum()
     }
 
+    /// True for more than `bytes` in all, or a closed segment whose last hit is from before `before_ms`.
+    pub(super) fn is_over(&self, bytes: u64, before_ms: i64) -> bool {
+        let old = |s: &Arc<Segment>| s.ends().is_some() && s.last_ms.load(Ordering::Relaxed) < before_ms;
+        self.bytes() > bytes || self.logs.values().any(|log| log.segments.front().is_some_and(old))
+    }
+
     pub(super) fn segments(&self) -> usize {
         self.logs.values().map(|log| log.segments.len()).sum()
     }

@@ -178,6 +178,14 @@ impl Journal {
         }
     }
 
+    /// True if some segment is old enough, or segments are large enough together, that [`Journal::release`] could
+    /// let one go; cheap, so that the store is asked only then.
+    #[must_use]
+    pub fn may_release(&self, now_ms: i64) -> bool {
+        let limits = self.core.limits;
+        lock(&self.core.shelf).is_over(limits.retain_bytes, now_ms.saturating_sub(limits.retain_age_ms))
+    }
+
     /// Lets segments go that the store has durably counted and that are old or too many; see `retain_age` and
     /// `retain_bytes`. `durable` says what the store would know of a stream after a power cut. Gives the
     /// streams that have no segment left.

@@ -23,7 +23,7 @@ pub fn edit(found: &Found, change: impl FnOnce(&mut Link)) -> Edit {
         action: "changed".into(),
         changes: serde_json::Map::from_iter([("note".to_owned(), serde_json::json!({"from": 1, "to": [2]}))]),
     };
-    Edit { tag: 1_000_000 + link.version, link, entry, moves_slot }
+    Edit { tag: 1_000_000 + link.version, link, entry, moves_slot, article: None }
 }
 
 /// Makes an edit, which must succeed.

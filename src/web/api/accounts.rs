@@ -145,7 +145,8 @@ pub async fn create_key(
     Body64(new): Body64<NewKey>,
 ) -> Result<Response> {
     actor.require(Role::Admin)?;
-    let made = state.accounts.create_key(&new.name, new.role, new.expires_at, &actor.name, clock::now()).await?;
+    let made =
+        state.accounts.create_key(&new.name, new.role, new.expires_at, &actor.name, clock::now()).await?;
     let (key, secret) = made;
     let kept = serde_json::to_value(KeyView::new(key.clone(), None)).unwrap_or_default();
     let mut response = (StatusCode::CREATED, Json(KeyView::new(key, Some(secret)))).into_response();

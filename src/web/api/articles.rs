@@ -22,7 +22,11 @@ const MAX_LINKS: usize = 200;
 #[utoipa::path(get, path = "/api/v1/articles", tag = "articles",
     params(("url" = Option<String>, Query), ("cms_id" = Option<String>, Query)),
     responses((status = 200, body = ArticleView), (status = 404, description = "unknown_article")))]
-pub async fn find(Shared(state): Shared<State>, Caller(_): Caller, mut params: Params) -> Result<Json<ArticleView>> {
+pub async fn find(
+    Shared(state): Shared<State>,
+    Caller(_): Caller,
+    mut params: Params,
+) -> Result<Json<ArticleView>> {
     let (url, cms_id) = (params.take("url"), params.take("cms_id"));
     params.end()?;
     let key = match (url, cms_id) {
@@ -39,7 +43,11 @@ pub async fn find(Shared(state): Shared<State>, Caller(_): Caller, mut params: P
 /// An article by our id.
 #[utoipa::path(get, path = "/api/v1/articles/{id}", tag = "articles", params(("id" = String, Path)),
     responses((status = 200, body = ArticleView), (status = 404, description = "unknown_article")))]
-pub async fn read(Shared(state): Shared<State>, Caller(_): Caller, Name(id): Name) -> Result<Json<ArticleView>> {
+pub async fn read(
+    Shared(state): Shared<State>,
+    Caller(_): Caller,
+    Name(id): Name,
+) -> Result<Json<ArticleView>> {
     show(&state, ArticleKey::Id(ArticleId(id.into()))).await
 }
 

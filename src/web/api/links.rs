@@ -229,7 +229,8 @@ fn order(sort: &str) -> std::result::Result<(LinkOrder, bool), Refusal> {
 
 fn filter(params: &mut Params, state: &State, now: Timestamp) -> std::result::Result<LinkFilter, Refusal> {
     let calendar = state.reports.calendar();
-    let one_of = |field: &'static str, names: &'static str| Refusal::field(Reason::InvalidValue, field, names);
+    let one_of =
+        |field: &'static str, names: &'static str| Refusal::field(Reason::InvalidValue, field, names);
     let via = params.take("via");
     let status = params.take("status");
     let (from, to) = (params.take("from"), params.take("to"));
@@ -249,7 +250,9 @@ fn filter(params: &mut Params, state: &State, now: Timestamp) -> std::result::Re
         tag: params.take("tag"),
         created_by: params.take("created_by"),
         via: via
-            .map(|v| Via::from_name(&v).ok_or_else(|| one_of("via", "api, page, bookmarklet, button or import")))
+            .map(|v| {
+                Via::from_name(&v).ok_or_else(|| one_of("via", "api, page, bookmarklet, button or import"))
+            })
             .transpose()?,
         status: status
             .map(|s| {

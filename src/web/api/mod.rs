@@ -51,7 +51,9 @@ pub fn routes(state: &State, deadline: Duration) -> Router<State> {
         .route("/audit", get(audit::list))
         // Inside: what only calls with a valid key reach.
         .route_layer(middleware::from_fn_with_state(state.clone(), idempotency::layer))
-        .method_not_allowed_fallback(|| async { refused(Reason::MethodNotAllowed, "this call has other methods") })
+        .method_not_allowed_fallback(|| async {
+            refused(Reason::MethodNotAllowed, "this call has other methods")
+        })
         .fallback(|| async { refused(Reason::NotFound, "there is no such call") })
         // A call that hangs on the store ends with an answer.
         .layer(middleware::from_fn(move |request, next| within(deadline, request, next)))

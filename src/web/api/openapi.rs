@@ -51,7 +51,8 @@ pub fn document() -> serde_json::Result<String> {
 /// `GET /openapi.json`.
 pub async fn serve() -> Response {
     match document() {
-        Ok(text) => ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")], text).into_response(),
+        Ok(text) => ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")], text)
+            .into_response(),
         Err(error) => {
             tracing::error!(%error, "the API's description could not be made");
             Error::Internal.into_response()
@@ -112,7 +113,8 @@ mod tests {
     fn the_document_describes_every_call() {
         let document: serde_json::Value = serde_json::from_str(&document().unwrap()).unwrap();
         let paths = document["paths"].as_object().unwrap();
-        for path in ["/api/v1/links", "/api/v1/links/{code}/history", "/api/v1/reports/top", "/api/v1/audit"] {
+        for path in ["/api/v1/links", "/api/v1/links/{code}/history", "/api/v1/reports/top", "/api/v1/audit"]
+        {
             assert!(paths.contains_key(path), "{path}");
         }
         assert!(document["components"]["schemas"]["Link"]["properties"]["short_url"].is_object());

@@ -43,7 +43,13 @@ impl Params {
     ///
     /// # Errors
     /// `wrong_type`, `out_of_range`.
-    pub fn number(&mut self, name: &'static str, min: usize, max: usize, default: usize) -> Result<usize, Refusal> {
+    pub fn number(
+        &mut self,
+        name: &'static str,
+        min: usize,
+        max: usize,
+        default: usize,
+    ) -> Result<usize, Refusal> {
         let Some(text) = self.take(name) else { return Ok(default) };
         let out_of_range = || Refusal::field(Reason::OutOfRange, name, format!("{min} to {max}"));
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
@@ -94,7 +100,8 @@ mod tests {
         assert_eq!(params.take("empty"), None);
         params.end().unwrap();
         assert_eq!(Params::read("a=1&a=2").unwrap_err().reason, Reason::InvalidValue);
-        let reason = |query: &str| Params::read(query).unwrap().number("limit", 1, 200, 50).unwrap_err().reason;
+        let reason =
+            |query: &str| Params::read(query).unwrap().number("limit", 1, 200, 50).unwrap_err().reason;
         assert_eq!(reason("limit=201"), Reason::OutOfRange);
         assert_eq!(reason("limit=0"), Reason::OutOfRange);
         assert_eq!(reason("limit=-1"), Reason::OutOfRange);

@@ -260,7 +260,8 @@ fn tag(answer: &Map<String, Value>, csv: bool) -> String {
 
 fn matches_tag(given: &HeaderValue, tag: &str) -> bool {
     let given = given.to_str().unwrap_or_default();
-    given.trim() == "*" || given.split(',').any(|t| t.trim().trim_start_matches("W/") == tag.trim_start_matches("W/"))
+    given.trim() == "*"
+        || given.split(',').any(|t| t.trim().trim_start_matches("W/") == tag.trim_start_matches("W/"))
 }
 
 fn cell(value: &Value) -> String {
@@ -300,7 +301,8 @@ mod tests {
 
     #[test]
     fn csv_is_for_spreadsheets_and_harmless() {
-        let rows = vec![vec!["=HYPERLINK(\"x\")".to_owned(), "a,b".to_owned()], vec!["-1".into(), "ü".into()]];
+        let rows =
+            vec![vec!["=HYPERLINK(\"x\")".to_owned(), "a,b".to_owned()], vec!["-1".into(), "ü".into()]];
         let text = String::from_utf8(csv(&["value", "label"], &rows)).unwrap();
         assert_eq!(text, "\u{feff}value,label\r\n\"'=HYPERLINK(\"\"x\"\")\",\"a,b\"\r\n'-1,ü\r\n");
     }

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-pub use site::routes;
+pub use site::{nothing, routes};
 
 use crate::domain::link::Found;
 
@@ -142,9 +142,14 @@ impl Pages {
             plain: HashMap::new(),
             desk: desk.into(),
         };
-        for shown in
-            [Shown::Unknown, Shown::NotOpen, Shown::Expired, Shown::Disabled, Shown::Retired, Shown::Unavailable]
-        {
+        for shown in [
+            Shown::Unknown,
+            Shown::NotOpen,
+            Shown::Expired,
+            Shown::Disabled,
+            Shown::Retired,
+            Shown::Unavailable,
+        ] {
             let page = pages.render(shown, None).map_err(|e| broken(&e))?;
             pages.plain.insert(shown, page);
         }
@@ -245,19 +250,21 @@ mod tests {
     #[test]
     fn pages_escape_what_is_not_ours_and_are_small() {
         for language in ["en", "de-AT", "xx"] {
-            let pages = Pages::new("<b>Post</b>", language, "https://news.example.com/", "https://s.example").unwrap();
+            let pages = Pages::new("<b>Post</b>", language, "https://news.example.com/", "https://s.example")
+                .unwrap();
             let evil = "<script>alert(1)</script>\nsecond line";
-            let found = Found {
-                link: Arc::new(Link { title: Some(evil.into()), ..link("kx7") }),
-                article: None,
-            };
+            let found =
+                Found { link: Arc::new(Link { title: Some(evil.into()), ..link("kx7") }), article: None };
             for html in [pages.closed(Shown::Expired, Some(evil)), pages.preview(&found), pages.desk()] {
                 let text = String::from_utf8(html.body.to_vec()).unwrap();
                 assert!(!text.contains("<script") && !text.contains("<b>Post"), "{text}");
                 assert!(text.len() < 5_000, "{}", text.len());
                 assert!(html.policy.to_str().unwrap().contains("sha256-"));
             }
-            assert!(String::from_utf8_lossy(&pages.closed(Shown::Expired, Some(evil)).body).contains("second line"));
+            assert!(
+                String::from_utf8_lossy(&pages.closed(Shown::Expired, Some(evil)).body)
+                    .contains("second line")
+            );
         }
     }
 }

@@ -39,6 +39,11 @@ async fn desk(extract::State(state): extract::State<State>) -> Response {
     page(StatusCode::OK, state.pages.desk())
 }
 
+/// What has a route's first segment and is no route.
+pub async fn nothing(extract::State(state): extract::State<State>) -> Response {
+    page(StatusCode::NOT_FOUND, state.pages.shown(super::Shown::Unknown))
+}
+
 /// A page of staff or of nothing: never kept, never indexed.
 pub(crate) fn page(status: StatusCode, html: Html) -> Response {
     let mut response = (status, html.body).into_response();
@@ -61,8 +66,10 @@ async fn security(extract::State(state): extract::State<State>, contact: std::sy
         return page(StatusCode::NOT_FOUND, state.pages.shown(super::Shown::Unknown));
     }
     let expires = half_a_year_after(clock::now());
-    let text =
-        format!("Contact: {contact}\nExpires: {expires}\nCanonical: {}/.well-known/security.txt\n", state.public_url);
+    let text = format!(
+        "Contact: {contact}\nExpires: {expires}\nCanonical: {}/.well-known/security.txt\n",
+        state.public_url
+    );
     file("text/plain; charset=utf-8", text)
 }
 

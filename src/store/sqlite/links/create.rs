@@ -148,7 +148,7 @@ fn existing(
 }
 
 /// The claim's article, made or filled.
-fn story(
+pub(super) fn story(
     conn: &Connection,
     claim: Option<&ArticleClaim>,
     known: Option<(i64, Article)>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::create::as_kept;
+use super::create::{as_kept, story};
 use super::rows::{self, Record};
 use super::{articles, slots, trail};
 use crate::domain::article::Article;
@@ -27,14 +27,16 @@ pub(super) fn edit(conn: &Connection, edit: Edit) -> Result<Edited> {
     if old.found.link.version.checked_add(1) != Some(edit.link.version) {
         return Ok(Edited::Stale(old.found));
     }
-    let article = match &edit.link.article {
-        None => None,
-        Some(id) => {
+    let article = match (&edit.link.article, &edit.article) {
+        (Some(id), _) => {
             let row = rows::article_row(conn, id)?.ok_or_else(|| corrupt("an edit's article", &id.0))?;
             Some((row, articles::by_row(conn, row)?))
         }
+        (None, Some(claim)) => story(conn, Some(claim), articles::resolve(conn, claim)?, cut(edit.entry.at))?,
+        (None, None) => None,
     };
     let mut link = as_kept(edit.link);
+    link.article = article.as_ref().map(|(_, a)| a.id.clone());
     if edit.moves_slot {
         link.follows_article =
             link.target.is_some() && link.target.as_ref() == article.as_ref().map(|(_, a)| &a.url);

@@ -1,0 +1,171 @@
+//! The command line (contract 1). The only place that prints.
+//!
+//! Exit codes: 0 done, 1 failed, 2 usage, 64 bad configuration (the key at fault is named).
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
+
+mod about;
+mod accounts;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::config::{Config, Invalid};
+use crate::domain::access::Role;
+
+/// Exit code for a bad configuration.
+const BAD_CONFIGURATION: u8 = 64;
+
+/// Short URLs for newsrooms: every hit counted exactly once, people, previews and bots apart.
+#[derive(Debug, Parser)]
+#[command(name = "slugline", version, about, propagate_version = true)]
+struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Common {
+    /// A TOML file over the defaults.
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One option over everything else; may be given again.
+    #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server; also what happens without a command.
+    Serve,
+    /// Checks or prints the effective configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Makes, lists and ends API keys; works beside a running server.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Adds, lists and disables staff; works beside a running server.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Asks a running server whether it lives and redirects.
+    Healthcheck,
+    /// Prints the description of the API (OpenAPI 3.1).
+    Openapi,
+    /// Prints completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Prints the manual page.
+    Man,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Reads all layers and says what is wrong.
+    Check,
+    /// Prints the effective configuration, secrets redacted.
+    Print,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Makes a key and prints it, once.
+    Create {
+        /// What it is for.
+        name: String,
+        /// What it may: viewer, creator, editor or admin.
+        #[arg(long)]
+        role: Role,
+    },
+    /// Lists keys, without their secrets.
+    List,
+    /// Ends a key.
+    Revoke {
+        /// Its id, as `list` shows it.
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    /// Adds a member of staff.
+    Add {
+        /// Sign-in name.
+        name: String,
+        /// What they may: viewer, creator, editor or admin.
+        #[arg(long)]
+        role: Role,
+    },
+    /// Lists staff.
+    List,
+    /// Sets a password: asked for on a terminal, else the first line of stdin.
+    Passwd {
+        /// Sign-in name.
+        name: String,
+    },
+    /// Ends what someone may do, their keys too; links and history stay.
+    Disable {
+        /// Sign-in name.
+        name: String,
+    },
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let common = arguments.common;
+    let outcome = match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::serve(&common),
+        Command::Config(command) => about::config(&common, &command),
+        Command::Key(command) => with_config(&common, |config| accounts::key(config, command)),
+        Command::User(command) => with_config(&common, |config| accounts::user(config, command)),
+        Command::Healthcheck => with_config(&common, about::healthcheck),
+        Command::Openapi => about::openapi(),
+        Command::Completions { shell } => about::completions(shell),
+        Command::Man => about::man(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("slugline: {error:#}");
+            match error.downcast_ref::<Invalid>() {
+                Some(_) => ExitCode::from(BAD_CONFIGURATION),
+                None => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn load(common: &Common) -> Result<Config, Invalid> {
+    Config::load(common.config.as_deref(), std::env::vars(), &common.set)
+}
+
+fn with_config(common: &Common, command: impl FnOnce(Config) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let config = load(common)?;
+    crate::telemetry::init_logs(&crate::config::Log { filter: "warn".into(), ..config.log.clone() });
+    command(config)
+}
+
+/// A runtime for a command that works for a moment.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}

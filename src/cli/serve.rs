@@ -1,0 +1,82 @@
+//! `slugline serve`: starts, prints the first key once, waits for a signal, stops in order.
+
+use anyhow::{Context, bail};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Common, load};
+use crate::app::{self, Running};
+
+/// Runs the server until SIGTERM or SIGINT; a second one stops at once; SIGHUP reads lists and limits again.
+pub(super) fn serve(common: &Common) -> anyhow::Result<()> {
+    let config = load(common)?;
+    crate::telemetry::init_logs(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        let running = app::start(config).await?;
+        announce(&running);
+        run(running, common, &mut signals).await
+    })
+}
+
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Signals> {
+        let on = |kind| signal(kind).context("signals cannot be handled");
+        Ok(Signals {
+            term: on(SignalKind::terminate())?,
+            int: on(SignalKind::interrupt())?,
+            hup: on(SignalKind::hangup())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}
+
+fn announce(running: &Running) {
+    if let Some(key) = &running.first_key {
+        println!("The first admin's API key, shown only now: {key}");
+    }
+    tracing::info!(public = %running.public_addr, operations = %running.ops_addr, "serving");
+    // Without a service manager there is nobody to tell.
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        tracing::debug!(%error, "the service manager could not be told");
+    }
+}
+
+async fn run(mut running: Running, common: &Common, signals: &mut Signals) -> anyhow::Result<()> {
+    let failed = loop {
+        tokio::select! {
+            _ = signals.term.recv() => break None,
+            _ = signals.int.recv() => break None,
+            name = running.failed() => break Some(name),
+            _ = signals.hup.recv() => match load(common).map_err(anyhow::Error::from).and_then(|c| running.reload(&c)) {
+                Ok(()) => {}
+                Err(error) => tracing::error!(error = format!("{error:#}"), "nothing was read again"),
+            },
+        }
+    };
+    if let Some(name) = failed {
+        tracing::error!(task = name, "a task that must not end has ended; stopping");
+    } else {
+        tracing::info!("stopping; once more stops at once");
+    }
+    tokio::select! {
+        stopped = running.stop() => stopped?,
+        () = signals.stop() => bail!("stopped at once; what was journalled is counted after the next start"),
+    }
+    match failed {
+        None => Ok(()),
+        Some(name) => bail!("{name} ended by itself"),
+    }
+}
