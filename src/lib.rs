@@ -12,5 +12,6 @@ pub mod links;
 pub mod reports;
 pub mod store;
 pub mod telemetry;
+pub mod transfer;
 pub mod units;
 pub mod web;
