@@ -13,5 +13,6 @@ pub mod priority;
 pub mod reports;
 pub mod store;
 pub mod telemetry;
+pub mod transfer;
 pub mod units;
 pub mod web;

@@ -7,6 +7,7 @@ pub mod applier;
 pub mod classify;
 pub mod fold;
 pub mod journal;
+pub mod verify;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

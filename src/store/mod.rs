@@ -58,6 +58,10 @@ pub trait Backend: Send + Sync {
     /// Finishes what was begun, leaves everything safe on the disk or in the other server, and ends what this
     /// store runs. Later calls are `Unavailable`; closing again does nothing.
     async fn close(&self) -> Result<()>;
+
+    /// Copies everything that is kept into files in the folder `to`, each as it is at one moment, numbers
+    /// before links; gives their names. Works beside other processes. `Refused` by a store that is not files.
+    async fn snapshot(&self, to: &Path) -> Result<Vec<String>>;
 }
 
 impl Store {

@@ -30,6 +30,7 @@ pub mod settings;
 mod shelf;
 pub mod sim;
 mod status;
+mod survey;
 mod syncer;
 mod writer;
 
@@ -56,6 +57,7 @@ pub use self::reader::{Entry, Gap, Reader};
 pub use self::record::MAX_CODE;
 pub use self::settings::Settings;
 pub use self::status::{Alarm, Numbers, StreamInfo};
+pub use self::survey::Survey;
 pub use self::syncer::SyncTimes;
 pub use self::writer::Receipt;
 
