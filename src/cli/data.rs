@@ -12,7 +12,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::hits::verify::{self, Report};
 use crate::store::Store;
-use crate::transfer::{self, import};
+use crate::transfer::{self, import::Options};
 
 /// A progress bar on a terminal; nothing elsewhere.
 struct Bar(ProgressBar);
@@ -25,7 +25,9 @@ impl Bar {
         };
         let bar = ProgressBar::with_draw_target(None, target);
         // A template that cannot be read would only cost the looks.
-        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of {human_len} ({elapsed})") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of {human_len} ({elapsed})")
+        {
             bar.set_style(style);
         }
         bar.set_message(what);
@@ -80,7 +82,9 @@ pub(super) fn export(config: Config, file: &Path) -> anyhow::Result<()> {
             drop(bar);
             eprintln!("{} lines written", exported.lines.all());
             if !exported.settled {
-                eprintln!("the server was counting meanwhile: stop it first for an export that moves everything");
+                eprintln!(
+                    "the server was counting meanwhile: stop it first for an export that moves everything"
+                );
             }
             Ok(())
         })
@@ -93,7 +97,8 @@ async fn export_to(store: &Store, file: &Path, bar: &Bar) -> anyhow::Result<tran
     let mut part = file.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
-    let made = std::fs::File::create(&part).with_context(|| format!("{} cannot be written", part.display()))?;
+    let made =
+        std::fs::File::create(&part).with_context(|| format!("{} cannot be written", part.display()))?;
     let mut out = BufWriter::new(made);
     let exported = transfer::export(store, &mut out, &bar.tell(), clock::now()).await?;
     out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
@@ -101,14 +106,16 @@ async fn export_to(store: &Store, file: &Path, bar: &Bar) -> anyhow::Result<tran
     Ok(exported)
 }
 
-pub(super) fn import(mut config: Config, file: &Path, options: import::Options) -> anyhow::Result<()> {
+pub(super) fn import(mut config: Config, file: &Path, options: Options) -> anyhow::Result<()> {
     block_on(async {
         let _lock = lock::lock(&config.data.dir, "import")?;
         let mut from: Box<dyn BufRead> = match file == Path::new("-") {
             true => Box::new(BufReader::new(std::io::stdin())),
             false => {
                 let opened = std::fs::File::open(file);
-                Box::new(BufReader::new(opened.with_context(|| format!("{} cannot be read", file.display()))?))
+                Box::new(BufReader::new(
+                    opened.with_context(|| format!("{} cannot be read", file.display()))?,
+                ))
             }
         };
         let header = transfer::read_header(&mut from)?;
@@ -132,7 +139,7 @@ pub(super) fn import(mut config: Config, file: &Path, options: import::Options) 
     })
 }
 
-fn report_import(imported: &transfer::Imported, options: import::Options) -> anyhow::Result<()> {
+fn report_import(imported: &transfer::Imported, options: Options) -> anyhow::Result<()> {
     if imported.resumed > 0 {
         eprintln!("{} lines were done before", imported.resumed);
     }
@@ -191,7 +198,10 @@ fn say(report: &Report) {
     }
     for wrong in &report.disagreements {
         let bucket = wrong.bucket.map(|b| format!(" at {b}")).unwrap_or_default();
-        println!("WRONG: {} {}{bucket}: {} expected, {} found", wrong.scope, wrong.series, wrong.expected, wrong.found);
+        println!(
+            "WRONG: {} {}{bucket}: {} expected, {} found",
+            wrong.scope, wrong.series, wrong.expected, wrong.found
+        );
     }
     let more = report.disagreeing.saturating_sub(u64::try_from(report.disagreements.len()).unwrap_or(0));
     if more > 0 {

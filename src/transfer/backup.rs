@@ -168,8 +168,7 @@ impl Copying<'_> {
         let names = self.names()?;
         for name in &names {
             let stream = name.get(..16).unwrap_or_default();
-            let later =
-                before.iter().filter(|b| b.starts_with(stream) && b.as_str() > name.as_str()).count();
+            let later = before.iter().filter(|b| b.starts_with(stream) && b.as_str() > name.as_str()).count();
             let entry = format!("{JOURNAL}/{name}");
             let done = self.files.contains_key(&entry) && before.contains(name) && later >= MAY_GROW;
             if !done {

@@ -440,7 +440,8 @@ pub(super) fn tally_line(scope: &str, row: &Row) -> Line {
 
 fn tally(line: TallyLine) -> Result<Item, String> {
     let scope = scope_of(&line.scope).ok_or_else(|| format!("\"{}\" is no scope", line.scope))?;
-    let series = Series::from_name(&line.series).ok_or_else(|| format!("\"{}\" is no series", line.series))?;
+    let series =
+        Series::from_name(&line.series).ok_or_else(|| format!("\"{}\" is no series", line.series))?;
     let counts =
         Counts { clicks: line.clicks, previews: line.previews, bots: line.bots, missed: line.missed };
     Ok(Item::Tally(scope, Row { series, bucket: line.bucket, value: line.value.into(), counts }))
@@ -498,7 +499,8 @@ fn history(line: HistoryLine) -> Result<Item, String> {
 /// # Errors
 /// Why it cannot be, in words.
 pub(super) fn read(text: &[u8]) -> Result<Item, String> {
-    let line: Line = serde_json::from_slice(text).map_err(|e| e.to_string().replace(" at line 1 column", " at column"))?;
+    let line: Line =
+        serde_json::from_slice(text).map_err(|e| e.to_string().replace(" at line 1 column", " at column"))?;
     Ok(match line {
         Line::Article(article) => Item::Links(ExportItem::Article(article.into())),
         Line::Alias(a) => {

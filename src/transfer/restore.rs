@@ -112,12 +112,7 @@ fn clear(data: &Path, partial: &Path, manifest: &Manifest) -> Result<(), Error> 
     fs::remove_dir_all(partial).map_err(io(what()))
 }
 
-fn copy_all(
-    backup: &Path,
-    partial: &Path,
-    manifest: &Manifest,
-    progress: Progress<'_>,
-) -> Result<(), Error> {
+fn copy_all(backup: &Path, partial: &Path, manifest: &Manifest, progress: Progress<'_>) -> Result<(), Error> {
     let total = manifest.files.values().map(|file| file.size).sum();
     let mut folders = BTreeMap::from([(partial.to_path_buf(), ()), (partial.join(JOURNAL), ())]);
     let mut done = 0;
