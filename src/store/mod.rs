@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod conformance;
 pub mod links;
+pub mod recount;
 pub mod settings;
 pub mod sqlite;
 pub mod tallies;
@@ -30,7 +31,7 @@ pub enum Error {
     /// What it holds cannot be.
     #[error("the store holds what cannot be: {0}")]
     Corrupt(String),
-    /// It was written by a newer version of this program.
+    /// It must not be touched as it is (newer than this program, files mixed or missing); says so in plain words.
     #[error("{0}")]
     Refused(String),
 }
