@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod cache;
 pub mod conformance;
 pub mod links;
+pub mod recount;
 pub mod settings;
 pub mod sqlite;
 pub mod tallies;
@@ -31,7 +32,7 @@ pub enum Error {
     /// What it holds cannot be.
     #[error("the store holds what cannot be: {0}")]
     Corrupt(String),
-    /// It was written by a newer version of this program.
+    /// It must not be touched as it is (newer than this program, files mixed or missing); says so in plain words.
     #[error("{0}")]
     Refused(String),
 }

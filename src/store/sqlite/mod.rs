@@ -65,8 +65,8 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
     };
     let dataset = one_dataset(&links, &tallies, new)?;
 
-    let (links_writer, links_commits, links_thread) = Writer::start("links.db write", links, false)?;
-    let (tallies_writer, tallies_commits, tallies_thread) = Writer::start("tallies.db write", tallies, true)?;
+    let (links_writer, links_commits, links_thread) = Writer::start(&LINKS, links, false)?;
+    let (tallies_writer, tallies_commits, tallies_thread) = Writer::start(&TALLIES, tallies, true)?;
     let (links_readers, mut reading) = Readers::start(&LINKS, dir, settings)?;
     let (tallies_readers, more) = Readers::start(&TALLIES, dir, settings)?;
     reading.extend(more);

@@ -1,7 +1,7 @@
 //! Every released schema, with data in it, opens and is what it was.
 //!
 //! The dumps are in `tests/fixtures/store-vN/`. That of the current schema is written by
-//! `SLUGLINE_WRITE_FIXTURES=1 cargo test --lib store::sqlite::tests::archive` from the store that
+//! `SLUGLINE_WRITE_FIXTURES=1 cargo test --lib the_current_schema_is_that_of_its_fixture` from the store that
 //! [`a_little_of_everything`] makes; without the variable the same test says if the schema has changed without a
 //! migration. A schema that was released is never written again.
 
