@@ -218,6 +218,7 @@ pub(super) struct EndLine {
 
 /// What a line says, in the words of the stores.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are links or rows, and one is there at a time")]
 pub(super) enum Item {
     Links(ExportItem),
     Account(AccountItem),
