@@ -41,7 +41,7 @@ use std::thread::JoinHandle;
 use crate::domain::hit::NewHit;
 use crate::domain::tally::StreamId;
 
-use self::core::{Core, Limits, Prepared, Wakes, lock, make_segment};
+use self::core::{Care, Core, Limits, Prepared, Wakes, lock, make_segment};
 use self::disk::Disk;
 use self::format::{Identity, Layout};
 use self::shelf::Log;
@@ -133,6 +133,8 @@ impl Journal {
         if taken {
             return Err(Error::Refused(format!("stream {} was begun before", owner.stream)));
         }
+        // What a killed process did to names may not be on the disk yet, and a spare is written over next.
+        disk.sync_dir().map_err(while_trying("sync its folder"))?;
         let layout = Layout::of(owner.lanes);
         let smallest = layout.records
             + (record::room(record::max_payload(owner.lanes))
@@ -179,6 +181,9 @@ impl Journal {
             wakes: Wakes::default(),
         });
         core.count_unapplied();
+        if let Some(e) = &recovered.sync_error {
+            core.board.note_failure(now_ms, e);
+        }
         for segment in recovered.hurt {
             core.damaged(&segment, 0, layout.starts.min(segment.len));
         }
@@ -258,13 +263,12 @@ impl Drop for Journal {
 
 /// Makes and begins the first segment of a stream, so that it survives a power cut.
 fn first_segment(disk: &dyn Disk, identity: &Identity, spare: Option<String>) -> std::io::Result<Writer> {
-    // Not `thorough`: filling a whole file would hold up the start. Synced below.
-    let opened = make_segment(disk, identity, spare, false)?;
+    // Not filled: that would hold up the start.
+    let opened = make_segment(disk, identity, spare, Care::Safe)?;
     let file = Arc::clone(&opened.file);
     let first = Prepared { number: identity.number, len: identity.len, opened };
     let writer = Writer::begin(identity.lanes, identity.began_ms, identity, first)?;
     file.sync()?;
-    disk.sync_dir()?;
     file.warm(0, Layout::of(identity.lanes).records + syncer::MIN_WARM);
     Ok(writer)
 }

@@ -208,9 +208,12 @@ impl Writer {
         let next = match (self.spare.take(), self.no_room) {
             (Some(spare), _) => spare,
             // Made on the spot once only: while there is no room the background thread tries, not every hit.
-            (None, None) => match core.make(at_ms, false) {
+            (None, None) => match core.make_hurried(at_ms) {
                 Ok(made) => made,
-                Err(_) => return false,
+                Err(_) => {
+                    core.wake_keeper();
+                    return false;
+                }
             },
             (None, Some(_)) => return false,
         };
