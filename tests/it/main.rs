@@ -1,1 +1,15 @@
+//! What Slugline promises, seen from outside: real HTTP, the real program, real files.
+//!
+//! One binary. Every test is written from the contract, starts its own server on a free port in a folder of its
+//! own, and waits for what it waits for instead of sleeping.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on fails"
+)]
 
+mod harness;
+
+mod first_minute;

@@ -1,0 +1,175 @@
+//! A server in this process: the same `app::start` that the program runs, on free ports, in a folder of its own.
+//!
+//! It has a thread and a runtime of its own, so that a test's client and the server do not share one, and so that
+//! dropping it leaves nothing running.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use slugline::app::{self, Running};
+use slugline::config::Config;
+use slugline::units::{Size, Span};
+use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
+
+use super::api::Api;
+use super::http::Http;
+
+enum Order {
+    Reload(Box<Config>, oneshot::Sender<()>),
+    Stop,
+}
+
+/// What a started server says of itself.
+struct Started {
+    public: SocketAddr,
+    ops: SocketAddr,
+    key: Option<String>,
+}
+
+/// A running server. It is its own [`Api`] with the first admin's key.
+pub struct TestApp {
+    pub api: Api,
+    /// The operations listener.
+    pub ops: Http,
+    /// What it was started with.
+    pub config: Config,
+    dir: Arc<TempDir>,
+    orders: mpsc::Sender<Order>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl std::ops::Deref for TestApp {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
+}
+
+/// The configuration of tests: free ports, small files, counting at once.
+pub fn test_config(dir: &Path) -> Config {
+    let mut config = Config::defaults().unwrap();
+    config.data.dir = dir.join("data");
+    config.server.listen = "127.0.0.1:0".parse().unwrap();
+    config.server.ops_listen = "127.0.0.1:0".parse().unwrap();
+    config.store.readers = 2;
+    config.store.page_cache = Size(2 << 20);
+    config.journal.segment_bytes = Size(1 << 20);
+    config.hits.apply_interval = Span(std::time::Duration::from_millis(20));
+    config.log.filter = "warn".into();
+    config
+}
+
+impl TestApp {
+    pub async fn start() -> TestApp {
+        TestApp::start_with(|_| {}).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> TestApp {
+        TestApp::start_in(Arc::new(tempfile::tempdir().unwrap()), None, change).await
+    }
+
+    /// Starts in a folder that may have been used before; then `key` is the one that its first start gave.
+    pub async fn start_in(
+        dir: Arc<TempDir>,
+        key: Option<String>,
+        change: impl FnOnce(&mut Config),
+    ) -> TestApp {
+        let mut config = test_config(dir.path());
+        change(&mut config);
+        let (orders, inbox) = mpsc::channel(1);
+        let (tell, started) = oneshot::channel();
+        let of_server = config.clone();
+        let name = std::thread::current().name().unwrap_or("a test").to_owned();
+        let thread = std::thread::Builder::new().name(name).spawn(move || serve(of_server, tell, inbox));
+        let started = match started.await.unwrap() {
+            Ok(started) => started,
+            Err(error) => panic!("it did not start: {error}"),
+        };
+        let key =
+            started.key.or(key).expect("a folder that was used before needs the key of its first start");
+        TestApp {
+            api: Api::new(started.public, &key),
+            ops: Http::new(started.ops),
+            config,
+            dir,
+            orders,
+            thread: Some(thread.unwrap()),
+        }
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> &Path {
+        &self.config.data.dir
+    }
+
+    /// The folder around its data folder, for another start.
+    pub fn dir(&self) -> Arc<TempDir> {
+        Arc::clone(&self.dir)
+    }
+
+    /// Reads lists and limits again, as on SIGHUP.
+    pub async fn reload(&self, config: Config) {
+        let (done, reloaded) = oneshot::channel();
+        let sent = self.orders.send(Order::Reload(Box::new(config), done)).await;
+        assert!(sent.is_ok(), "the server has ended");
+        reloaded.await.unwrap();
+    }
+
+    /// Stops in order and gives what a next start in the same folder needs.
+    pub async fn stop(mut self) -> (Arc<TempDir>, String) {
+        let sent = self.orders.send(Order::Stop).await;
+        assert!(sent.is_ok(), "the server has ended");
+        let thread = self.thread.take().unwrap();
+        let ended = tokio::task::spawn_blocking(move || thread.join()).await.unwrap();
+        assert!(ended.is_ok(), "the server did not stop in order");
+        (self.dir(), self.key.clone())
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        // The only order in the way could be a reload that is being done.
+        while self.orders.try_send(Order::Stop).is_err() && !thread.is_finished() {
+            std::thread::yield_now();
+        }
+        let ended = thread.join();
+        assert!(ended.is_ok() || std::thread::panicking(), "the server did not stop in order");
+    }
+}
+
+fn serve(config: Config, tell: oneshot::Sender<Result<Started, String>>, mut inbox: mpsc::Receiver<Order>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let running = match app::start(config).await {
+            Ok(running) => running,
+            Err(error) => {
+                let _ = tell.send(Err(format!("{error:#}")));
+                return;
+            }
+        };
+        let (public, ops, key) = (running.public_addr, running.ops_addr, running.first_key.clone());
+        let _ = tell.send(Ok(Started { public, ops, key }));
+        obey(running, &mut inbox).await;
+    });
+}
+
+async fn obey(mut running: Running, inbox: &mut mpsc::Receiver<Order>) {
+    loop {
+        tokio::select! {
+            task = running.failed() => panic!("{task} has ended by itself"),
+            order = inbox.recv() => match order {
+                Some(Order::Reload(config, done)) => {
+                    running.reload(&config).unwrap();
+                    let _ = done.send(());
+                }
+                Some(Order::Stop) | None => break,
+            },
+        }
+    }
+    running.stop().await.unwrap();
+}
