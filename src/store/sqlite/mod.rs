@@ -36,6 +36,15 @@ pub struct Opened {
     pub links_commits: Arc<Commits>,
     /// How writes of numbers share commits.
     pub tallies_commits: Arc<Commits>,
+    #[cfg(test)]
+    links_writer: Writer<links::LinksState>,
+}
+
+#[cfg(test)]
+impl Opened {
+    fn links_writer(&self) -> Writer<links::LinksState> {
+        self.links_writer.clone()
+    }
 }
 
 /// Opens the store in `dir`, or makes one there: then with `zone` (an IANA name) and the settings' lanes.
@@ -61,6 +70,8 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
     let (tallies_readers, more) = Readers::start(&TALLIES, dir, settings)?;
     reading.extend(more);
 
+    #[cfg(test)]
+    let for_tests = links_writer.clone();
     let backend = Files {
         links: (links_writer.clone(), links_readers.clone()),
         tallies: (tallies_writer.clone(), tallies_readers.clone()),
@@ -77,7 +88,13 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
         }),
         backend: Arc::new(backend),
     };
-    Ok(Opened { store, links_commits, tallies_commits })
+    Ok(Opened {
+        store,
+        links_commits,
+        tallies_commits,
+        #[cfg(test)]
+        links_writer: for_tests,
+    })
 }
 
 fn random_id() -> Result<u128> {

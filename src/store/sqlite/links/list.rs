@@ -119,6 +119,11 @@ fn of_status(terms: &mut Terms, status: Status, now: i64) {
 }
 
 fn matching(terms: &mut Terms, conn: &Connection, q: &str) -> Result<()> {
+    if q.contains('\0') {
+        // LIKE would read only what stands before it. No text of ours has one.
+        terms.add("0", []);
+        return Ok(());
+    }
     if let Some(ids) = search::candidates(conn, q)? {
         terms.add("l.id IN (SELECT value FROM json_each(?))", [Value::Text(ids)]);
     }

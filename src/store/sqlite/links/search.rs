@@ -66,8 +66,7 @@ fn trigrams(q: &str) -> Option<String> {
         .windows(3)
         .map(|three| format!("\"{}\"", three.iter().collect::<String>().replace('"', "\"\"")))
         .collect();
-    // A NUL would end the query's text early.
-    (!pieces.is_empty() && !q.contains('\0')).then(|| pieces.join(" AND "))
+    (!pieces.is_empty()).then(|| pieces.join(" AND "))
 }
 
 /// A LIKE pattern for "contains", with `\` as its escape.
