@@ -143,9 +143,7 @@ async fn tallies<W: Write>(store: &Store, out: &mut Out<'_, W>) -> Result<(), Er
         after = Some((kind, name.to_owned()));
         for group in &mut groups {
             // A backend's own order must not show.
-            group.rows.sort_by(|a, b| {
-                (a.series, a.bucket, &a.value).cmp(&(b.series, b.bucket, &b.value))
-            });
+            group.rows.sort_by(|a, b| (a.series, a.bucket, &a.value).cmp(&(b.series, b.bucket, &b.value)));
             let scope = format::scope_text(&group.scope);
             for row in &group.rows {
                 out.put("tally", &format::tally_line(&scope, row))?;

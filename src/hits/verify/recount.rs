@@ -273,7 +273,13 @@ impl<'a> Recount<'a> {
                     let span = if low == high { String::new() } else { format!(" to {high}") };
                     let expected = format!("{low}{span} hits by the journal");
                     let found = format!("{found} hits ({})", said(&cell.found));
-                    report.disagree(&format!("link:{code}"), Series::Hour.as_str(), Some(hour), expected, found);
+                    report.disagree(
+                        &format!("link:{code}"),
+                        Series::Hour.as_str(),
+                        Some(hour),
+                        expected,
+                        found,
+                    );
                 } else if low == high && cell.found != cell.low {
                     reclassed += 1;
                 }

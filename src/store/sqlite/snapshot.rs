@@ -25,8 +25,7 @@ pub(super) fn snapshot(from: &Path, to: &Path) -> Result<Vec<String>> {
 }
 
 fn copy(kind: &Kind, from: &Path, to: &Path) -> Result<()> {
-    let unavailable =
-        |e: std::io::Error| Error::Unavailable(format!("{} cannot be copied: {e}", kind.name));
+    let unavailable = |e: std::io::Error| Error::Unavailable(format!("{} cannot be copied: {e}", kind.name));
     let path = kind.path(to);
     // An earlier copy would be written over page by page, and the rest of a longer one would stay.
     match std::fs::remove_file(&path) {

@@ -77,9 +77,7 @@ pub fn read_header(from: &mut impl BufRead) -> Result<Header, Error> {
     }
     if loose.format != Some(u64::from(FORMAT)) {
         let found = loose.format.map_or("no version".into(), |v| format!("version {v}"));
-        return Err(Error::Refused(format!(
-            "the export has {found}; this program reads version {FORMAT}"
-        )));
+        return Err(Error::Refused(format!("the export has {found}; this program reads version {FORMAT}")));
     }
     let mut header: Header = serde_json::from_slice(&line)
         .map_err(|e| Error::Refused(format!("the export's first line cannot be read: {e}")))?;
@@ -139,7 +137,7 @@ pub async fn import(
         refused: HashSet::new(),
         bad,
     };
-    importer.save(true)?;
+    importer.save()?;
     importer.run(from, resumed, progress).await?;
     Ok(importer.done)
 }
@@ -178,7 +176,8 @@ async fn admit(store: &Store, dir: &Path, header: &Header, options: Options) -> 
     let links = store.links.export(None).await?.items;
     if !links.is_empty() || !store.tallies.export(None).await?.is_empty() {
         return Err(Error::Refused(
-            "the store is not empty. Import into a new data folder, or add only the links with --merge".into(),
+            "the store is not empty. Import into a new data folder, or add only the links with --merge"
+                .into(),
         ));
     }
     Ok(0)
@@ -221,12 +220,7 @@ struct Importer<'a> {
 }
 
 impl Importer<'_> {
-    async fn run(
-        &mut self,
-        from: &mut impl BufRead,
-        skip: u64,
-        progress: Progress<'_>,
-    ) -> Result<(), Error> {
+    async fn run(&mut self, from: &mut impl BufRead, skip: u64, progress: Progress<'_>) -> Result<(), Error> {
         let mut line = vec![];
         loop {
             let next = lines::next(from, &mut line).map_err(io("cannot read the import"))?;
@@ -307,7 +301,10 @@ impl Importer<'_> {
         if self.group.as_ref().is_none_or(|open| open.group.scope != scope) {
             self.close_group();
             if self.last_scope.as_ref().is_some_and(|last| last.parts() >= scope.parts()) {
-                self.refuse(self.at, "scopes are not in order: the rows of each stand together, in ascending order");
+                self.refuse(
+                    self.at,
+                    "scopes are not in order: the rows of each stand together, in ascending order",
+                );
                 return false;
             }
             self.last_scope = Some(scope.clone());
@@ -354,13 +351,19 @@ impl Importer<'_> {
     fn last(&mut self, lines: u64) {
         self.done.whole = true;
         if lines + 1 != self.at {
-            self.refuse(self.at, &format!("the export had {lines} lines before this one, the file has {}", self.at - 1));
+            self.refuse(
+                self.at,
+                &format!("the export had {lines} lines before this one, the file has {}", self.at - 1),
+            );
         }
     }
 
     /// Puts what waits into the store and notes how far the import is.
     async fn flush(&mut self) -> Result<(), Error> {
         let Pending { links, accounts, groups, .. } = std::mem::take(&mut self.pending);
+        if links.is_empty() && accounts.is_empty() && groups.is_empty() {
+            return Ok(());
+        }
         if !links.is_empty() {
             // Links first: whether one is taken decides whose the history is.
             let (history, rest): (Vec<_>, Vec<_>) =
@@ -381,7 +384,7 @@ impl Importer<'_> {
         if let Some(marker) = &mut self.marker {
             marker.lines = safe.max(marker.lines);
         }
-        self.save(false)
+        self.save()
     }
 
     async fn links(&mut self, items: Vec<(u64, ExportItem)>) -> Result<(), Error> {
@@ -418,8 +421,8 @@ impl Importer<'_> {
         Ok(())
     }
 
-    fn save(&self, durable: bool) -> Result<(), Error> {
-        self.marker.as_ref().map_or(Ok(()), |marker| marker.save(self.dir, durable))
+    fn save(&self) -> Result<(), Error> {
+        self.marker.as_ref().map_or(Ok(()), |marker| marker.save(self.dir))
     }
 
     /// All lines are read. Without a bad one the marker goes; with one it says where to begin again.
@@ -430,6 +433,6 @@ impl Importer<'_> {
             return Marker::remove(self.dir);
         }
         marker.ended = true;
-        self.save(true)
+        self.save()
     }
 }
