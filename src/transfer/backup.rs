@@ -74,20 +74,24 @@ struct Copying<'a> {
     progress: Progress<'a>,
 }
 
-/// Copies the store and the journal in `journal` into `target`, an empty folder or one to be made. `progress`
-/// is told the bytes copied.
+/// Copies the store in the data folder `data` and the journal in `journal` into `target`, an empty folder or one
+/// to be made. `progress` is told the bytes copied.
 ///
 /// # Errors
-/// `Refused` for a target that is not empty; else the store's or a file's, and the target has no manifest.
+/// `Refused` for a target that is not empty, or while an import or restore is unfinished; else the store's or a file's, and the target has no manifest.
 pub async fn backup(
     store: &Store,
+    data: &Path,
     journal: &Path,
     target: &Path,
     progress: Progress<'_>,
     now: Timestamp,
 ) -> Result<Manifest, Error> {
     let fail = |what: &str| format!("{what} {}", target.display());
-    fs::create_dir_all(target.join(JOURNAL)).map_err(io(fail("cannot make")))?;
+    if let Some(unfinished) = super::unfinished(data)? {
+        return Err(Error::Refused(format!("there is only a part to back up: {unfinished}")));
+    }
+    files::make_folder(&target.join(JOURNAL)).map_err(io(fail("cannot make")))?;
     let mut there = fs::read_dir(target).map_err(io(fail("cannot read")))?;
     let journal_there = fs::read_dir(target.join(JOURNAL)).map_err(io(fail("cannot read")))?.count();
     if there.any(|entry| entry.map_or(true, |entry| entry.file_name() != JOURNAL)) || journal_there > 0 {
@@ -122,7 +126,7 @@ pub async fn backup(
         files::sync_folder(folder).map_err(io(fail("cannot sync")))?;
     }
     let text = serde_json::to_vec_pretty(&manifest).map_err(|e| io(fail("cannot write"))(e.into()))?;
-    files::replace(&target.join(MANIFEST), &text, true).map_err(io(fail("cannot write")))?;
+    files::replace(&target.join(MANIFEST), &text).map_err(io(fail("cannot write")))?;
     Ok(manifest)
 }
 
@@ -214,7 +218,7 @@ impl Copying<'_> {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(e) => return Err(io(format!("cannot read {}", from.display()))(e)),
         };
-        files::replace(&to, &bytes, true).map_err(io(format!("cannot write {}", to.display())))?;
+        files::replace(&to, &bytes).map_err(io(format!("cannot write {}", to.display())))?;
         let sum = files::sum(&to).map_err(io(format!("cannot read {}", to.display())))?;
         self.files.insert(format!("{JOURNAL}/{name}"), sum.into());
         Ok(())

@@ -2,13 +2,16 @@
 //!
 //! Guarantees that what is said to be written survives a power cut. Knows nothing of what is in a file.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 const CHUNK: usize = 1 << 20;
+/// Hashes of keys and passwords are for the owner only.
+const PRIVATE: u32 = 0o600;
 
 /// Bytes in hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
@@ -47,7 +50,7 @@ pub(super) struct Sum {
 /// Copies what `from` has from where it stands into a new file, which is on the disk when this returns. Long
 /// runs of zeros take no room.
 pub(super) fn copy(from: &mut File, to: &Path, mut copied: impl FnMut(u64)) -> std::io::Result<Sum> {
-    let mut out = File::create_new(to)?;
+    let mut out = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(to)?;
     let (mut hash, mut size) = (Sha256::new(), 0_u64);
     let mut buf = vec![0; CHUNK];
     loop {
@@ -95,20 +98,22 @@ fn fill(from: &mut File, buf: &mut [u8]) -> std::io::Result<usize> {
     Ok(done)
 }
 
-/// Replaces a file: after a kill the old one or the new one is there, never a part. With `durable` that holds
-/// for a power cut as well.
-pub(super) fn replace(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<()> {
+/// Replaces a file: after a kill or a power cut the old one or the new one is there, never a part.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
     let new = path.with_file_name(name);
-    let mut out = File::create(&new)?;
+    let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE).open(&new)?;
     out.write_all(bytes)?;
-    if durable {
-        out.sync_all()?;
-    }
+    out.sync_all()?;
     drop(out);
     fs::rename(&new, path)?;
-    if durable { sync_folder(path.parent().unwrap_or(Path::new("."))) } else { Ok(()) }
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Makes a folder, and those above it, where they are missing; those made are the owner's alone.
+pub(super) fn make_folder(folder: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// Makes the names in a folder survive a power cut.

@@ -61,10 +61,10 @@ pub fn manifest(backup: &Path) -> Result<Manifest, Error> {
 pub fn restore(backup: &Path, data: &Path, progress: Progress<'_>) -> Result<Manifest, Error> {
     let manifest = manifest(backup)?;
     let what = |verb: &str| format!("cannot {verb} {}", data.display());
-    fs::create_dir_all(data).map_err(io(what("make")))?;
+    files::make_folder(data).map_err(io(what("make")))?;
     let partial = data.join(PARTIAL);
     clear(data, &partial, &manifest)?;
-    fs::create_dir_all(partial.join(JOURNAL)).map_err(io(what("write")))?;
+    files::make_folder(&partial.join(JOURNAL)).map_err(io(what("write")))?;
     files::sync_folder(data).map_err(io(what("sync")))?;
     copy_all(backup, &partial, &manifest, progress)?;
     for name in order(&manifest) {
@@ -120,7 +120,7 @@ fn copy_all(backup: &Path, partial: &Path, manifest: &Manifest, progress: Progre
         let (from, to) = (backup.join(name), partial.join(name));
         let what = || format!("cannot copy {}", from.display());
         if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder).map_err(io(what()))?;
+            files::make_folder(folder).map_err(io(what()))?;
             folders.insert(folder.to_path_buf(), ());
         }
         let mut file = match File::open(&from) {

@@ -1,6 +1,6 @@
 //! How far an import is: `import.json` in the data folder.
 //!
-//! Guarantees that after a kill the old or the new note is there, and that it is never ahead of the store. It
+//! Guarantees that after a kill or a power cut the old or the new note is there, and that it is never ahead of the store. It
 //! may be behind: doing a line twice is doing it once.
 
 use std::path::Path;
@@ -43,11 +43,11 @@ impl Marker {
         serde_json::from_slice(&bytes).map(Some).map_err(|e| Error::Refused(format!("{what}: {e}")))
     }
 
-    pub(super) fn save(&self, dir: &Path, durable: bool) -> Result<(), Error> {
+    pub(super) fn save(&self, dir: &Path) -> Result<(), Error> {
         let path = dir.join(MARKER);
         let what = format!("cannot write {}", path.display());
         let bytes = serde_json::to_vec(self).map_err(|e| io(what.clone())(e.into()))?;
-        files::replace(&path, &bytes, durable).map_err(io(what))
+        files::replace(&path, &bytes).map_err(io(what))
     }
 
     pub(super) fn remove(dir: &Path) -> Result<(), Error> {

@@ -137,7 +137,7 @@ pub async fn import(
         refused: HashSet::new(),
         bad,
     };
-    importer.save(true)?;
+    importer.save()?;
     importer.run(from, resumed, progress).await?;
     Ok(importer.done)
 }
@@ -361,6 +361,9 @@ impl Importer<'_> {
     /// Puts what waits into the store and notes how far the import is.
     async fn flush(&mut self) -> Result<(), Error> {
         let Pending { links, accounts, groups, .. } = std::mem::take(&mut self.pending);
+        if links.is_empty() && accounts.is_empty() && groups.is_empty() {
+            return Ok(());
+        }
         if !links.is_empty() {
             // Links first: whether one is taken decides whose the history is.
             let (history, rest): (Vec<_>, Vec<_>) =
@@ -381,7 +384,7 @@ impl Importer<'_> {
         if let Some(marker) = &mut self.marker {
             marker.lines = safe.max(marker.lines);
         }
-        self.save(false)
+        self.save()
     }
 
     async fn links(&mut self, items: Vec<(u64, ExportItem)>) -> Result<(), Error> {
@@ -418,8 +421,8 @@ impl Importer<'_> {
         Ok(())
     }
 
-    fn save(&self, durable: bool) -> Result<(), Error> {
-        self.marker.as_ref().map_or(Ok(()), |marker| marker.save(self.dir, durable))
+    fn save(&self) -> Result<(), Error> {
+        self.marker.as_ref().map_or(Ok(()), |marker| marker.save(self.dir))
     }
 
     /// All lines are read. Without a bad one the marker goes; with one it says where to begin again.
@@ -430,6 +433,6 @@ impl Importer<'_> {
             return Marker::remove(self.dir);
         }
         marker.ended = true;
-        self.save(true)
+        self.save()
     }
 }
