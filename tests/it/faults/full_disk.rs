@@ -1,4 +1,4 @@
-//! A disk without room: redirects go on, and what is lost is an exact number.
+//! No room, on the disk or by `journal.max_bytes`: redirects go on, and what is lost is an exact number.
 
 use std::fs::File;
 use std::io::Write;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::books::settled;
 use super::load::{Load, Plan};
-use super::node::Home;
+use super::node::{Home, UNCOUNTED};
 use super::rig::Rig;
 use super::{Seed, rounds};
 use crate::harness::wait::eventually_blocking;
@@ -125,4 +125,37 @@ fn a_disk_without_room_under_a_mapped_journal() {
 #[test]
 fn a_disk_without_room_under_a_written_journal() {
     without_room("write");
+}
+
+/// More hits than the journal may keep for a store that does not take them; then a kill.
+fn at_its_limit(io: &str) {
+    let seed = Seed::new();
+    let mut chance = seed.chance(0);
+    let io = format!("journal.io={io}");
+    let limit = [&*io, "journal.max_bytes=4MiB", "store.lanes=4"];
+    let (mut home, node) = Home::begin(LINKS, &[&limit[..], &UNCOUNTED[..]].concat());
+    let done = Load::run(node.public(), &home.codes, &mut chance, 15_000);
+    let lost = node.metric("slugline_journal_lost_total");
+    assert!(lost > 0, "there was room for all");
+    assert!(node.reasons().contains(&"journal_no_room".to_owned()));
+    node.kill();
+    home.set(&limit);
+    let node = home.start();
+    let more = Load::run(node.public(), &home.codes, &mut chance, 1_000);
+    let books = settled(&home, &node);
+    println!("{io}: {lost} lost of {}", done.answered());
+    assert_eq!(books.lost(), lost);
+    assert_eq!(books.counted.iter().sum::<u64>() + lost, done.answered() + more.answered());
+    assert_eq!(node.metric("slugline_journal_lost_total"), 0, "there is room again");
+    assert!(!node.reasons().contains(&"journal_no_room".to_owned()));
+}
+
+#[test]
+fn a_mapped_journal_at_its_limit() {
+    at_its_limit("mmap");
+}
+
+#[test]
+fn a_written_journal_at_its_limit() {
+    at_its_limit("write");
 }

@@ -95,3 +95,20 @@ fn damage_is_kept_aside_counted_as_lost_and_told() {
         });
     }
 }
+
+#[test]
+fn a_segment_that_is_gone_is_lost_by_its_number() {
+    let seed = Seed::new();
+    let mut chance = seed.chance(0);
+    let (mut home, node) = Home::begin(LINKS, &[&UNCOUNTED[..], &["store.lanes=4"]].concat());
+    let done = Load::run(node.public(), &home.codes, &mut chance, 9_000);
+    node.kill();
+    let segments = home.segments();
+    assert!(segments.len() > 3, "{segments:?}");
+    std::fs::remove_file(&segments[usize::try_from(chance.below(2)).unwrap()]).unwrap();
+    home.set(&[]);
+    let node = home.start();
+    let books = settled(&home, &node);
+    assert!(books.lost() > 100, "{books:?}");
+    assert_eq!(books.counted.iter().sum::<u64>() + books.lost(), done.answered());
+}

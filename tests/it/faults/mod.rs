@@ -2,7 +2,7 @@
 //!
 //! A is the answers that a client read whole, U the requests of which it does not know what became, C what is
 //! counted. `kill*`, `copies`, `journals`, `full_disk` and `away` run the real program over real HTTP; `replies`,
-//! `late` and `streams` run the applier over the real store and journal, where a fault can be put at any call.
+//! `late`, `power` and `streams` run the applier over the real store and journal, where a fault can be put at any call.
 //!
 //! Rounds are few unless `SLUGLINE_FAULTS=full`; `SLUGLINE_SEED` repeats a run. `tests/faults` sets both.
 
@@ -15,6 +15,7 @@ mod kill;
 mod late;
 mod load;
 mod node;
+mod power;
 mod replies;
 mod rig;
 mod streams;

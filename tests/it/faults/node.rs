@@ -199,11 +199,6 @@ impl Node {
         eventually_blocking("the program is ready", || (self.ops_get("/readyz").status == 200).then_some(()));
     }
 
-    /// True if it has said that it serves.
-    pub fn serves(&self) -> bool {
-        serving(&self.stderr.lock().unwrap()).is_some()
-    }
-
     pub fn public(&self) -> SocketAddr {
         self.addresses.unwrap().0
     }

@@ -38,7 +38,9 @@ pub struct Rig {
     disk: Arc<dyn Disk>,
     boots: u64,
     pub codes: Vec<String>,
-    pub store: Store,
+    /// Asked for links, of which it has none; it stays open while the other goes back.
+    links: Store,
+    store: Store,
     pub tap: Arc<Tap>,
     pub journal: Option<Arc<Journal>>,
     pub applier: Option<Applier>,
@@ -48,6 +50,8 @@ pub struct Rig {
     /// Hits for which there was no room.
     pub refused: u64,
     pub batch_hits: u64,
+    /// Journals run without threads: synced and made ready only when that is asked for.
+    pub still: bool,
 }
 
 impl Rig {
@@ -62,6 +66,9 @@ impl Rig {
     pub async fn on(folder: TempDir, disk: Arc<dyn Disk>, lanes: u16) -> Rig {
         let store = books::open(folder.path(), lanes);
         let dataset = store.tallies.dataset().await.unwrap().id;
+        let elsewhere = folder.path().join("links");
+        std::fs::create_dir(&elsewhere).unwrap();
+        let links = books::open(&elsewhere, lanes);
         let codes: Vec<String> = (0..LINKS).map(|i| format!("Story-{i}")).collect();
         let accepted = vec![0; codes.len()];
         let mut rig = Rig {
@@ -73,12 +80,14 @@ impl Rig {
             codes,
             tap: Arc::new(Tap::new(Arc::clone(&store.tallies))),
             store,
+            links,
             journal: None,
             applier: None,
             progress: Arc::default(),
             accepted,
             refused: 0,
             batch_hits: 40,
+            still: false,
         };
         rig.boot();
         rig
@@ -114,7 +123,8 @@ impl Rig {
     pub fn boot_at(&mut self, now_ms: i64) {
         (self.applier, self.journal) = (None, None);
         self.boots += 1;
-        let opened = Journal::open_on(Arc::clone(&self.disk), &settings(), self.owner(self.boots), now_ms);
+        let open = if self.still { Journal::open_still } else { Journal::open_on };
+        let opened = open(Arc::clone(&self.disk), &settings(), self.owner(self.boots), now_ms);
         self.journal = Some(Arc::new(opened.unwrap()));
         self.progress = Arc::default();
         self.fresh_applier();
@@ -122,7 +132,7 @@ impl Rig {
 
     /// An applier that knows nothing yet.
     pub fn fresh_applier(&mut self) {
-        let links = Arc::clone(&self.store.links);
+        let links = Arc::clone(&self.links.links);
         let second = Duration::from_secs(1);
         let cache = Cache::new(Arc::clone(&links), self.lanes, 1 << 20, second, second);
         let settings = hits::Settings {
