@@ -158,7 +158,8 @@ pub(super) fn backup(config: Config, dir: &Path) -> anyhow::Result<()> {
     block_on(with_store(&config, async |store| {
         let bar = Bar::new("copying bytes");
         let journal = config.data.dir.join(JOURNAL);
-        let manifest = transfer::backup(store, &journal, dir, &bar.tell(), clock::now()).await?;
+        let manifest =
+            transfer::backup(store, &config.data.dir, &journal, dir, &bar.tell(), clock::now()).await?;
         drop(bar);
         eprintln!("{} files in {}", manifest.files.len(), dir.display());
         Ok(())
