@@ -148,11 +148,12 @@ impl Running {
 
         let journal = Arc::clone(&self.journal);
         let synced = tokio::task::spawn_blocking(move || journal.sync_now()).await?;
-        self.tasks.others.stop().await;
+        self.tasks.workers.stop().await;
 
         let journal = self.journal;
         let closed = tokio::task::spawn_blocking(move || journal.close(clock::now_ms())).await?;
         self.store.close().await?;
+        self.tasks.operations.stop().await;
         synced.and(closed).context("the journal could not be synced")
     }
 }

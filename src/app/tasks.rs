@@ -28,8 +28,10 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub(super) struct Tasks {
     /// The public listener and its connections.
     pub(super) public: Step,
-    /// Everything else.
-    pub(super) others: Step,
+    /// The applier and all that follows the store.
+    pub(super) workers: Step,
+    /// The operations listener: it tells how stopping goes.
+    pub(super) operations: Step,
     /// Names of tasks that ended.
     pub(super) ended: mpsc::Receiver<&'static str>,
 }
@@ -67,13 +69,13 @@ impl Step {
 /// Starts all tasks.
 pub(super) fn start(config: &Config, parts: Parts, public: TcpListener, operations: TcpListener) -> Tasks {
     let (tell, ended) = mpsc::channel(8);
-    let (first, others) = (Step::default(), Step::default());
-    let stop = || others.stop.clone();
+    let (first, workers, last) = (Step::default(), Step::default(), Step::default());
+    let stop = || workers.stop.clone();
 
     let router = parts.router(config);
-    others.run("the change feed", &tell, parts.follower.run(parts.version, stop()));
-    others.run("the applier", &tell, on_own_thread(parts.applier, stop()));
-    others.run("the metrics", &tell, keep_metrics(stop()));
+    workers.run("the change feed", &tell, parts.follower.run(parts.version, stop()));
+    workers.run("the applier", &tell, on_own_thread(parts.applier, stop()));
+    workers.run("the metrics", &tell, keep_metrics(stop()));
 
     let bounds = Bounds {
         connections: config.server.max_connections,
@@ -83,12 +85,12 @@ pub(super) fn start(config: &Config, parts: Parts, public: TcpListener, operatio
     let ops_router = ops::routes(ops::OpsState { health: parts.health });
     let ops_service = move |_| hyper_util::service::TowerToHyperService::new(ops_router.clone());
     let ops_bounds = Bounds { connections: OPS_CONNECTIONS, grace: OPS_GRACE, ..bounds };
-    others.run("the operations listener", &tell, serve(operations, ops_service, ops_bounds, stop()));
+    last.run("the operations listener", &tell, serve(operations, ops_service, ops_bounds, last.stop.clone()));
 
     let redirector = parts.redirector;
     let surface = move |peer| Surface::new(redirector.clone(), router.clone(), peer);
     first.run("the listener", &tell, serve(public, surface, bounds, first.stop.clone()));
-    Tasks { public: first, others, ended }
+    Tasks { public: first, workers, operations: last, ended }
 }
 
 /// Runs the applier on a thread of its own, with less priority: counting may wait, redirects may not.
