@@ -10,6 +10,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod faults;
 mod harness;
 
 mod first_minute;

@@ -94,13 +94,23 @@ fn take_spare(disk: &dyn Disk, len: u64, spare: Option<String>) -> Option<(Opene
     None
 }
 
-/// Makes the file of segment `number`: over a spare if there is one, else new. With `thorough`, all that a
-/// later store could wait for is done, and the file survives a power cut.
+/// How much is done for a file before it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Care {
+    /// It exists; all else comes with the next sync.
+    Hurried,
+    /// It survives a power cut.
+    Safe,
+    /// And all that a later store could wait for is done.
+    Filled,
+}
+
+/// Makes the file of a segment: over a spare if there is one, else new.
 pub(super) fn make_segment(
     disk: &dyn Disk,
     identity: &Identity,
     spare: Option<String>,
-    thorough: bool,
+    care: Care,
 ) -> io::Result<Opened> {
     let name = file_name(identity.stream, identity.number);
     let (mut opened, spare) = take_spare(disk, identity.len, spare).map_or_else(
@@ -108,17 +118,18 @@ pub(super) fn make_segment(
         |(opened, spare)| Ok((opened, Some(spare))),
     )?;
     let mut finish = || {
-        if thorough && spare.is_none() {
+        if care == Care::Filled && spare.is_none() {
             opened.file.fill(0)?;
         }
         opened.out.write_at(0, &identity.encode())?;
-        if thorough {
+        if care != Care::Hurried {
+            // Before it is renamed: under its new name it must not be what it was before.
             opened.file.sync()?;
         }
         if let Some(spare) = &spare {
             disk.rename(spare, &name)?;
         }
-        if thorough {
+        if care != Care::Hurried {
             disk.sync_dir()?;
         }
         Ok(())
@@ -152,15 +163,25 @@ impl Core {
         self.unapplied.load(Ordering::Relaxed) + self.limits.segment_bytes <= self.limits.max_bytes
     }
 
-    /// Makes the next segment's file.
-    pub(super) fn make(&self, made_ms: i64, thorough: bool) -> io::Result<Prepared> {
+    /// Makes the next segment's file with all care.
+    fn make(&self, made_ms: i64) -> io::Result<Prepared> {
         let spare = lock(&self.shelf).spares.pop();
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let identity = self.identity(number, made_ms);
-        if !thorough {
-            self.dir_dirty.store(true, Ordering::Release);
-        }
-        let opened = make_segment(self.disk.as_ref(), &identity, spare, thorough)?;
+        let opened = make_segment(self.disk.as_ref(), &identity, spare, Care::Filled)?;
+        Ok(Prepared { number, len: identity.len, opened })
+    }
+
+    /// Makes the next segment's file while a hit waits for it: a new one, or a spare if the disk is full.
+    pub(super) fn make_hurried(&self, made_ms: i64) -> io::Result<Prepared> {
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let identity = self.identity(number, made_ms);
+        self.dir_dirty.store(true, Ordering::Release);
+        let make = |spare| make_segment(self.disk.as_ref(), &identity, spare, Care::Hurried);
+        let opened = make(None).or_else(|e| {
+            let spare = lock(&self.shelf).spares.pop();
+            if spare.is_some() { make(spare) } else { Err(e) }
+        })?;
         Ok(Prepared { number, len: identity.len, opened })
     }
 
@@ -173,7 +194,7 @@ impl Core {
         if has_spare || !self.may_grow() {
             return Ok(has_spare);
         }
-        let prepared = self.make(at_ms, true)?;
+        let prepared = self.make(at_ms)?;
         prepared.opened.file.warm(0, self.layout.records + super::syncer::MIN_WARM);
         let refused = lock(&self.writer).offer(prepared);
         if let Some(refused) = refused {

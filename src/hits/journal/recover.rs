@@ -30,6 +30,9 @@ struct Found {
     starts: Option<Ordinals>,
     overflow: Option<Ordinals>,
     blank: bool,
+    /// True if its identity is another one of ours: a spare that was renamed in a hurry just before a power
+    /// cut, or a file that somebody renamed.
+    misnamed: bool,
 }
 
 /// What the records of a segment say.
@@ -48,11 +51,14 @@ pub(super) struct Recovered {
     pub(super) odd: Vec<Odd>,
     /// Segments of ours whose header is damaged.
     pub(super) hurt: Vec<Arc<Segment>>,
+    /// What the disk said when it was to make the rest of a killed process's hits survive a power cut.
+    pub(super) sync_error: Option<io::Error>,
 }
 
 /// Looks at everything in the folder.
 pub(super) fn recover(disk: &dyn Disk, owner: Owner, done: &[FinishedStream]) -> io::Result<Recovered> {
-    let mut recovered = Recovered { shelf: Shelf::default(), odd: Vec::new(), hurt: Vec::new() };
+    let mut recovered =
+        Recovered { shelf: Shelf::default(), odd: Vec::new(), hurt: Vec::new(), sync_error: None };
     let mut streams: BTreeMap<StreamId, Vec<Found>> = BTreeMap::new();
     for file in disk.list(false)? {
         if is_spare(&file.name) {
@@ -109,11 +115,12 @@ fn look(disk: &dyn Disk, owner: Owner, stream: StreamId, number: u64, listed: Li
         starts: part(layout.starts),
         overflow: layout.overflow.into_iter().filter_map(part).max_by_key(|o| o.stamp),
         blank: header.iter().all(|b| *b == 0),
+        misnamed: false,
     })
 }
 
 /// Tells what is not ours; gives what is, or may be.
-fn sort_out(recovered: &mut Recovered, owner: Owner, found: Found) -> Option<Found> {
+fn sort_out(recovered: &mut Recovered, owner: Owner, mut found: Found) -> Option<Found> {
     let Some(identity) = &found.identity else { return Some(found) };
     let file = found.name.clone();
     if identity.dataset != owner.dataset {
@@ -124,7 +131,8 @@ fn sort_out(recovered: &mut Recovered, owner: Owner, found: Found) -> Option<Fou
     } else if identity.lanes != owner.lanes {
         recovered.odd.push(Odd::OtherLanes { file, lanes: identity.lanes });
     } else if (identity.stream, identity.number) != (found.stream, found.number) {
-        recovered.odd.push(Odd::Misnamed { file });
+        (found.identity, found.misnamed) = (None, true);
+        return Some(found);
     } else {
         return Some(found);
     }
@@ -157,14 +165,16 @@ fn gather(
         };
         let records = scanned.as_ref().map_or(0, |s| s.records);
         let proven = file.starts.is_some() || file.overflow.is_some() || records > 0;
-        if !proven && (file.identity.is_some() || file.blank) {
+        let empty = told.as_ref().is_none_or(|(to, _)| to.iter().zip(&ends).all(|(to, have)| to <= have));
+        if !proven && empty && (file.identity.is_some() || file.blank) {
             // Made ready, and never begun.
             let spare = spare_name(&file.name);
             keep_spare(disk, &mut recovered.shelf, Listed { name: file.name, len: file.len }, Some(spare))?;
             continue;
         }
-        if !proven && !ours {
-            recovered.odd.push(Odd::Unreadable { file: file.name });
+        if !proven && (file.misnamed || !ours) {
+            let (file, misnamed) = (file.name, file.misnamed);
+            recovered.odd.push(if misnamed { Odd::Misnamed { file } } else { Odd::Unreadable { file } });
             continue;
         }
         let scanned = scanned.unwrap_or_default();
@@ -179,6 +189,10 @@ fn gather(
             scanned.last_ms.into_iter().chain(told.map(|t| t.1)).chain(file.starts.map(|s| s.stamp));
         segment.last_ms.store(last_ms.max().unwrap_or(0), Ordering::Relaxed);
         segment.overflowed.store(file.overflow.is_some(), Ordering::Relaxed);
+        // A process that was killed has left hits that no sync covered. For a file without any this is cheap.
+        if let Err(e) = disk.open(&file.name).and_then(|f| f.sync()) {
+            recovered.sync_error = Some(e);
+        }
         let segment = Arc::new(segment);
         if file.identity.is_none() {
             recovered.hurt.push(Arc::clone(&segment));

@@ -142,6 +142,13 @@ impl SyncBoard {
         Some(SyncFailure { since_ms, uncovered, error })
     }
 
+    /// Notes that what earlier boots appended may not survive a power cut; ends with the next sync.
+    pub(super) fn note_failure(&self, since_ms: i64, error: &io::Error) {
+        let failing =
+            Failing { since_ms, error: error.to_string(), uncovered: 0, ends: Vec::new(), now: true };
+        lock(&self.state).failing = Some(failing);
+    }
+
     /// The store has these hits: what it has need not be covered here.
     pub(super) fn applied(&self, ordinals: &[u64]) {
         let mut state = lock(&self.state);

@@ -208,9 +208,12 @@ impl Writer {
         let next = match (self.spare.take(), self.no_room) {
             (Some(spare), _) => spare,
             // Made on the spot once only: while there is no room the background thread tries, not every hit.
-            (None, None) => match core.make(at_ms, false) {
+            (None, None) => match core.make_hurried(at_ms) {
                 Ok(made) => made,
-                Err(_) => return false,
+                Err(_) => {
+                    core.wake_keeper();
+                    return false;
+                }
             },
             (None, Some(_)) => return false,
         };
@@ -234,10 +237,13 @@ impl Writer {
             self.tail = before;
             return false;
         }
-        if let Some(log) = lock(&core.shelf).logs.get_mut(&owner.stream) {
-            log.segments.push_back(Arc::clone(&self.tail.segment));
+        {
+            let mut shelf = lock(&core.shelf);
+            if let Some(log) = shelf.logs.get_mut(&owner.stream) {
+                log.segments.push_back(Arc::clone(&self.tail.segment));
+            }
+            core.unapplied.fetch_add(next.len, Ordering::Relaxed);
         }
-        core.unapplied.fetch_add(next.len, Ordering::Relaxed);
         before.segment.last_ms.store(self.last_ms.max(at_ms), Ordering::Relaxed);
         // Last: who sees it closed finds the next one on the shelf.
         before.segment.close(starts);

@@ -13,9 +13,16 @@
     reason = "it is a test: to panic is how it says no"
 )]
 
+pub mod accounts;
 pub mod applying;
 pub mod creating;
 pub mod editing;
+pub mod feed;
+pub mod listing;
+pub mod model;
+pub mod moving;
+pub mod stories;
+pub mod streams;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -37,16 +44,45 @@ macro_rules! store_conformance {
                 reserves_a_code, retired_codes_are_never_given_again, dead_slots_are_replaced,
                 a_batch_has_an_outcome_for_each, one_slot_one_link_however_many_ask, counts_links,
             }
+            stories {
+                known_by_address_and_cms_id, cms_ids_count_within_their_site, facts_fill_what_is_not_known,
+                links_show_what_their_story_learns,
+            }
             editing {
                 replaces_the_record, a_stale_edit_changes_nothing, a_retry_of_an_edit_is_changed,
                 the_last_eight_tags_are_remembered, an_unknown_link, moves_to_a_free_slot,
                 a_held_slot_is_refused, only_one_of_many_edits_wins, history_is_kept_and_paged,
                 history_is_bounded,
             }
+            listing {
+                pages_are_complete_and_without_duplicates, each_filter_shows_what_it_names, finds_words,
+                words_with_special_characters, titles_sort_with_their_articles,
+            }
+            feed {
+                tells_every_change, zero_asks_for_the_version, a_feed_that_forgot_says_so,
+                accounts_are_in_the_feed,
+            }
+            moving {
+                links_come_back_as_they_were, importing_twice_changes_nothing, a_taken_code_is_refused,
+                imported_codes_may_differ_only_in_case, numbers_come_back_as_they_were,
+                importing_sets_and_never_adds,
+            }
+            accounts {
+                keys_are_kept, keys_end_once, users_are_kept, the_audit_is_newest_first,
+                links_write_their_own_audit, an_idempotency_key, a_request_that_died, answers_are_forgotten,
+                accounts_come_back_as_they_were,
+            }
             applying {
                 adds_once, a_wrong_from_changes_nothing, a_gap_adds_to_lost, streams_do_not_mix,
                 lanes_do_not_mix, a_batch_of_nothing_moves_the_ordinal, many_appliers_count_once,
                 rows_are_bounded_by_bucket, minutes_go, sums_by_scope, totals_in_order, zones_are_kept,
+            }
+            streams {
+                unknown_ones_are_zero, durable_ones_are_the_same, finishes_only_what_is_known,
+                tombstones_go_into_base, a_tombstone_keeps_its_ordinals,
+            }
+            model {
+                numbers_are_those_of_a_naive_model, pages_of_an_export_join,
             }
         }
     };

@@ -8,10 +8,11 @@ mod accounts;
 mod failure;
 mod file;
 mod links;
+mod snapshot;
 mod tallies;
 mod threads;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -36,6 +37,15 @@ pub struct Opened {
     pub links_commits: Arc<Commits>,
     /// How writes of numbers share commits.
     pub tallies_commits: Arc<Commits>,
+    #[cfg(test)]
+    links_writer: Writer<links::LinksState>,
+}
+
+#[cfg(test)]
+impl Opened {
+    fn links_writer(&self) -> Writer<links::LinksState> {
+        self.links_writer.clone()
+    }
 }
 
 /// Opens the store in `dir`, or makes one there: then with `zone` (an IANA name) and the settings' lanes.
@@ -55,13 +65,16 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
     };
     let dataset = one_dataset(&links, &tallies, new)?;
 
-    let (links_writer, links_commits, links_thread) = Writer::start("links.db write", links, false)?;
-    let (tallies_writer, tallies_commits, tallies_thread) = Writer::start("tallies.db write", tallies, true)?;
+    let (links_writer, links_commits, links_thread) = Writer::start(&LINKS, links, false)?;
+    let (tallies_writer, tallies_commits, tallies_thread) = Writer::start(&TALLIES, tallies, true)?;
     let (links_readers, mut reading) = Readers::start(&LINKS, dir, settings)?;
     let (tallies_readers, more) = Readers::start(&TALLIES, dir, settings)?;
     reading.extend(more);
 
+    #[cfg(test)]
+    let for_tests = links_writer.clone();
     let backend = Files {
+        dir: dir.to_path_buf(),
         links: (links_writer.clone(), links_readers.clone()),
         tallies: (tallies_writer.clone(), tallies_readers.clone()),
         reading: Mutex::new(reading),
@@ -77,7 +90,13 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
         }),
         backend: Arc::new(backend),
     };
-    Ok(Opened { store, links_commits, tallies_commits })
+    Ok(Opened {
+        store,
+        links_commits,
+        tallies_commits,
+        #[cfg(test)]
+        links_writer: for_tests,
+    })
 }
 
 fn random_id() -> Result<u128> {
@@ -154,6 +173,7 @@ fn one_dataset(links: &Connection, tallies: &Connection, new: Dataset) -> Result
 
 /// What closing needs.
 struct Files {
+    dir: PathBuf,
     links: (Writer<links::LinksState>, Readers),
     tallies: (Writer<tallies::Names>, Readers),
     reading: Mutex<Vec<JoinHandle<()>>>,
@@ -172,6 +192,12 @@ async fn join(threads: &Mutex<Vec<JoinHandle<()>>>) -> Result<()> {
 
 #[async_trait]
 impl Backend for Files {
+    async fn snapshot(&self, to: &Path) -> Result<Vec<String>> {
+        let (from, to) = (self.dir.clone(), to.to_path_buf());
+        let copied = tokio::task::spawn_blocking(move || snapshot::snapshot(&from, &to)).await;
+        copied.map_err(|_| Error::Unavailable("the copying thread had died".into()))?
+    }
+
     async fn close(&self) -> Result<()> {
         // Readers first: the last checkpoint can empty a log only if nobody reads it.
         self.links.1.close().await;

@@ -104,8 +104,12 @@ pub(super) fn open(disk: &SimDisk, settings: &Settings, stream: u64, lanes: u16)
 pub(super) struct Model {
     /// By site ordinal, from 1.
     pub(super) hits: Vec<(Made, Receipt)>,
-    /// The site ordinal up to which every hit that was not lost must be there.
+    /// The site ordinal up to which a sync has covered every hit.
     pub(super) safe: u64,
+    /// The same up to which a sync has covered it or failed to.
+    pub(super) settled: u64,
+    /// The site ordinal up to which every hit that was not lost must be there.
+    pub(super) alive: u64,
 }
 
 impl Model {

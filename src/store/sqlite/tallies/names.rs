@@ -37,7 +37,8 @@ impl Names {
         if let Some(id) = self.scopes.get(scope) {
             return Ok(*id);
         }
-        let id = match scope_id(conn, scope)? {
+        let (kind, name) = scope.parts();
+        let id = match scope_id(conn, kind, name)? {
             Some(id) => id,
             None => add_scope(conn, lanes, scope)?,
         };
@@ -73,8 +74,7 @@ impl Names {
 }
 
 /// The number of a scope that is known.
-pub(super) fn scope_id(conn: &Connection, scope: &Scope) -> Result<Option<i64>> {
-    let (kind, name) = scope.parts();
+pub(super) fn scope_id(conn: &Connection, kind: ScopeKind, name: &str) -> Result<Option<i64>> {
     let mut find = conn.prepare_cached("SELECT id FROM scopes WHERE kind = ? AND name = ?")?;
     Ok(find.query_row(params![kind_number(kind), name], |row| row.get(0)).optional()?)
 }

@@ -36,12 +36,8 @@ pub(super) fn total(conn: &Connection, scope: &Scope) -> Result<Counts> {
 
 /// The row of `Total`, unless it is nothing.
 pub(super) fn total_row(sum: Counts) -> Option<Row> {
-    (sum != Counts::default()).then(|| Row {
-        series: Series::Total,
-        bucket: 0,
-        value: Cow::Borrowed(""),
-        counts: sum,
-    })
+    let row = Row { series: Series::Total, bucket: 0, value: Cow::Borrowed(""), counts: sum };
+    (sum != Counts::default()).then_some(row)
 }
 
 /// The rows of a scope in a series, by bucket and value.
@@ -50,7 +46,8 @@ pub(super) fn rows(conn: &Connection, scope: &Scope, series: Series, from: i64, 
         let row = if from <= 0 && 0 < to { total_row(total(conn, scope)?) } else { None };
         return Ok(row.into_iter().collect());
     }
-    let Some(id) = scope_id(conn, scope)? else { return Ok(vec![]) };
+    let (kind, name) = scope.parts();
+    let Some(id) = scope_id(conn, kind, name)? else { return Ok(vec![]) };
     let mut statement = conn.prepare_cached(
         "SELECT r.bucket, w.word, r.clicks, r.previews, r.bots, r.missed \
          FROM rows r INDEXED BY rows_by_scope CROSS JOIN words w ON w.id = r.value \
@@ -91,7 +88,7 @@ pub(super) fn by_scope(
     )?;
     let mut sums = vec![];
     for name in names {
-        let Some(id) = scope_id(conn, &Scope::from_parts(kind, name))? else { continue };
+        let Some(id) = scope_id(conn, kind, name)? else { continue };
         let mut sum = None;
         let mut rows = statement.query(params![id, day, from, to])?;
         while let Some(row) = rows.next()? {

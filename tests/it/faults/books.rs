@@ -1,0 +1,129 @@
+//! What the store says, with the sums that must hold in it at any moment.
+
+use std::path::Path;
+
+use serde_json::Value;
+use slugline::config::Config;
+use slugline::domain::hit::Class;
+use slugline::domain::tally::{Counts, Scope, Series};
+use slugline::store::tallies::LaneAudit;
+use slugline::store::{Store, Tallies};
+use slugline::units::Size;
+
+use super::load::Known;
+use super::node::{Home, MARKER, Node};
+use super::wire;
+use crate::harness::wait::eventually_blocking;
+
+/// Numbers of one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Books {
+    /// Hits and missed visits by link, in the order that was asked for.
+    pub counted: Vec<u64>,
+    /// The site's.
+    pub site: Counts,
+    /// Lost hits by lane, the site lane's last.
+    pub lost: Vec<u64>,
+    pub audit: Vec<LaneAudit>,
+}
+
+impl Books {
+    /// Reads them, and checks the audit, and that hours = days = each dimension = total.
+    pub async fn read(tallies: &dyn Tallies, codes: &[String]) -> Books {
+        let audit = tallies.audit().await.unwrap();
+        for (lane, sums) in audit.iter().enumerate() {
+            assert!(sums.holds(), "lane {lane}: {sums:?}");
+        }
+        let mut scopes: Vec<Scope> = codes.iter().map(|c| Scope::Link(c.as_str().into())).collect();
+        scopes.push(Scope::Site);
+        let totals = tallies.totals(&scopes).await.unwrap();
+        for (scope, total) in scopes.iter().zip(&totals) {
+            for series in Series::ALL {
+                let rows = tallies.rows(scope, series, i64::MIN, i64::MAX).await.unwrap();
+                let sum = rows.iter().map(|r| r.counts).sum();
+                adds_up(scope, series, total, &sum);
+            }
+        }
+        let (site, links) = totals.split_last().unwrap();
+        let counted = links.iter().map(Counts::all).collect();
+        Books { counted, site: *site, lost: tallies.lost().await.unwrap(), audit }
+    }
+
+    /// The same of a data folder, beside a program that may run on it.
+    pub fn of(data: &Path, codes: &[String]) -> Books {
+        beside(data, async |store| Books::read(store.tallies.as_ref(), codes).await)
+    }
+
+    /// Lost hits of all link lanes. The site's must be as many.
+    pub fn lost(&self) -> u64 {
+        let (site, lanes) = self.lost.split_last().unwrap();
+        let lost = lanes.iter().sum();
+        assert_eq!(*site, lost, "{self:?}");
+        lost
+    }
+
+    /// Fails unless `A <= C <= A + U` for every link since `before`.
+    pub fn check(&self, before: &[u64], known: &[Known]) {
+        for (link, known) in known.iter().enumerate() {
+            let counted = self.counted[link] - before[link];
+            let range = known.answered..=known.answered + known.unknown;
+            assert!(range.contains(&counted), "link {link}: {counted} are counted, clients know {known:?}");
+        }
+        let links: u64 = self.counted.iter().sum();
+        assert!(self.site.all() >= links, "the site has {:?}, its links {links}", self.site);
+    }
+}
+
+fn adds_up(scope: &Scope, series: Series, total: &Counts, sum: &Counts) {
+    let open = Counts { missed: 0, ..*total };
+    let of = |class: Class, n: u64| match class {
+        Class::Preview => Counts { previews: n, ..Counts::default() },
+        _ => Counts { bots: n, ..Counts::default() },
+    };
+    let expected = match series {
+        Series::Total => *total,
+        Series::Missed => Counts { missed: total.missed, ..Counts::default() },
+        Series::Bot => of(Class::Bot, total.bots),
+        Series::Preview => of(Class::Preview, total.previews),
+        Series::Target if *scope == Scope::Site => Counts::default(),
+        _ => open,
+    };
+    assert_eq!(*sum, expected, "{scope:?} {series:?}");
+}
+
+/// Opens the store of a data folder beside a program that may run on it.
+pub fn beside<T>(data: &Path, work: impl AsyncFnOnce(&Store) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = open(data, 0);
+        let done = work(&store).await;
+        store.close().await.unwrap();
+        done
+    })
+}
+
+/// Opens the store of a data folder, or makes one with so many lanes.
+pub fn open(data: &Path, lanes: u16) -> Store {
+    let mut settings = Config::defaults().unwrap().store;
+    settings.readers = 1;
+    settings.page_cache = Size(2 << 20);
+    settings.lanes = lanes;
+    slugline::store::open(data, &settings, slugline::clock::now(), "UTC").unwrap()
+}
+
+/// Waits until every hit in the journal of a running program is counted, and gives the books.
+///
+/// A hit on [`MARKER`] is the newest of all: earlier streams are counted before the one it is in.
+pub fn settled(home: &Home, node: &Node) -> Books {
+    let marked =
+        || home.api(node, "GET", &format!("/links/{MARKER}"), &Value::Null)["totals"]["bots"].as_u64();
+    let before = marked();
+    let answer = wire::ask(node.public(), "GET", &format!("/{MARKER}"), "", "").unwrap();
+    assert_eq!(answer.status, 302);
+    eventually_blocking("every hit is counted", || {
+        // Someone who reads a report is not kept waiting.
+        let report = home.api(node, "GET", "/reports/summary", &Value::Null);
+        (report["waiting"] == 0 && marked() > before).then_some(())
+    });
+    Books::of(&home.data(), &home.codes)
+}

@@ -1,0 +1,293 @@
+//! The real program on a data folder that outlives it: started, killed, stopped, started again.
+//!
+//! Unlike the harness's program it takes new ports at each start, may run on a copied folder, and may be killed
+//! before it is ready.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::wire::{self, Answer};
+use crate::harness::cli;
+use crate::harness::wait::eventually_blocking;
+
+/// Small files, counting at once.
+const OPTIONS: [&str; 8] = [
+    "server.listen=127.0.0.1:0",
+    "server.ops_listen=127.0.0.1:0",
+    "log.format=json",
+    "store.readers=2",
+    "store.page_cache=2MiB",
+    "journal.segment_bytes=1MiB",
+    "hits.apply_interval=10ms",
+    "hits.watch_for=1s",
+];
+
+/// Options under which nothing is counted after the first look, so that hits stay in the journal.
+pub const UNCOUNTED: [&str; 2] = ["hits.apply_interval=60s", "hits.apply_max_delay=1h"];
+
+/// Lines that a child wrote, as they come.
+type Lines = Arc<Mutex<Vec<String>>>;
+
+/// A data folder with links in it, and how the program is run on it.
+pub struct Home {
+    dir: TempDir,
+    options: Vec<String>,
+    key: String,
+    /// Its links, in a fixed order; the last one is disabled.
+    pub codes: Vec<String>,
+}
+
+/// A link that is followed once to see how far counting is.
+pub const MARKER: &str = "marker";
+
+impl Home {
+    /// A new one with `links` links besides [`MARKER`], and the program running on it.
+    pub fn begin(links: usize, options: &[&str]) -> (Home, Node) {
+        Home::begin_in(tempfile::tempdir().unwrap(), links, options)
+    }
+
+    /// The same in this folder.
+    pub fn begin_in(dir: TempDir, links: usize, options: &[&str]) -> (Home, Node) {
+        let mut home = Home { dir, options: vec![], key: String::new(), codes: vec![] };
+        home.set(options);
+        let node = home.start();
+        home.key = eventually_blocking("the first key on stdout", || {
+            let lines = node.stdout.lock().unwrap();
+            let words = lines.iter().flat_map(|l| l.split_whitespace());
+            words.filter(|w| w.starts_with("slk_")).map(str::to_owned).next()
+        });
+        home.codes = (0..links).map(|i| format!("story-{i}")).collect();
+        for code in home.codes.iter().map(String::as_str).chain([MARKER]) {
+            home.api(&node, "POST", "/links", &json!({ "url": target(code), "code": code }));
+        }
+        let last = home.codes.last().unwrap();
+        let change = json!({ "disabled": true, "version": 1 });
+        home.api(&node, "PATCH", &format!("/links/{last}"), &change);
+        (home, node)
+    }
+
+    /// A call below `/api/v1` that must succeed.
+    pub fn api(&self, node: &Node, method: &str, path: &str, body: &Value) -> Value {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = wire::ask(node.public(), method, &format!("/api/v1{path}"), &self.key, &body).unwrap();
+        assert!((200..300).contains(&answer.status), "{method} {path}: {answer:?}");
+        answer.json()
+    }
+
+    /// Further options from the next start on.
+    pub fn set(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|o| (*o).to_owned()).collect();
+    }
+
+    /// Where its files are.
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Its journal's folder.
+    pub fn journal(&self) -> PathBuf {
+        self.data().join("journal")
+    }
+
+    /// Its segment files, by name.
+    pub fn segments(&self) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(self.journal()).unwrap().map(|f| f.unwrap().path());
+        let mut segments: Vec<_> = files.filter(|p| p.extension().is_some_and(|e| e == "seg")).collect();
+        segments.sort();
+        segments
+    }
+
+    /// Another home with a copy of all files; nothing may run on this one.
+    pub fn copied(&self) -> Home {
+        let dir = tempfile::tempdir().unwrap();
+        copy(&self.data(), &dir.path().join("data"));
+        Home { dir, options: self.options.clone(), key: self.key.clone(), codes: self.codes.clone() }
+    }
+
+    /// Puts back all files of a copy.
+    pub fn restore(&self, from: &Home) {
+        std::fs::remove_dir_all(self.data()).unwrap();
+        copy(&from.data(), &self.data());
+    }
+
+    /// Puts back only tallies.db of a copy.
+    pub fn restore_tallies(&self, from: &Home) {
+        for name in ["tallies.db", "tallies.db-wal", "tallies.db-shm"] {
+            let (source, to) = (from.data().join(name), self.data().join(name));
+            drop(std::fs::remove_file(&to));
+            if source.exists() {
+                std::fs::copy(source, to).unwrap();
+            }
+        }
+    }
+
+    /// Puts back only the journal of a copy.
+    pub fn restore_journal(&self, from: &Home) {
+        std::fs::remove_dir_all(self.journal()).unwrap();
+        copy(&from.journal(), &self.journal());
+    }
+
+    /// Starts the program and waits until it is ready.
+    pub fn start(&self) -> Node {
+        let mut node = self.spawn();
+        node.ready();
+        node
+    }
+
+    /// Starts the program and does not wait.
+    pub fn spawn(&self) -> Node {
+        let mut command = cli::command();
+        command.arg("serve").current_dir(self.dir.path());
+        for option in OPTIONS.iter().copied().chain(self.options.iter().map(String::as_str)) {
+            command.arg("--set").arg(option);
+        }
+        command.arg("--set").arg(format!("data.dir={}", self.data().display()));
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = collect(child.stdout.take().unwrap());
+        let stderr = collect(child.stderr.take().unwrap());
+        Node { child, stdout, stderr, addresses: None }
+    }
+}
+
+/// Where a link leads.
+pub fn target(code: &str) -> String {
+    format!("https://news.example.com/{code}")
+}
+
+/// Copies a folder with all below it, except the lock.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else if entry.file_name() != "lock" {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+/// A program that runs, or did. Killed when dropped.
+pub struct Node {
+    child: Child,
+    stdout: Lines,
+    stderr: Lines,
+    addresses: Option<(SocketAddr, SocketAddr)>,
+}
+
+impl Node {
+    /// Waits until it redirects.
+    pub fn ready(&mut self) {
+        self.addresses = Some(eventually_blocking("the program serves", || {
+            let said = serving(&self.stderr.lock().unwrap());
+            if said.is_none()
+                && let Some(status) = self.child.try_wait().unwrap()
+            {
+                panic!("the program ended ({status}): {:#?}", self.stderr.lock().unwrap());
+            }
+            said
+        }));
+        eventually_blocking("the program is ready", || (self.ops_get("/readyz").status == 200).then_some(()));
+    }
+
+    pub fn public(&self) -> SocketAddr {
+        self.addresses.unwrap().0
+    }
+
+    pub fn ops_get(&self, path: &str) -> Answer {
+        wire::ask(self.addresses.unwrap().1, "GET", path, "", "").unwrap()
+    }
+
+    /// The codes of what is not well.
+    pub fn reasons(&self) -> Vec<String> {
+        let ready = self.ops_get("/readyz");
+        assert_eq!(ready.status, 200);
+        let reasons = ready.json()["reasons"].as_array().unwrap().clone();
+        reasons.iter().map(|r| r["code"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// All metrics: name with labels, value.
+    pub fn metrics(&self) -> BTreeMap<String, f64> {
+        let text = String::from_utf8(self.ops_get("/metrics").body).unwrap();
+        let lines = text.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.rsplit_once(' '));
+        lines.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
+    }
+
+    /// A whole number among the metrics, 0 if it is not there yet.
+    pub fn metric(&self, name: &str) -> u64 {
+        let value = self.metrics().get(name).copied().unwrap_or(0.0);
+        format!("{value:.0}").parse().unwrap()
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.stderr.lock().unwrap().join("\n")
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub fn kill(mut self) {
+        self.kill_now();
+    }
+
+    /// The same for one that is looked at afterwards.
+    pub fn kill_now(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; does not wait.
+    pub fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
+    /// Waits until it has ended; its exit code, none if a signal ended it.
+    pub fn ended(&mut self) -> Option<i32> {
+        eventually_blocking("the program ends", || self.child.try_wait().unwrap()).code()
+    }
+
+    /// SIGTERM, and waits; it must end well.
+    pub fn stop(mut self) {
+        self.terminate();
+        let code = self.ended();
+        assert_eq!(code, Some(0), "{}", self.log());
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Ended already is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.stderr.lock().unwrap();
+            println!("the program's last lines:\n{}", log[log.len().saturating_sub(20)..].join("\n"));
+        }
+    }
+}
+
+fn serving(lines: &[String]) -> Option<(SocketAddr, SocketAddr)> {
+    let mut lines = lines.iter().filter_map(|l| serde_json::from_str::<Value>(l).ok());
+    let line = lines.find(|l| l["message"] == "serving")?;
+    Some((line["public"].as_str()?.parse().ok()?, line["operations"].as_str()?.parse().ok()?))
+}
+
+/// Reads lines until the pipe ends, so that the child never waits for a reader.
+fn collect(pipe: impl Read + Send + 'static) -> Lines {
+    let lines = Lines::default();
+    let into = Arc::clone(&lines);
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            into.lock().unwrap().push(line);
+        }
+    });
+    lines
+}
