@@ -23,12 +23,14 @@ async fn a_thousand_readers_are_a_thousand_clicks() {
     assert!(buckets.len() >= 7 * 24, "empty hours are there too: {}", buckets.len());
 }
 
+/// A method, headers, and what they add to (clicks, previews, bots).
+type Sent<'a> = (Method, &'a [(&'a str, &'a str)], (u64, u64, u64));
+
 #[tokio::test]
 async fn machines_are_told_apart() {
     let app = TestApp::start().await;
     let code = app.shorten("https://news.example.com/a").await;
-    // What is sent, and what it adds to (clicks, previews, bots).
-    let table: [(Method, &[(&str, &str)], (u64, u64, u64)); 10] = [
+    let table: [Sent<'_>; 10] = [
         (Method::GET, &[("user-agent", BROWSER)], (1, 0, 0)),
         (Method::GET, &[("user-agent", CURL)], (0, 0, 1)),
         (Method::HEAD, &[("user-agent", BROWSER)], (0, 1, 0)),

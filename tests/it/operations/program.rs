@@ -31,48 +31,6 @@ async fn what_was_answered_is_counted_after_a_stop() {
 }
 
 #[tokio::test]
-async fn a_stop_under_load_loses_and_invents_nothing() {
-    let mut program = Program::start().await;
-    let code = program.shorten("https://news.example.com/a").await;
-    let followers = (0..4).map(|_| {
-        let (api, code) = (program.api.clone(), code.clone());
-        async move {
-            let (mut answered, mut unknown) = (0_u64, 0_u64);
-            loop {
-                let call = api.http.call(http::Method::GET, &format!("/{code}"));
-                match call.header("user-agent", crate::harness::BROWSER).try_send().await {
-                    Ok(answer) => {
-                        assert_eq!(answer.status, 302);
-                        answered += 1;
-                    }
-                    Err(_) => {
-                        unknown += 1;
-                        return (answered, unknown);
-                    }
-                }
-            }
-        }
-    });
-    let mut running = tokio::task::JoinSet::new();
-    followers.for_each(|follower| drop(running.spawn(follower)));
-    eventually("they are under way", async || {
-        let numbers = program.report("summary").await;
-        (numbers["clicks"].as_u64().unwrap() > 200).then_some(())
-    })
-    .await;
-    program.signal(Signal::TERM);
-    let counts = running.join_all().await;
-    assert_eq!(program.ended(), Some(0));
-    let (answered, unknown) = counts.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-    program.restart().await;
-    let (clicks, ..) = program.totals(&code).await;
-    assert!(
-        (answered..=answered + unknown).contains(&clicks),
-        "{answered} <= {clicks} <= {answered} + {unknown}"
-    );
-}
-
-#[tokio::test]
 async fn both_signals_stop_it() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut program = Program::start().await;
@@ -120,16 +78,6 @@ async fn a_second_server_on_the_same_folder_is_refused_and_told_who_has_it() {
         "{ended:?}"
     );
     program.ready().await;
-}
-
-#[tokio::test]
-async fn a_killed_server_is_in_nobodys_way() {
-    let mut program = Program::start().await;
-    let code = program.shorten("https://news.example.com/a").await;
-    program.follow_times(&code, 50).await;
-    program.kill();
-    program.restart().await;
-    assert_eq!(program.totals(&code).await, (50, 0, 0));
 }
 
 #[tokio::test]
