@@ -125,7 +125,7 @@ async fn is_a_little_of_everything(store: &Store) {
     for q in ["the desk", "s the head"] {
         let filter = LinkFilter { q: Some(q.into()), section: Some("World".into()), ..LinkFilter::default() };
         let page = LinkPage { filter, order: LinkOrder::Title, descending: true, after: None, limit: 5 };
-        assert_eq!(store.links.list(page, at(0)).await.unwrap(), [found.clone()]);
+        assert_eq!(store.links.list(page, at(0)).await.unwrap(), std::slice::from_ref(&found));
     }
     let mut again = ask(9, "a", &["new"]);
     again.link.channel = Some("x".into());
