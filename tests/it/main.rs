@@ -14,3 +14,5 @@ mod faults;
 mod harness;
 
 mod first_minute;
+mod links;
+mod redirect;

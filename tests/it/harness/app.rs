@@ -8,19 +8,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use slugline::app::{self, Running};
+use slugline::app;
 use slugline::config::Config;
 use slugline::units::{Size, Span};
 use tempfile::TempDir;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::api::Api;
 use super::http::Http;
-
-enum Order {
-    Reload(Box<Config>, oneshot::Sender<()>),
-    Stop,
-}
 
 /// What a started server says of itself.
 struct Started {
@@ -37,7 +32,7 @@ pub struct TestApp {
     /// What it was started with.
     pub config: Config,
     dir: Arc<TempDir>,
-    orders: mpsc::Sender<Order>,
+    stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -80,11 +75,11 @@ impl TestApp {
     ) -> TestApp {
         let mut config = test_config(dir.path());
         change(&mut config);
-        let (orders, inbox) = mpsc::channel(1);
+        let (stop, stopped) = oneshot::channel();
         let (tell, started) = oneshot::channel();
         let of_server = config.clone();
         let name = std::thread::current().name().unwrap_or("a test").to_owned();
-        let thread = std::thread::Builder::new().name(name).spawn(move || serve(of_server, tell, inbox));
+        let thread = std::thread::Builder::new().name(name).spawn(move || serve(of_server, tell, stopped));
         let started = match started.await.unwrap() {
             Ok(started) => started,
             Err(error) => panic!("it did not start: {error}"),
@@ -96,7 +91,7 @@ impl TestApp {
             ops: Http::new(started.ops),
             config,
             dir,
-            orders,
+            stop: Some(stop),
             thread: Some(thread.unwrap()),
         }
     }
@@ -111,41 +106,34 @@ impl TestApp {
         Arc::clone(&self.dir)
     }
 
-    /// Reads lists and limits again, as on SIGHUP.
-    pub async fn reload(&self, config: Config) {
-        let (done, reloaded) = oneshot::channel();
-        let sent = self.orders.send(Order::Reload(Box::new(config), done)).await;
-        assert!(sent.is_ok(), "the server has ended");
-        reloaded.await.unwrap();
-    }
-
     /// Stops in order and gives what a next start in the same folder needs.
     pub async fn stop(mut self) -> (Arc<TempDir>, String) {
-        let sent = self.orders.send(Order::Stop).await;
-        assert!(sent.is_ok(), "the server has ended");
-        let thread = self.thread.take().unwrap();
+        let thread = self.tell_to_stop();
         let ended = tokio::task::spawn_blocking(move || thread.join()).await.unwrap();
         assert!(ended.is_ok(), "the server did not stop in order");
         (self.dir(), self.key.clone())
+    }
+
+    fn tell_to_stop(&mut self) -> JoinHandle<()> {
+        // One that has ended by itself is found out by joining it.
+        let _ = self.stop.take().unwrap().send(());
+        self.thread.take().unwrap()
     }
 }
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
-        // The only order in the way could be a reload that is being done.
-        while self.orders.try_send(Order::Stop).is_err() && !thread.is_finished() {
-            std::thread::yield_now();
+        if self.thread.is_some() {
+            let ended = self.tell_to_stop().join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the server did not stop in order");
         }
-        let ended = thread.join();
-        assert!(ended.is_ok() || std::thread::panicking(), "the server did not stop in order");
     }
 }
 
-fn serve(config: Config, tell: oneshot::Sender<Result<Started, String>>, mut inbox: mpsc::Receiver<Order>) {
+fn serve(config: Config, tell: oneshot::Sender<Result<Started, String>>, stop: oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let running = match app::start(config).await {
+        let mut running = match app::start(config).await {
             Ok(running) => running,
             Err(error) => {
                 let _ = tell.send(Err(format!("{error:#}")));
@@ -154,22 +142,11 @@ fn serve(config: Config, tell: oneshot::Sender<Result<Started, String>>, mut inb
         };
         let (public, ops, key) = (running.public_addr, running.ops_addr, running.first_key.clone());
         let _ = tell.send(Ok(Started { public, ops, key }));
-        obey(running, &mut inbox).await;
-    });
-}
-
-async fn obey(mut running: Running, inbox: &mut mpsc::Receiver<Order>) {
-    loop {
         tokio::select! {
             task = running.failed() => panic!("{task} has ended by itself"),
-            order = inbox.recv() => match order {
-                Some(Order::Reload(config, done)) => {
-                    running.reload(&config).unwrap();
-                    let _ = done.send(());
-                }
-                Some(Order::Stop) | None => break,
-            },
+            // A test that is gone wants it stopped too.
+            _ = stop => {}
         }
-    }
-    running.stop().await.unwrap();
+        running.stop().await.unwrap();
+    });
 }

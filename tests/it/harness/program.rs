@@ -27,6 +27,9 @@ const OPTIONS: &[&str] = &[
     "hits.apply_interval=20ms",
 ];
 
+/// The configuration file's name in the folder.
+const FILE: &str = "slugline.toml";
+
 /// Lines that a child wrote, in order, as they come.
 type Lines = Arc<Mutex<Vec<String>>>;
 
@@ -58,7 +61,13 @@ impl Program {
 
     /// Starts with further options like `journal.sync=always`; waits until it is ready.
     pub async fn start_with(options: &[&str]) -> Program {
+        Program::start_on("", options).await
+    }
+
+    /// Starts with this configuration file, which [`Program::configure`] can change, and options over it.
+    pub async fn start_on(file: &str, options: &[&str]) -> Program {
         let dir = Arc::new(tempfile::tempdir().unwrap());
+        std::fs::write(dir.path().join(FILE), file).unwrap();
         let options: Vec<String> = options.iter().map(|o| (*o).to_owned()).collect();
         let mut spawned = Spawned::new(dir.path(), &options, None);
         let (public, ops) = spawned.addresses();
@@ -81,6 +90,11 @@ impl Program {
             (answer.status == 200).then_some(())
         })
         .await;
+    }
+
+    /// Writes the configuration file anew; it is read at SIGHUP or the next start.
+    pub fn configure(&self, file: &str) {
+        std::fs::write(self.dir.path().join(FILE), file).unwrap();
     }
 
     /// Its data folder.
@@ -159,7 +173,7 @@ struct Spawned {
 impl Spawned {
     fn new(dir: &Path, options: &[String], addresses: Option<(SocketAddr, SocketAddr)>) -> Spawned {
         let mut command = cli::command();
-        command.arg("serve").current_dir(dir);
+        command.args(["serve", "--config", FILE]).current_dir(dir);
         let (public, ops) = match addresses {
             Some((public, ops)) => (public.to_string(), ops.to_string()),
             None => ("127.0.0.1:0".to_owned(), "127.0.0.1:0".to_owned()),

@@ -1,0 +1,8 @@
+//! What readers get: contract 3.
+
+mod answers;
+mod closed;
+mod paths;
+mod query;
+mod seen;
+mod time;
