@@ -24,7 +24,7 @@ pub(super) fn start(
     interval: Duration,
 ) -> std::io::Result<Vec<JoinHandle<()>>> {
     let (for_syncer, for_keeper) = (Arc::clone(core), Arc::clone(core));
-    let keeper = spawn("journal-keeper", move || keep(&for_keeper))?;
+    let keeper = spawn("journal-keeper", move || keep(&for_keeper, sync == Sync::Never))?;
     let mut threads = vec![keeper];
     if sync != Sync::Never {
         match spawn("journal-sync", move || sync_loop(&for_syncer, sync, interval)) {
@@ -54,7 +54,7 @@ fn sync_loop(core: &Core, sync: Sync, interval: Duration) {
         {
             let state = lock(&core.wakes.state);
             let waiting = core.wakes.syncer.wait_timeout_while(state, interval, |wanted| {
-                !wanted.stop && !(sync == Sync::Always && wanted.sync)
+                !(wanted.stop || sync == Sync::Always && wanted.sync)
             });
             let (mut wanted, _) = waiting.unwrap_or_else(PoisonError::into_inner);
             wanted.sync = false;
@@ -75,8 +75,13 @@ fn pause(core: &Core, interval: Duration) {
     let _waited = core.wakes.syncer.wait_timeout_while(state, interval, |wanted| !wanted.stop);
 }
 
-fn keep(core: &Core) {
+fn keep(core: &Core, forget: bool) {
     loop {
+        if forget {
+            // Without syncs nobody else lets go of the files that were turned away from.
+            let rotated = lock(&core.writer).pending(u64::MAX);
+            drop(rotated);
+        }
         // What stands in the way of a segment shows when a hit finds no room; until then it is tried again.
         let ready = core.prepare().unwrap_or(false);
         let state = lock(&core.wakes.state);
@@ -84,8 +89,7 @@ fn keep(core: &Core) {
         let mut wanted = if ready {
             core.wakes.keeper.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner)
         } else {
-            let seek = |wanted: &mut super::core::Wanted| !wanted.stop;
-            core.wakes.keeper.wait_timeout_while(state, SEEK, seek).unwrap_or_else(PoisonError::into_inner).0
+            core.wakes.keeper.wait_timeout_while(state, SEEK, idle).unwrap_or_else(PoisonError::into_inner).0
         };
         wanted.spare = false;
         if wanted.stop {

@@ -188,7 +188,8 @@ impl Journal {
 
     /// Lets segments go that the store has durably counted and that are old or too many; see `retain_age` and
     /// `retain_bytes`. `durable` says what the store would know of a stream after a power cut. Gives the
-    /// streams that have no segment left.
+    /// streams that have no segment left; after an error [`Journal::streams`] says it. Files that could not
+    /// be removed are found again by the next boot.
     pub fn release(
         &self,
         durable: &dyn Fn(StreamId) -> Option<Vec<u64>>,

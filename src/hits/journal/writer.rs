@@ -237,10 +237,13 @@ impl Writer {
             self.tail = before;
             return false;
         }
-        if let Some(log) = lock(&core.shelf).logs.get_mut(&owner.stream) {
-            log.segments.push_back(Arc::clone(&self.tail.segment));
+        {
+            let mut shelf = lock(&core.shelf);
+            if let Some(log) = shelf.logs.get_mut(&owner.stream) {
+                log.segments.push_back(Arc::clone(&self.tail.segment));
+            }
+            core.unapplied.fetch_add(next.len, Ordering::Relaxed);
         }
-        core.unapplied.fetch_add(next.len, Ordering::Relaxed);
         before.segment.last_ms.store(self.last_ms.max(at_ms), Ordering::Relaxed);
         // Last: who sees it closed finds the next one on the shelf.
         before.segment.close(starts);

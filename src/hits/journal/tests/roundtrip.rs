@@ -35,7 +35,7 @@ fn run(seed: u64, lanes: u16, hits: u64) {
     assert_eq!(drain(&mut reader, &mut done, &model, &what).ends, journal.ordinals(), "{what}");
     drop((reader, live));
     // The same after a kill, and after a clean end.
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         journal.close(i64::try_from(hits).unwrap() * 100 + 200_000).unwrap();
     }
     let ends = journal.ordinals();
