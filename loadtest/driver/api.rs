@@ -100,6 +100,13 @@ impl Api {
         })
     }
 
+    /// One report as it is.
+    pub(crate) async fn report(&self, path: &str) -> Result<Bytes> {
+        let (status, body) = self.call(Method::GET, &format!("/api/v1/reports/{path}"), Bytes::new()).await?;
+        ensure!(status == StatusCode::OK, "{path} answered {status}: {}", excerpt(&body));
+        Ok(body)
+    }
+
     /// Creates one batch of links and gives their codes, in order.
     pub(crate) async fn create(&self, body: Bytes) -> Result<Vec<String>> {
         #[derive(Deserialize)]

@@ -32,6 +32,22 @@ pub(crate) enum Task {
     Compare(CompareArgs),
     /// Links a second through the batch call, over 1 and 4 connections
     CreateBench(CreateBenchArgs),
+    /// Times the reports of a running server
+    ReportBench(ReportBenchArgs),
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct ReportBenchArgs {
+    #[command(flatten)]
+    pub(crate) to: TargetArgs,
+    /// The link whose reports are asked for
+    #[arg(long)]
+    pub(crate) code: String,
+    /// How often each
+    #[arg(long, default_value_t = 50)]
+    pub(crate) times: usize,
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
 }
 
 #[derive(Args, Clone)]

@@ -19,6 +19,7 @@ mod outcome;
 mod procs;
 mod random;
 mod report;
+mod report_bench;
 mod rounds;
 mod schedule;
 mod seed;
@@ -35,7 +36,7 @@ use clap::Parser;
 use serde_json::json;
 
 use crate::api::Api;
-use crate::args::{CheckArgs, Cli, CreateBenchArgs, RunArgs, SeedArgs, Task};
+use crate::args::{CheckArgs, Cli, CreateBenchArgs, ReportBenchArgs, RunArgs, SeedArgs, Task};
 use crate::check::Verdict;
 use crate::load::Plan;
 use crate::mix::Mix;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Task::Check(args) => check(&args),
         Task::Compare(args) => compare::run(&args),
         Task::CreateBench(args) => create_bench(&args),
+        Task::ReportBench(args) => report_bench(&args),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -174,5 +176,14 @@ fn create_bench(args: &CreateBenchArgs) -> Result<bool> {
         fs::write(file, format!("{:#}\n", json!(results)))?;
     }
     started.map_or(Ok(()), servers::Server::stop)?;
+    Ok(true)
+}
+
+fn report_bench(args: &ReportBenchArgs) -> Result<bool> {
+    let api = Api::new(&args.to.target, args.to.required_key()?);
+    let medians = report_bench::run(&api, &args.code, args.times)?;
+    if let Some(file) = &args.json {
+        fs::write(file, format!("{medians:#}\n"))?;
+    }
     Ok(true)
 }

@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -20,8 +21,9 @@ pub struct DataLock {
 /// # Errors
 /// If it is locked: says by whom. If it cannot be written: says so.
 pub fn lock(dir: &Path, purpose: &str) -> anyhow::Result<DataLock> {
-    std::fs::create_dir_all(dir)
-        .with_context(|| format!("the data folder {} cannot be made", dir.display()))?;
+    // Hashes of keys and passwords lie in it: nobody else's business.
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.with_context(|| format!("the data folder {} cannot be made", dir.display()))?;
     let path = dir.join("lock");
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
     let mut file = opened.with_context(|| format!("the data folder {} cannot be written", dir.display()))?;

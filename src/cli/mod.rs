@@ -5,6 +5,7 @@
 
 mod about;
 mod accounts;
+mod data;
 mod serve;
 
 use std::path::PathBuf;
@@ -53,6 +54,36 @@ enum Command {
     /// Adds, lists and disables staff; works beside a running server.
     #[command(subcommand)]
     User(UserCommand),
+    /// Writes all that is kept as JSON lines; works beside a running server.
+    Export {
+        /// Where to; - is stdout.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Reads what export wrote, into an empty store. Goes on where it was cut short.
+    Import {
+        /// Where from; - is stdin.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// Reads and checks everything, and writes nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Adds links to a store that is not empty; leaves all else out.
+        #[arg(long)]
+        merge: bool,
+    },
+    /// Copies store and journal into an empty folder; consistent beside a running server.
+    Backup {
+        /// Where to.
+        dir: PathBuf,
+    },
+    /// Puts a backup into an empty data folder.
+    Restore {
+        /// Where from.
+        dir: PathBuf,
+    },
+    /// Checks that the numbers add up, and recounts what the journal still has.
+    Verify,
     /// Asks a running server whether it lives and redirects.
     Healthcheck,
     /// Prints the description of the API (OpenAPI 3.1).
@@ -127,6 +158,14 @@ pub fn main() -> ExitCode {
         Command::Config(command) => about::config(&common, &command),
         Command::Key(command) => with_config(&common, |config| accounts::key(config, command)),
         Command::User(command) => with_config(&common, |config| accounts::user(config, command)),
+        Command::Export { file } => with_config(&common, |config| data::export(config, &file)),
+        Command::Import { file, dry_run, merge } => {
+            let options = crate::transfer::import::Options { dry_run, merge };
+            with_config(&common, |config| data::import(config, &file, options))
+        }
+        Command::Backup { dir } => with_config(&common, |config| data::backup(config, &dir)),
+        Command::Restore { dir } => with_config(&common, |config| data::restore(config, &dir)),
+        Command::Verify => with_config(&common, data::verify),
         Command::Healthcheck => with_config(&common, about::healthcheck),
         Command::Openapi => about::openapi(),
         Command::Completions { shell } => about::completions(shell),

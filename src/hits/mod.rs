@@ -7,6 +7,7 @@ pub mod applier;
 pub mod classify;
 pub mod fold;
 pub mod journal;
+pub mod verify;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -147,16 +148,5 @@ impl Hits {
     #[must_use]
     pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
-    }
-}
-
-/// Lowers this thread's priority: counting may wait, redirects may not. On Linux a thread has its own.
-pub fn step_back() {
-    #[cfg(target_os = "linux")]
-    {
-        let me = Some(rustix::thread::gettid());
-        let nice = rustix::process::getpriority_process(me).unwrap_or(0);
-        // Refused only to a thread that is already nicer; then it is.
-        let _ = rustix::process::setpriority_process(me, (nice + 10).min(19));
     }
 }

@@ -27,7 +27,7 @@ pub struct NewLink {
     pub article: Option<ArticleClaim>,
     /// All else. Its `code`, `article` and `follows_article` are filled in by the store.
     pub link: Link,
-    /// Makes a link even if its slot is taken.
+    /// Makes a link even if its slot is taken; a free one is its own.
     pub force_new: bool,
 }
 
@@ -60,9 +60,10 @@ pub struct ArticleClaim {
 pub enum Creation {
     /// It was made (now, or by an earlier try with the same tag).
     Created(Found),
-    /// This link had the slot, or the chosen code for the same article; nothing was changed.
+    /// This live link had the slot, or the chosen code for the same article; nothing of it was changed. Facts of
+    /// the claim fill what its story did not know.
     Existing(Found),
-    /// The chosen code leads elsewhere; nothing was changed.
+    /// The chosen code is another story's, or retired; nothing was changed.
     Taken(Found),
     /// None of the drawn codes was free; draw others.
     NoneFree,
@@ -223,15 +224,15 @@ pub trait Links: Send + Sync {
     /// How many links there are, retired ones too. May lag by a minute.
     async fn count(&self) -> Result<u64>;
 
-    /// The change feed since `version`; 0 asks only for the version now.
+    /// The change feed since `version`; 0 asks only for the version now, which is never 0.
     async fn changes_since(&self, version: u64) -> Result<Changes>;
 
     /// Everything this trait keeps, in the export's order, page by page: a page begins after `after` (opaque,
     /// from the page before); an empty page ends it.
     async fn export(&self, after: Option<String>) -> Result<ExportPage>;
 
-    /// Puts back what `export` gave, all in one durable step; what is already there is left as it is. With
-    /// `overwrite` false a code that another link has is refused for that item.
+    /// Puts back what `export` gave, all in one durable step; what is already there is left as it is. An item that
+    /// cannot be (a code that another link has, a story that is not there) is refused in words, alone.
     async fn import(&self, items: Vec<ExportItem>) -> Result<Vec<std::result::Result<(), String>>>;
 }
 

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod cache;
 pub mod conformance;
 pub mod links;
+pub mod recount;
 pub mod settings;
 pub mod sqlite;
 pub mod tallies;
@@ -31,7 +32,7 @@ pub enum Error {
     /// What it holds cannot be.
     #[error("the store holds what cannot be: {0}")]
     Corrupt(String),
-    /// It was written by a newer version of this program.
+    /// It must not be touched as it is (newer than this program, files mixed or missing); says so in plain words.
     #[error("{0}")]
     Refused(String),
 }
@@ -58,6 +59,10 @@ pub trait Backend: Send + Sync {
     /// Finishes what was begun, leaves everything safe on the disk or in the other server, and ends what this
     /// store runs. Later calls are `Unavailable`; closing again does nothing.
     async fn close(&self) -> Result<()>;
+
+    /// Copies everything that is kept into files in the folder `to`, each as it is at one moment, numbers
+    /// before links; gives their names. Works beside other processes. `Refused` by a store that is not files.
+    async fn snapshot(&self, to: &Path) -> Result<Vec<String>>;
 }
 
 impl Store {

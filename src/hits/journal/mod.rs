@@ -30,6 +30,7 @@ pub mod settings;
 mod shelf;
 pub mod sim;
 mod status;
+mod survey;
 mod syncer;
 mod writer;
 
@@ -56,6 +57,7 @@ pub use self::reader::{Entry, Gap, Reader};
 pub use self::record::MAX_CODE;
 pub use self::settings::Settings;
 pub use self::status::{Alarm, Numbers, StreamInfo};
+pub use self::survey::Survey;
 pub use self::syncer::SyncTimes;
 pub use self::writer::Receipt;
 
@@ -127,33 +129,14 @@ impl Journal {
             finished::load(disk.as_ref()).map_err(while_trying("read its streams"))?;
         let mut recovered =
             recover::recover(disk.as_ref(), owner, &finished).map_err(while_trying("read its segments"))?;
-        let taken = recovered.shelf.logs.contains_key(&owner.stream)
-            || recovered.shelf.foreign.contains_key(&owner.stream)
-            || finished.iter().any(|s| s.stream == owner.stream);
-        if taken {
+        if recovered.shelf.has(owner.stream) || finished.iter().any(|s| s.stream == owner.stream) {
             return Err(Error::Refused(format!("stream {} was begun before", owner.stream)));
         }
         // What a killed process did to names may not be on the disk yet, and a spare is written over next.
         disk.sync_dir().map_err(while_trying("sync its folder"))?;
         let layout = Layout::of(owner.lanes);
-        let smallest = layout.records
-            + (record::room(record::max_payload(owner.lanes))
-                + record::room(record::mark_payload(owner.lanes))) as u64;
-        let limits = Limits {
-            segment_bytes: settings.segment_bytes.0.max(smallest).next_multiple_of(8),
-            max_bytes: settings.max_bytes.0,
-            retain_age_ms: i64::try_from(settings.retain_age.0.as_millis()).unwrap_or(i64::MAX),
-            retain_bytes: settings.retain_bytes.0,
-        };
-        let identity = Identity {
-            stream: owner.stream,
-            number: 1,
-            dataset: owner.dataset,
-            lanes: owner.lanes,
-            began_ms: now_ms,
-            made_ms: now_ms,
-            len: limits.segment_bytes,
-        };
+        let limits = limits(settings, &layout, owner.lanes);
+        let identity = first_identity(owner, now_ms, limits.segment_bytes);
         let spare = recovered.shelf.spares.pop();
         let writer =
             first_segment(disk.as_ref(), &identity, spare).map_err(while_trying("begin its stream"))?;
@@ -252,6 +235,23 @@ impl Journal {
         let threads = std::mem::take(&mut *lock(&self.threads));
         keeper::stop(&self.core, threads);
     }
+}
+
+/// What the settings come to, in plain numbers; a segment holds at least one longest record and one mark.
+fn limits(settings: &Settings, layout: &Layout, lanes: u16) -> Limits {
+    let longest = record::room(record::max_payload(lanes)) + record::room(record::mark_payload(lanes));
+    let smallest = layout.records + longest as u64;
+    Limits {
+        segment_bytes: settings.segment_bytes.0.max(smallest).next_multiple_of(8),
+        max_bytes: settings.max_bytes.0,
+        retain_age_ms: i64::try_from(settings.retain_age.0.as_millis()).unwrap_or(i64::MAX),
+        retain_bytes: settings.retain_bytes.0,
+    }
+}
+
+fn first_identity(owner: Owner, now_ms: i64, len: u64) -> Identity {
+    let Owner { stream, dataset, lanes } = owner;
+    Identity { stream, number: 1, dataset, lanes, began_ms: now_ms, made_ms: now_ms, len }
 }
 
 impl Drop for Journal {

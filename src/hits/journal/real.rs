@@ -45,6 +45,11 @@ impl RealDisk {
         Ok(RealDisk { folder: folder.to_path_buf(), mapped })
     }
 
+    /// A folder that is there, to be looked at.
+    pub(super) fn existing(folder: &Path) -> RealDisk {
+        RealDisk { folder: folder.to_path_buf(), mapped: false }
+    }
+
     /// True if records are stored through a mapping, false if by `pwrite`.
     #[must_use]
     pub fn mapped(&self) -> bool {

@@ -119,6 +119,11 @@ impl Shelf {
         self.logs.values().flat_map(|log| &log.segments).map(|s| s.len).sum()
     }
 
+    /// True if anything here is of this stream.
+    pub(super) fn has(&self, stream: StreamId) -> bool {
+        self.logs.contains_key(&stream) || self.foreign.contains_key(&stream)
+    }
+
     /// True for more than `bytes` in all, or a closed segment whose last hit is from before `before_ms`.
     pub(super) fn is_over(&self, bytes: u64, before_ms: i64) -> bool {
         let old = |s: &Arc<Segment>| s.ends().is_some() && s.last_ms.load(Ordering::Relaxed) < before_ms;

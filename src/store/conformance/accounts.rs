@@ -182,7 +182,7 @@ pub async fn accounts_come_back_as_they_were(store: &Store) {
     for _ in 0..2 {
         store.accounts.import(items()).await.unwrap();
         assert_eq!(store.accounts.keys().await.unwrap(), [revoked.clone(), key("mine", 50)]);
-        assert_eq!(store.accounts.users().await.unwrap(), [disabled.clone()]);
+        assert_eq!(store.accounts.users().await.unwrap(), std::slice::from_ref(&disabled));
         let all = store.accounts.audited(None, 100).await.unwrap();
         assert_eq!(all.len(), there.len() + 2, "{all:?}");
         for line in &lines {

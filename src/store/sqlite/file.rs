@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::store::{Error, Result};
@@ -25,8 +26,8 @@ pub(super) struct Kind {
     application_id: i64,
     /// Numbered from 1.
     migrations: &'static [&'static str],
-    /// `PRAGMA synchronous`: FULL waits for the disk at each commit; NORMAL leaves that to the journal of hits.
-    synchronous: &'static str,
+    /// Waits for the disk at each commit (`PRAGMA synchronous`). The numbers leave that to the journal of hits.
+    waits: bool,
     /// Pages in the write-ahead log at which a commit copies it into the file.
     checkpoint_pages: u32,
 }
@@ -36,8 +37,8 @@ pub(super) const LINKS: Kind = Kind {
     name: "links.db",
     application_id: 1_399_613_260,
     migrations: &[include_str!("migrations/links/0001_begin.sql")],
-    synchronous: "FULL",
-    checkpoint_pages: 2_000,
+    waits: true,
+    checkpoint_pages: 8_000,
 };
 
 /// Numbers and ordinals.
@@ -45,8 +46,8 @@ pub(super) const TALLIES: Kind = Kind {
     name: "tallies.db",
     application_id: 1_399_613_268,
     migrations: &[include_str!("migrations/tallies/0001_begin.sql")],
-    synchronous: "NORMAL",
-    checkpoint_pages: 4_000,
+    waits: false,
+    checkpoint_pages: 8_000,
 };
 
 impl Kind {
@@ -65,7 +66,7 @@ impl Kind {
         let mut conn = self.connect(dir, page_cache, OpenFlags::SQLITE_OPEN_CREATE)?;
         self.check(&conn)?;
         conn.pragma_update(None, "journal_mode", "WAL")?;
-        conn.pragma_update(None, "synchronous", self.synchronous)?;
+        self.synchronous(&conn, true)?;
         conn.pragma_update(None, "wal_autocheckpoint", self.checkpoint_pages)?;
         conn.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
         // Off: every reference is made and followed by the same few functions, and none is ever left dangling
@@ -73,6 +74,12 @@ impl Kind {
         conn.pragma_update(None, "foreign_keys", false)?;
         self.migrate(&mut conn)?;
         Ok(conn)
+    }
+
+    /// Makes commits wait for the disk, if `waits` and the file is one whose commits do.
+    pub(super) fn synchronous(&self, conn: &Connection, waits: bool) -> Result<()> {
+        let level = if waits && self.waits { "FULL" } else { "NORMAL" };
+        Ok(conn.pragma_update(None, "synchronous", level)?)
     }
 
     /// Opens the file for reading.
@@ -87,6 +94,9 @@ impl Kind {
         let conn = Connection::open_with_flags(self.path(dir), flags)?;
         conn.busy_timeout(BUSY_WAIT)?;
         conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Without it every new value of a parameter that a partial index might care about parses the statement
+        // again (measured: 65 µs instead of 8 for a lookup).
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // Negative: KiB instead of pages.
         let kib = i64::try_from(page_cache / 1024).unwrap_or(i64::MAX).max(64);
         conn.pragma_update(None, "cache_size", -kib)?;

@@ -8,10 +8,11 @@ mod accounts;
 mod failure;
 mod file;
 mod links;
+mod snapshot;
 mod tallies;
 mod threads;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -64,8 +65,8 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
     };
     let dataset = one_dataset(&links, &tallies, new)?;
 
-    let (links_writer, links_commits, links_thread) = Writer::start("links.db write", links, false)?;
-    let (tallies_writer, tallies_commits, tallies_thread) = Writer::start("tallies.db write", tallies, true)?;
+    let (links_writer, links_commits, links_thread) = Writer::start(&LINKS, links, false)?;
+    let (tallies_writer, tallies_commits, tallies_thread) = Writer::start(&TALLIES, tallies, true)?;
     let (links_readers, mut reading) = Readers::start(&LINKS, dir, settings)?;
     let (tallies_readers, more) = Readers::start(&TALLIES, dir, settings)?;
     reading.extend(more);
@@ -73,6 +74,7 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
     #[cfg(test)]
     let for_tests = links_writer.clone();
     let backend = Files {
+        dir: dir.to_path_buf(),
         links: (links_writer.clone(), links_readers.clone()),
         tallies: (tallies_writer.clone(), tallies_readers.clone()),
         reading: Mutex::new(reading),
@@ -171,6 +173,7 @@ fn one_dataset(links: &Connection, tallies: &Connection, new: Dataset) -> Result
 
 /// What closing needs.
 struct Files {
+    dir: PathBuf,
     links: (Writer<links::LinksState>, Readers),
     tallies: (Writer<tallies::Names>, Readers),
     reading: Mutex<Vec<JoinHandle<()>>>,
@@ -189,6 +192,12 @@ async fn join(threads: &Mutex<Vec<JoinHandle<()>>>) -> Result<()> {
 
 #[async_trait]
 impl Backend for Files {
+    async fn snapshot(&self, to: &Path) -> Result<Vec<String>> {
+        let (from, to) = (self.dir.clone(), to.to_path_buf());
+        let copied = tokio::task::spawn_blocking(move || snapshot::snapshot(&from, &to)).await;
+        copied.map_err(|_| Error::Unavailable("the copying thread had died".into()))?
+    }
+
     async fn close(&self) -> Result<()> {
         // Readers first: the last checkpoint can empty a log only if nobody reads it.
         self.links.1.close().await;

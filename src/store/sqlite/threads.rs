@@ -6,12 +6,13 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::failure::{copy_of, gone};
 use super::file::Kind;
@@ -23,6 +24,8 @@ const QUEUE: usize = 1_024;
 const GROUP: usize = 256;
 /// A commit takes in no more writes after this long.
 const GROUP_TIME: Duration = Duration::from_millis(50);
+/// Work for idle times begins after this long without a write, so that it is not in the way of a busy hour.
+const IDLE_AFTER: Duration = Duration::from_millis(if cfg!(test) { 0 } else { 250 });
 
 /// How many writes shared how many commits, since the file was opened.
 #[derive(Debug, Default)]
@@ -55,8 +58,9 @@ pub(super) trait State: Default + Send + 'static {
     /// Something that was written is not there after all.
     fn rolled_back(&mut self) {}
 
-    /// Work for when nothing waits, a little at a time, within a transaction. True if there is more.
-    fn when_idle(&mut self, _conn: &Connection) -> Result<bool> {
+    /// Work for when nothing waits, a little at a time, within a transaction that need not outlive a power cut.
+    /// It ends early when `wanted` says that a call waits. True if there is more.
+    fn when_idle(&mut self, _conn: &Connection, _wanted: &dyn Fn() -> bool) -> Result<bool> {
         Ok(false)
     }
 }
@@ -75,33 +79,51 @@ enum Write<S> {
 
 /// A handle to the writer thread of a file.
 pub(super) struct Writer<S> {
-    queue: mpsc::Sender<Write<S>>,
+    /// Unbounded by itself; each entry holds one of the permits.
+    queue: Sender<Waiting<S>>,
+    room: Arc<Semaphore>,
 }
+
+type Waiting<S> = (Write<S>, OwnedSemaphorePermit);
 
 impl<S> Clone for Writer<S> {
     fn clone(&self) -> Self {
-        Writer { queue: self.queue.clone() }
+        Writer { queue: self.queue.clone(), room: self.room.clone() }
     }
 }
 
 impl<S: State> Writer<S> {
     /// Starts the thread. `low_priority` lets other threads go first where the system can.
     pub(super) fn start(
-        name: &str,
+        kind: &'static Kind,
         conn: Connection,
         low_priority: bool,
     ) -> Result<(Writer<S>, Arc<Commits>, JoinHandle<()>)> {
-        let (queue, waiting) = mpsc::channel(QUEUE);
-        let commits = Arc::new(Commits::default());
-        let mut run =
-            WriterThread { conn, state: S::default(), waiting, commits: commits.clone(), put_off: None };
-        let thread = spawn(name, move || {
+        let (queue, waiting) = channel();
+        let (commits, room) = (Arc::new(Commits::default()), Arc::new(Semaphore::new(QUEUE)));
+        let mut run = WriterThread {
+            kind,
+            conn,
+            state: S::default(),
+            waiting,
+            room: room.clone(),
+            commits: commits.clone(),
+            put_off: None,
+            idle_work: true,
+            lax: false,
+        };
+        let thread = spawn(&format!("{} write", kind.name), move || {
             if low_priority {
-                step_back();
+                crate::priority::step_back();
             }
             run.run();
         })?;
-        Ok((Writer { queue }, commits, thread))
+        Ok((Writer { queue, room }, commits, thread))
+    }
+
+    async fn send(&self, write: Write<S>) -> Result<()> {
+        let permit = self.room.clone().acquire_owned().await.map_err(|_| gone())?;
+        self.queue.send((write, permit)).map_err(|_| gone())
     }
 
     /// Does `write` in a transaction that others may share, and answers when it is committed. An error undoes
@@ -123,7 +145,7 @@ impl<S: State> Writer<S> {
             });
             (good, tell)
         });
-        self.queue.send(Write::Grouped(job)).await.map_err(|_| gone())?;
+        self.send(Write::Grouped(job)).await?;
         answered.await.map_err(|_| gone())?
     }
 
@@ -134,14 +156,14 @@ impl<S: State> Writer<S> {
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let job: Alone<S> = Box::new(move |conn, _| drop(answer.send(write(conn))));
-        self.queue.send(Write::Alone(job)).await.map_err(|_| gone())?;
+        self.send(Write::Alone(job)).await?;
         answered.await.map_err(|_| gone())?
     }
 
     /// Does what waits, copies the log into the file and ends the thread.
     pub(super) async fn close(&self) -> Result<()> {
         let (answer, answered) = oneshot::channel();
-        if self.queue.send(Write::Close(answer)).await.is_err() {
+        if self.send(Write::Close(answer)).await.is_err() {
             return Ok(());
         }
         answered.await.map_err(|_| gone())?
@@ -149,12 +171,18 @@ impl<S: State> Writer<S> {
 }
 
 struct WriterThread<S> {
+    kind: &'static Kind,
     conn: Connection,
     state: S,
-    waiting: mpsc::Receiver<Write<S>>,
+    waiting: Receiver<Waiting<S>>,
+    room: Arc<Semaphore>,
     commits: Arc<Commits>,
     /// Taken from the queue while a group was gathered, but no part of it.
     put_off: Option<Write<S>>,
+    /// There may be work for idle times.
+    idle_work: bool,
+    /// Commits do not wait for the disk now, because of such work.
+    lax: bool,
 }
 
 impl<S: State> WriterThread<S> {
@@ -165,7 +193,7 @@ impl<S: State> WriterThread<S> {
                 Write::Grouped(job) => self.group(job),
                 Write::Alone(job) => job(&mut self.conn, &mut self.state),
                 Write::Close(answer) => {
-                    self.waiting.close();
+                    self.room.close();
                     closing = Some(answer);
                 }
             }
@@ -180,28 +208,45 @@ impl<S: State> WriterThread<S> {
         if let Some(next) = self.put_off.take() {
             return Some(next);
         }
-        loop {
-            match self.waiting.try_recv() {
-                Ok(next) => return Some(next),
-                Err(mpsc::error::TryRecvError::Disconnected) => return None,
-                Err(mpsc::error::TryRecvError::Empty) if self.idle_work() => {}
-                Err(mpsc::error::TryRecvError::Empty) => return self.waiting.blocking_recv(),
+        let mut patience = IDLE_AFTER;
+        while self.idle_work && !self.room.is_closed() {
+            match self.waiting.recv_timeout(patience) {
+                Ok((next, _)) => return Some(next),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => self.idle_work = self.work_idly(),
             }
+            patience = Duration::ZERO;
         }
+        if self.room.is_closed() {
+            return self.waiting.try_recv().ok().map(|(next, _)| next);
+        }
+        self.waiting.recv().ok().map(|(next, _)| next)
     }
 
-    /// Failing here harms nobody: it is tried again when the writer is next idle.
-    fn idle_work(&mut self) -> bool {
+    /// Failing here harms nobody: it is tried again after the next write.
+    fn work_idly(&mut self) -> bool {
+        self.lax = true;
         let worked = (|| {
+            self.kind.synchronous(&self.conn, false)?;
             begin(&self.conn)?;
-            let more = self.state.when_idle(&self.conn)?;
-            self.conn.execute_batch("COMMIT")?;
+            let room = &self.room;
+            let more = self.state.when_idle(&self.conn, &|| room.available_permits() < QUEUE)?;
+            self.commit()?;
             Ok::<bool, Error>(more)
         })();
         worked.unwrap_or_else(|_| {
             self.undo();
             false
         })
+    }
+
+    /// Writes are answered only when they are safe, whatever was done meanwhile.
+    fn strict(&mut self) -> Result<()> {
+        if self.lax {
+            self.kind.synchronous(&self.conn, true)?;
+            self.lax = false;
+        }
+        Ok(())
     }
 
     fn undo(&mut self) {
@@ -213,9 +258,10 @@ impl<S: State> WriterThread<S> {
     }
 
     fn group(&mut self, first: Grouped<S>) {
+        self.idle_work = true;
         let began = Instant::now();
         let mut answers: Vec<Answer> = vec![];
-        let mut done = begin(&self.conn);
+        let mut done = self.strict().and_then(|()| begin(&self.conn));
         let mut next = Some(first);
         while let Some(job) = next.take() {
             if done.is_err() {
@@ -227,9 +273,9 @@ impl<S: State> WriterThread<S> {
             done = outcome;
             if done.is_ok() && answers.len() < GROUP && began.elapsed() < GROUP_TIME {
                 match self.waiting.try_recv() {
-                    Ok(Write::Grouped(job)) => next = Some(job),
-                    Ok(other) => self.put_off = Some(other),
-                    Err(_) => {}
+                    Ok((Write::Grouped(job), _)) => next = Some(job),
+                    Ok((other, _)) => self.put_off = Some(other),
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
                 }
             }
         }
@@ -243,7 +289,10 @@ impl<S: State> WriterThread<S> {
             Err(_) => self.undo(),
         }
         for answer in answers {
-            answer(done.as_ref().map(|()| ()).map_err(copy_of));
+            answer(match &done {
+                Ok(()) => Ok(()),
+                Err(error) => Err(copy_of(error)),
+            });
         }
     }
 
@@ -364,15 +413,4 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
         .name(name.to_owned())
         .spawn(run)
         .map_err(|e| Error::Unavailable(format!("no thread for {name}: {e}")))
-}
-
-/// Lowers this thread's priority: counting may wait, redirects may not. On Linux a thread has its own.
-fn step_back() {
-    #[cfg(target_os = "linux")]
-    {
-        let me = Some(rustix::thread::gettid());
-        let nice = rustix::process::getpriority_process(me).unwrap_or(0);
-        // Refused only to a process that is already nicer; then it is.
-        let _ = rustix::process::setpriority_process(me, (nice + 10).min(19));
-    }
 }

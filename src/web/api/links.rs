@@ -195,11 +195,16 @@ pub async fn list(
     let limit = params.number("limit", 1, MAX_PAGE, 50)?;
     let after = params.take("cursor");
     let sort = params.take("sort").unwrap_or_else(|| "-created".to_owned());
+    // States that no link can be in yet: asking for them is right, and there are none.
+    let none_yet = params.take_if("status", &["broken", "withdrawn"]);
     let filter = filter(&mut params, &state, now)?;
     params.end()?;
     let (order, descending) = order(&sort)?;
     let name = format!("links {sort} {filter:?}");
     let after = after.map(|c| cursor::read(&name, &c)).transpose()?;
+    if none_yet {
+        return Ok(Json(LinkList { items: vec![], next_cursor: None }));
+    }
     let page = LinkPage { filter, order, descending, after, limit: limit + 1 };
     let mut found = state.links.within(state.links.store().list(page, now)).await?;
     let more = found.len() > limit;
@@ -256,7 +261,7 @@ fn filter(params: &mut Params, state: &State, now: Timestamp) -> std::result::Re
             .transpose()?,
         status: status
             .map(|s| {
-                let names = "reserved, scheduled, active, disabled, expired or retired";
+                let names = "reserved, scheduled, active, disabled, expired, withdrawn, retired or broken";
                 Status::from_name(&s).ok_or_else(|| one_of("status", names))
             })
             .transpose()?,

@@ -39,6 +39,15 @@ impl Params {
         self.0.remove(name).filter(|v| !v.is_empty())
     }
 
+    /// Takes one out if it has one of these values.
+    pub fn take_if(&mut self, name: &str, values: &[&str]) -> bool {
+        let has = self.0.get(name).is_some_and(|v| values.contains(&v.as_str()));
+        if has {
+            self.0.remove(name);
+        }
+        has
+    }
+
     /// Takes a whole number out.
     ///
     /// # Errors

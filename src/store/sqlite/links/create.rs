@@ -96,27 +96,17 @@ fn held(
     conn: &Connection,
     new: &NewLink,
     known: Option<(i64, Article)>,
-    held: Vec<Record>,
+    mut held: Vec<Record>,
     now: Timestamp,
 ) -> Result<Creation> {
     let row = known.as_ref().map(|(row, _)| *row);
     let same =
         |record: &Record| row.is_some() && record.article == row && record.found.link.retired_at.is_none();
-    let found = held.iter().position(same);
-    match found.and_then(|at| held.into_iter().nth(at).map(Ok)).unwrap_or_else(|| Err(())) {
-        Ok(record) => existing(conn, new, known, record, now),
-        Err(()) => {
-            let first = rows::by_key(conn, &chosen_key(new))?.into_iter().next();
-            Ok(first.map_or(Creation::NoneFree, |record| Creation::Taken(record.found)))
-        }
+    if let Some(at) = held.iter().position(same) {
+        return existing(conn, new, known, held.swap_remove(at), now);
     }
-}
-
-fn chosen_key(new: &NewLink) -> String {
-    match &new.code {
-        NewCode::Chosen(code) => code.key().into_owned(),
-        NewCode::Drawn(_) => String::new(),
-    }
+    let oldest = held.into_iter().next();
+    Ok(oldest.map_or(Creation::NoneFree, |record| Creation::Taken(record.found)))
 }
 
 /// The live link that has the slot which the new one would have.

@@ -6,6 +6,7 @@
 mod articles;
 mod create;
 mod edit;
+mod filter;
 mod list;
 mod rows;
 mod search;
@@ -28,6 +29,13 @@ use crate::store::links::{
 };
 use crate::store::{Error, Result};
 pub(super) use trail::{LinksState, account_changed, audited};
+
+/// Indexes all links that wait for it.
+#[cfg(test)]
+pub(super) fn index_all(conn: &rusqlite::Connection) -> Result<()> {
+    while search::index_some(conn, &|| false)? {}
+    Ok(())
+}
 
 /// Most keys of one `find_many`.
 const MAX_KEYS: usize = 10_000;

@@ -35,8 +35,8 @@ impl State for LinksState {
         Ok(())
     }
 
-    fn when_idle(&mut self, conn: &Connection) -> Result<bool> {
-        super::search::index_some(conn)
+    fn when_idle(&mut self, conn: &Connection, wanted: &dyn Fn() -> bool) -> Result<bool> {
+        super::search::index_some(conn, wanted)
     }
 }
 

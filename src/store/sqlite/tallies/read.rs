@@ -36,12 +36,8 @@ pub(super) fn total(conn: &Connection, scope: &Scope) -> Result<Counts> {
 
 /// The row of `Total`, unless it is nothing.
 pub(super) fn total_row(sum: Counts) -> Option<Row> {
-    (sum != Counts::default()).then(|| Row {
-        series: Series::Total,
-        bucket: 0,
-        value: Cow::Borrowed(""),
-        counts: sum,
-    })
+    let row = Row { series: Series::Total, bucket: 0, value: Cow::Borrowed(""), counts: sum };
+    (sum != Counts::default()).then_some(row)
 }
 
 /// The rows of a scope in a series, by bucket and value.

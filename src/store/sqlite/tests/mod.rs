@@ -172,3 +172,41 @@ fn two_processes_see_each_other() {
         server.close().await.unwrap();
     });
 }
+
+#[test]
+fn the_search_index_narrows_and_never_lies() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = open_in(dir.path(), 1);
+    block_on(async {
+        for tag in 1..=50u64 {
+            let mut new = ask(tag, &format!("story-{tag}"), &[&format!("code{tag}")]);
+            new.link.title = Some(format!("Headline {tag:03} of the day"));
+            created(&opened.store, new).await;
+        }
+        let found = find(&opened.store, "code7").await;
+        let writer = opened.links_writer();
+        let index = async || writer.write(|conn, _| links::index_all(conn)).await.unwrap();
+        let list = async |q: &str| {
+            let filter = crate::store::links::LinkFilter { q: Some(q.into()), ..Default::default() };
+            let order = crate::store::links::LinkOrder::Updated;
+            let page =
+                crate::store::links::LinkPage { filter, order, descending: true, after: None, limit: 99 };
+            opened.store.links.list(page, at(0)).await.unwrap().len()
+        };
+        index().await;
+        assert_eq!((list("HEADLINE 007").await, list("line 0").await, list("007 of").await), (1, 50, 1));
+        // The index still has the old words, and not yet the new ones.
+        let mut change =
+            crate::store::conformance::editing::edit(&found, |l| l.title = Some("Another".into()));
+        change.moves_slot = false;
+        crate::store::conformance::editing::changed(&opened.store, change).await;
+        assert_eq!((list("Headline 007").await, list("another").await), (0, 1));
+        index().await;
+        assert_eq!((list("Headline 007").await, list("another").await), (0, 1));
+        let hits = writer.write(|conn, _| {
+            let sql = "SELECT count(*) FROM search WHERE search MATCH '\"lin\"'";
+            Ok(conn.query_row(sql, [], |row| row.get::<_, i64>(0))?)
+        });
+        assert_eq!(hits.await.unwrap(), 49, "the index forgets what an edit took away");
+    });
+}

@@ -75,6 +75,7 @@ CREATE INDEX links_created ON links (created_at, code);
 CREATE INDEX links_updated ON links (updated_at, code);
 CREATE INDEX links_title ON links (shown_title, code);
 CREATE INDEX links_creator ON links (created_by, created_at, code);
+CREATE INDEX links_via ON links (via, created_at, code);
 CREATE INDEX links_section ON links (section, created_at, code) WHERE section IS NOT NULL;
 CREATE INDEX links_channel ON links (channel, created_at, code) WHERE channel IS NOT NULL;
 CREATE INDEX links_campaign ON links (campaign, created_at, code) WHERE campaign IS NOT NULL;

@@ -1,0 +1,217 @@
+//! The way of a hit without HTTP: how long an append takes, and how many hits a second are counted.
+//!
+//! Guarantees the real journal on a real disk and the real store. Appends are timed one by one at a fixed rate, alone
+//! and while another process keeps the disk busy; counting is timed in batches. Refuses to know anything of redirects.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is what it prints")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use hdrhistogram::Histogram;
+use slugline::clock;
+use slugline::config::Config;
+use slugline::domain::calendar::Calendar;
+use slugline::domain::hit::{NewHit, Outcome, Signals, Trigger};
+use slugline::domain::lane::lane_of;
+use slugline::domain::tally::StreamId;
+use slugline::hits::applier::Applier;
+use slugline::hits::journal::{Journal, Owner};
+use slugline::store::cache::Cache;
+use slugline::store::{self, Store};
+
+/// Agents and codes differ as they do in the mix of the redirects.
+const AGENTS: u64 = 1_000;
+/// Lanes of the journal that appends are timed on.
+const LANES: u16 = 64;
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+    /// A folder on the disk in question; made, and removed afterwards
+    #[arg(long, global = true, default_value = "loadtest-hits.tmp")]
+    dir: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Times appends at a fixed rate
+    Append {
+        #[arg(long, default_value_t = 20_000)]
+        rate: u64,
+        #[arg(long, default_value_t = 400_000)]
+        hits: u64,
+    },
+    /// Times counting, from the journal to the store
+    Apply {
+        #[arg(long, default_value_t = 1_000_000)]
+        hits: u64,
+        #[arg(long, default_value_t = 10_000)]
+        codes: u64,
+        /// Hits in one batch
+        #[arg(long, default_value_t = 200_000)]
+        batch: u64,
+    },
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    std::fs::create_dir_all(&arguments.dir)?;
+    let done = match arguments.task {
+        Task::Append { rate, hits } => append(&arguments.dir, rate, hits),
+        Task::Apply { hits, codes, batch } => apply(&arguments.dir, hits, codes, batch),
+    };
+    std::fs::remove_dir_all(&arguments.dir)?;
+    done
+}
+
+fn append(dir: &Path, rate: u64, hits: u64) -> Result<()> {
+    println!("| disk | p50 | p99 | p99.9 | p99.99 | max |\n|---|---|---|---|---|---|");
+    for busy in [false, true] {
+        let folder = dir.join(if busy { "busy" } else { "quiet" });
+        std::fs::create_dir_all(&folder)?;
+        let noise = busy.then(|| Noise::start(&folder)).transpose()?;
+        let times = time_appends(&folder, rate, hits)?;
+        drop(noise);
+        let at = |q| times.value_at_quantile(q);
+        let name = if busy { "kept busy by another process" } else { "quiet" };
+        println!(
+            "| {name} | {} ns | {} ns | {} ns | {} ns | {} ns |",
+            at(0.5),
+            at(0.99),
+            at(0.999),
+            at(0.9999),
+            times.max()
+        );
+    }
+    Ok(())
+}
+
+fn time_appends(folder: &Path, rate: u64, hits: u64) -> Result<Histogram<u64>> {
+    let config = Config::defaults()?;
+    let dataset = slugline::domain::tally::DatasetId(1);
+    let owner = Owner { stream: StreamId(1), dataset, lanes: LANES };
+    let journal = Journal::open(folder, &config.journal, owner, clock::now_ms())?;
+    let mut times = Histogram::<u64>::new(3)?;
+    let mut chance = Chance(1);
+    let gap = Duration::from_nanos(1_000_000_000 / rate.max(1));
+    let mut next = Instant::now();
+    for _ in 0..hits {
+        next += gap;
+        while Instant::now() < next {
+            std::hint::spin_loop();
+        }
+        let code = format!("kx{}", chance.below(10_000));
+        let agent = agent(chance.below(AGENTS));
+        let hit = hit(&code, &agent, LANES);
+        let began = Instant::now();
+        journal.append(&hit);
+        times.record(u64::try_from(began.elapsed().as_nanos())?)?;
+    }
+    journal.close(clock::now_ms())?;
+    Ok(times)
+}
+
+fn apply(dir: &Path, hits: u64, codes: u64, batch: u64) -> Result<()> {
+    let mut config = Config::defaults()?;
+    config.hits.batch_hits = batch;
+    let now = clock::now();
+    let store = store::open(dir, &config.store, now, "UTC")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        let dataset = store.tallies.dataset().await?;
+        let owner = Owner { stream: StreamId(1), dataset: dataset.id, lanes: dataset.lanes };
+        let folder = dir.join("journal");
+        std::fs::create_dir_all(&folder)?;
+        let journal = Arc::new(Journal::open(&folder, &config.journal, owner, clock::now_ms())?);
+        let mut chance = Chance(2);
+        for _ in 0..hits {
+            let code = format!("kx{}", chance.zipf(codes));
+            journal.append(&hit(&code, &agent(chance.below(AGENTS)), dataset.lanes));
+        }
+        let began = Instant::now();
+        counting(&config, &store, &journal, dataset.lanes).settle().await?;
+        let taken = began.elapsed();
+        let a_second = u128::from(hits) * 1_000_000 / taken.as_micros().max(1);
+        println!("{hits} hits of {codes} codes in batches of {batch}: {taken:.2?}, {a_second} hits/s");
+        journal.close(clock::now_ms())?;
+        store.close().await?;
+        anyhow::Ok(())
+    })
+}
+
+fn counting(config: &Config, store: &Store, journal: &Arc<Journal>, lanes: u16) -> Applier {
+    let deadline = config.links.store_timeout.0;
+    let links = Arc::clone(&store.links);
+    let cache = Arc::new(Cache::new(Arc::clone(&links), lanes, 1 << 20, Duration::from_secs(1), deadline));
+    let calendar = Calendar::new(&[(0, "UTC".to_owned())]);
+    // UTC is always there.
+    let Ok(calendar) = calendar else { std::process::abort() };
+    let (journal, tallies) = (Arc::clone(journal), Arc::clone(&store.tallies));
+    Applier::new(journal, tallies, links, cache, Arc::default(), config.hits.clone(), calendar)
+}
+
+fn hit<'a>(code: &'a str, agent: &'a str, lanes: u16) -> NewHit<'a> {
+    NewHit {
+        lane: lane_of(code, lanes),
+        code,
+        at_ms: clock::now_ms(),
+        outcome: Outcome::Followed { target: 1 },
+        trigger: Trigger::Link,
+        signals: Signals::default(),
+        user_agent: agent.as_bytes(),
+        referrer: b"https://www.facebook.com",
+    }
+}
+
+fn agent(n: u64) -> String {
+    format!(
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.{n}.0 Safari/537.36"
+    )
+}
+
+/// A process that writes past the page cache, until dropped.
+struct Noise(Child);
+
+impl Noise {
+    fn start(folder: &Path) -> Result<Noise> {
+        let file = folder.join("noise");
+        let loop_of_dd =
+            format!("while :; do dd if=/dev/zero of='{}' bs=1M count=256 oflag=direct; done", file.display());
+        let child = Command::new("sh").args(["-c", &loop_of_dd]).stderr(Stdio::null()).spawn();
+        Ok(Noise(child.context("sh and dd are needed to keep the disk busy")?))
+    }
+}
+
+impl Drop for Noise {
+    fn drop(&mut self) {
+        // The dd of the moment ends by itself.
+        if let Err(error) = self.0.kill().and_then(|()| self.0.wait()) {
+            eprintln!("the noise could not be ended: {error}");
+        }
+    }
+}
+
+/// Numbers that are the same in each run (xorshift64*).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n.max(1)
+    }
+
+    /// Roughly Zipf: n to the power of an even number, so that each order of magnitude has as many hits.
+    fn zipf(&mut self, n: u64) -> u64 {
+        let digits = u64::from(n.max(2).ilog2());
+        let upper = 1 << (self.below(digits) + 1);
+        self.below(upper).min(n - 1)
+    }
+}

@@ -1,0 +1,238 @@
+//! What the process is made of, put together in the order in which one needs the other.
+//!
+//! Runs nothing: tasks are `tasks`' and their end is `mod`'s.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use jiff::Timestamp;
+
+use super::coherence::{Coherence, Follower};
+use super::health::Health;
+use crate::accounts::AccountService;
+use crate::config::Config;
+use crate::domain::access::Role;
+use crate::domain::calendar::Calendar;
+use crate::domain::tally::StreamId;
+use crate::domain::target::Rules;
+use crate::hits::applier::Applier;
+use crate::hits::journal::{Journal, Owner};
+use crate::hits::{Hits, Progress};
+use crate::links::LinkService;
+use crate::links::codes::{Drawer, system_bytes};
+use crate::reports::ReportService;
+use crate::store::Store;
+use crate::store::cache::Cache;
+use crate::store::tallies::Dataset;
+use crate::telemetry::RedirectMetrics;
+use crate::web::client::Clients;
+use crate::web::redirect::Redirector;
+use crate::web::{State, api, auth, pages};
+
+/// The journal's folder within the data folder.
+pub const JOURNAL: &str = "journal";
+
+/// The parts of a process.
+pub(super) struct Parts {
+    pub(super) first_key: Option<String>,
+    pub(super) health: Arc<Health>,
+    pub(super) journal: Arc<Journal>,
+    pub(super) state: State,
+    pub(super) redirector: Arc<Redirector>,
+    pub(super) applier: Applier,
+    pub(super) follower: Follower,
+    /// The change feed's version when the caches were empty.
+    pub(super) version: u64,
+}
+
+impl Parts {
+    /// Puts everything together over an open store.
+    pub(super) async fn new(
+        config: &Config,
+        store: &Store,
+        public_addr: SocketAddr,
+        now: Timestamp,
+    ) -> anyhow::Result<Parts> {
+        let dataset = store.tallies.dataset().await?;
+        let calendar = calendar(config, store, &dataset, now).await?;
+        let version = store.links.changes_since(0).await?.version;
+        let accounts = Arc::new(AccountService::open(Arc::clone(&store.accounts)).await?);
+        let journal = Arc::new(open_journal(config, &dataset, now).await?);
+        let progress = Arc::new(Progress::default());
+        let cache = Arc::new(cache(config, store, &dataset));
+        let applier = applier(config, store, &journal, &cache, &progress, calendar.clone());
+        let coherence = Arc::new(Coherence::new(now));
+        let follower = Follower {
+            links: Arc::clone(&store.links),
+            cache: Arc::clone(&cache),
+            accounts: Arc::clone(&accounts),
+            coherence: Arc::clone(&coherence),
+            interval: config.links.poll_interval.0,
+            deadline: config.links.store_timeout.0,
+        };
+        let hits = Hits::new(Arc::clone(&journal), progress, config.journal.sync, config.hits.watch_for.0);
+        let state = state(config, store, (accounts, hits, calendar), &cache, public_addr)?;
+        let health = Arc::new(Health::new(
+            Arc::clone(&state.hits),
+            Arc::clone(&cache),
+            Arc::clone(&state.clients),
+            coherence,
+            Arc::clone(&store.tallies),
+        ));
+        let redirector = Arc::new(redirector(config, &state, cache));
+        // Last: a start that failed before must not have used up the only time the key is shown.
+        let first_key = first_key(&state.accounts, now).await?;
+        Ok(Parts { first_key, health, journal, state, redirector, applier, follower, version })
+    }
+
+    /// Everything that is no code.
+    pub(super) fn router(&self, config: &Config) -> Router {
+        pages::routes(config.newsroom.security_contact.clone())
+            .merge(api::routes(&self.state, config.server.request_timeout.0))
+            .fallback(pages::nothing)
+            .with_state(self.state.clone())
+    }
+}
+
+/// Counts what the journal has, and closes it.
+pub(super) async fn settle(config: &Config, store: &Store, now: Timestamp) -> anyhow::Result<()> {
+    let dataset = store.tallies.dataset().await?;
+    let journal = Arc::new(open_journal(config, &dataset, now).await?);
+    let cache = Arc::new(cache(config, store, &dataset));
+    let calendar = Calendar::new(&dataset.zones)?;
+    let settled = applier(config, store, &journal, &cache, &Arc::default(), calendar).settle().await;
+    tokio::task::spawn_blocking(move || journal.close(now.as_millisecond())).await??;
+    Ok(settled?)
+}
+
+fn applier(
+    config: &Config,
+    store: &Store,
+    journal: &Arc<Journal>,
+    cache: &Arc<Cache>,
+    progress: &Arc<Progress>,
+    calendar: Calendar,
+) -> Applier {
+    Applier::new(
+        Arc::clone(journal),
+        Arc::clone(&store.tallies),
+        Arc::clone(&store.links),
+        Arc::clone(cache),
+        Arc::clone(progress),
+        config.hits.clone(),
+        calendar,
+    )
+}
+
+fn cache(config: &Config, store: &Store, dataset: &Dataset) -> Cache {
+    let settings = &config.links;
+    let (bytes, unknown_for) = (settings.cache_bytes.0, settings.unknown_for.0);
+    Cache::new(Arc::clone(&store.links), dataset.lanes, bytes, unknown_for, settings.store_timeout.0)
+}
+
+fn state(
+    config: &Config,
+    store: &Store,
+    (accounts, hits, calendar): (Arc<AccountService>, Hits, Calendar),
+    cache: &Arc<Cache>,
+    public_addr: SocketAddr,
+) -> anyhow::Result<State> {
+    let public_url: Arc<str> = config.public_url(public_addr).into();
+    let newsroom = &config.newsroom;
+    let links = LinkService::new(
+        Arc::clone(&store.links),
+        Arc::clone(cache),
+        own_rules(config, &public_url)?,
+        Drawer::new(&config.codes),
+        config.links.store_timeout.0,
+    );
+    let reports = ReportService::new(Arc::clone(&store.links), Arc::clone(&store.tallies), calendar);
+    let pages = pages::Pages::new(&newsroom.name, &newsroom.language, &newsroom.home, &public_url)?;
+    Ok(State {
+        links: Arc::new(links),
+        accounts,
+        reports: Arc::new(reports),
+        tallies: Arc::clone(&store.tallies),
+        hits: Arc::new(hits),
+        pages: Arc::new(pages),
+        clients: Arc::new(Clients::new(&config.clients)),
+        limits: Arc::new(auth::Limits::new(&config.server)),
+        public_url,
+        home: newsroom.home.as_str().into(),
+    })
+}
+
+fn redirector(config: &Config, state: &State, cache: Arc<Cache>) -> Redirector {
+    Redirector {
+        cache,
+        links: Arc::clone(&state.links),
+        hits: Arc::clone(&state.hits),
+        pages: Arc::clone(&state.pages),
+        clients: Arc::clone(&state.clients),
+        metrics: RedirectMetrics::new(),
+        fallback_url: config.links.fallback_url.clone(),
+    }
+}
+
+/// The admin that a first start makes: there is no key at all yet.
+async fn first_key(accounts: &AccountService, now: Timestamp) -> anyhow::Result<Option<String>> {
+    if !accounts.store().keys().await?.is_empty() {
+        return Ok(None);
+    }
+    let (_, secret) = accounts.create_key("first admin", Role::Admin, None, "first start", now).await?;
+    Ok(Some(secret))
+}
+
+/// The newsroom's calendar. A zone that was changed in the configuration holds from its next local midnight.
+async fn calendar(
+    config: &Config,
+    store: &Store,
+    dataset: &Dataset,
+    now: Timestamp,
+) -> anyhow::Result<Calendar> {
+    let mut zones = dataset.zones.clone();
+    let zone = &config.newsroom.timezone;
+    if zones.last().is_none_or(|(_, last)| last != zone) {
+        let from = Calendar::next_midnight(zone, now)?;
+        store.tallies.add_zone(from, zone).await?;
+        zones.retain(|(since, _)| *since < from);
+        zones.push((from, zone.clone()));
+        let from = Timestamp::from_second(from)?;
+        tracing::warn!(zone, %from, "the time zone was changed; days and hours follow it from then on");
+    }
+    Ok(Calendar::new(&zones)?)
+}
+
+fn own_rules(config: &Config, public_url: &str) -> anyhow::Result<Rules> {
+    let url = url::Url::parse(public_url).context("server.public_url")?;
+    let own = url.host_str().map(|host| (host.to_owned(), url.port_or_known_default()));
+    Ok(Rules { own, ..config.target_rules()? })
+}
+
+async fn open_journal(config: &Config, dataset: &Dataset, now: Timestamp) -> anyhow::Result<Journal> {
+    let mut stream = [0; 8];
+    stream.copy_from_slice(&system_bytes(8));
+    let stream = StreamId(u64::from_le_bytes(stream));
+    let owner = Owner { stream, dataset: dataset.id, lanes: dataset.lanes };
+    let (folder, settings) = (config.data.dir.join(JOURNAL), config.journal.clone());
+    // Away from the runtime's threads: there may be much to recover.
+    let open = move || open_journal_in(&folder, &settings, owner, now);
+    let journal = tokio::task::spawn_blocking(open).await??;
+    for odd in journal.odd() {
+        tracing::warn!(?odd, "a file in the journal's folder is not of this store and is left alone");
+    }
+    Ok(journal)
+}
+
+fn open_journal_in(
+    folder: &Path,
+    settings: &crate::hits::journal::Settings,
+    owner: Owner,
+    now: Timestamp,
+) -> anyhow::Result<Journal> {
+    std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    Ok(Journal::open(folder, settings, owner, now.as_millisecond())?)
+}

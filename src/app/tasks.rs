@@ -1,0 +1,126 @@
+//! The tasks of the process. The one place that starts any.
+//!
+//! Guarantees that each has a name, belongs to a step of the stop order, and that its end is told.
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::parts::Parts;
+use crate::config::Config;
+use crate::hits::applier::Applier;
+use crate::telemetry;
+use crate::web::ops;
+use crate::web::server::{Bounds, serve};
+use crate::web::surface::Surface;
+
+/// Connections of the operations listener: probes and scrapers.
+const OPS_CONNECTIONS: usize = 100;
+/// How long the operations listener waits for probes at stop.
+const OPS_GRACE: Duration = Duration::from_secs(1);
+/// Between two foldings of histograms.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// The running tasks, by steps of the stop order.
+pub(super) struct Tasks {
+    /// The public listener and its connections.
+    pub(super) public: Step,
+    /// The applier and all that follows the store.
+    pub(super) workers: Step,
+    /// The operations listener: it tells how stopping goes.
+    pub(super) operations: Step,
+    /// Names of tasks that ended.
+    pub(super) ended: mpsc::Receiver<&'static str>,
+}
+
+/// Tasks that are stopped together.
+#[derive(Clone, Default)]
+pub(super) struct Step {
+    stop: CancellationToken,
+    running: TaskTracker,
+}
+
+impl Step {
+    /// Stops them and waits until they have ended.
+    pub(super) async fn stop(&self) {
+        self.stop.cancel();
+        self.running.close();
+        self.running.wait().await;
+    }
+
+    fn run(
+        &self,
+        name: &'static str,
+        tell: &mpsc::Sender<&'static str>,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let tell = tell.clone();
+        self.running.spawn(async move {
+            work.await;
+            // Nobody listens any more while the process stops.
+            let _ = tell.try_send(name);
+        });
+    }
+}
+
+/// Starts all tasks.
+pub(super) fn start(config: &Config, parts: Parts, public: TcpListener, operations: TcpListener) -> Tasks {
+    let (tell, ended) = mpsc::channel(8);
+    let (first, workers, last) = (Step::default(), Step::default(), Step::default());
+    let stop = || workers.stop.clone();
+
+    let router = parts.router(config);
+    workers.run("the change feed", &tell, parts.follower.run(parts.version, stop()));
+    workers.run("the applier", &tell, on_own_thread(parts.applier, stop()));
+    workers.run("the metrics", &tell, keep_metrics(stop()));
+
+    let bounds = Bounds {
+        connections: config.server.max_connections,
+        header_timeout: config.server.header_timeout.0,
+        grace: config.server.grace.0,
+    };
+    let ops_router = ops::routes(ops::OpsState { health: parts.health });
+    let ops_service = move |_| hyper_util::service::TowerToHyperService::new(ops_router.clone());
+    let ops_bounds = Bounds { connections: OPS_CONNECTIONS, grace: OPS_GRACE, ..bounds };
+    last.run("the operations listener", &tell, serve(operations, ops_service, ops_bounds, last.stop.clone()));
+
+    let redirector = parts.redirector;
+    let surface = move |peer| Surface::new(redirector.clone(), router.clone(), peer);
+    first.run("the listener", &tell, serve(public, surface, bounds, first.stop.clone()));
+    Tasks { public: first, workers, operations: last, ended }
+}
+
+/// Runs the applier on a thread of its own, with less priority: counting may wait, redirects may not.
+async fn on_own_thread(applier: Applier, stop: CancellationToken) {
+    let (done, ended) = tokio::sync::oneshot::channel::<()>();
+    let thread = std::thread::Builder::new().name("applier".into()).spawn(move || {
+        let _done = done;
+        crate::priority::step_back();
+        match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime.block_on(applier.run(stop)),
+            Err(error) => tracing::error!(%error, "the applier's runtime could not be made"),
+        }
+    });
+    if let Err(error) = thread {
+        tracing::error!(%error, "the applier's thread could not be made");
+        return;
+    }
+    // Dropped without a word when the thread ends, however it does.
+    let _ = ended.await;
+}
+
+/// Histograms keep samples until someone folds them, read or not.
+async fn keep_metrics(stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(UPKEEP) => {}
+        }
+        if let Some(handle) = telemetry::metrics() {
+            handle.run_upkeep();
+        }
+    }
+}

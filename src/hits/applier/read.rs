@@ -1,0 +1,113 @@
+//! Reading the journal and folding it, and what links' hits are counted under.
+
+use std::collections::HashMap;
+
+use super::Applier;
+use crate::domain::code::fold as fold_code;
+use crate::domain::lane::Lane;
+use crate::domain::tally::Group;
+use crate::hits::fold::{Fold, LinkFacts};
+use crate::hits::journal::Entry;
+use crate::store;
+use crate::store::cache::{Cached, Routes};
+
+/// Links whose facts are asked for at once.
+const CHUNK: usize = 10_000;
+
+/// Hits read from the journal, folded, and the ordinals they take.
+pub(super) struct Folded {
+    pub(super) lanes: Fold,
+    /// The site's fold, where it differs from the lanes' (after a lane and the site lane were applied apart).
+    pub(super) site: Option<Fold>,
+    pub(super) to: Vec<u64>,
+    pub(super) lost: Vec<u64>,
+}
+
+impl Applier {
+    /// Reads and folds up to a batch. None for a stream of which nothing can be read any more.
+    pub(super) fn read(&mut self, i: usize) -> Option<Folded> {
+        let draining = &mut self.streams[i];
+        if draining.reader.is_none() {
+            draining.reader = self.journal.read(draining.stream, &draining.done);
+        }
+        let reader = draining.reader.as_mut()?;
+        let site = usize::from(self.lanes);
+        let mut folded =
+            Folded { lanes: Fold::default(), site: None, to: draining.done.clone(), lost: vec![0; site + 1] };
+        while folded.lanes.hits() < self.settings.batch_hits {
+            let Some(entry) = reader.next() else { break };
+            match entry {
+                Entry::Gap(gap) => {
+                    let at = usize::from(gap.lane);
+                    if gap.to > folded.to[at] {
+                        folded.lost[at] += gap.to - gap.from.max(folded.to[at]);
+                        folded.to[at] = gap.to;
+                    }
+                }
+                Entry::Hit(hit) => {
+                    let lane = usize::from(hit.lane);
+                    let (new_lane, new_site) =
+                        (hit.lane_ordinal > folded.to[lane], hit.site_ordinal > folded.to[site]);
+                    let verdict = self.classifier.classify(&hit);
+                    let place = self.placer.place(hit.at_ms);
+                    if new_lane != new_site && folded.site.is_none() {
+                        folded.site = Some(folded.lanes.clone());
+                    }
+                    if new_lane {
+                        folded.lanes.add(&hit, verdict, place);
+                        folded.to[lane] = hit.lane_ordinal;
+                    }
+                    if new_site {
+                        if let Some(site) = &mut folded.site {
+                            site.add(&hit, verdict, place);
+                        }
+                        folded.to[site] = hit.site_ordinal;
+                    }
+                }
+            }
+        }
+        Some(folded)
+    }
+
+    pub(super) async fn groups(&self, folded: &Folded, lane: Lane) -> store::Result<Vec<Group>> {
+        if lane < self.lanes {
+            return Ok(folded.lanes.of_lane(lane));
+        }
+        let fold = folded.site.as_ref().unwrap_or(&folded.lanes);
+        let facts = self.facts(fold).await?;
+        Ok(fold.of_site(|code| facts.get(code).cloned().unwrap_or_default()))
+    }
+
+    /// What the links of a fold are counted under: from this process's cache, else from the store.
+    async fn facts<'f>(&self, fold: &'f Fold) -> store::Result<HashMap<&'f str, LinkFacts>> {
+        let mut facts = HashMap::new();
+        let mut missing: Vec<&str> = vec![];
+        for code in fold.codes() {
+            match self.cache.get(code) {
+                Cached::Known(routes) => drop(facts.insert(code, facts_of(&routes, code))),
+                Cached::Unknown | Cached::Miss => missing.push(code),
+            }
+        }
+        for chunk in missing.chunks(CHUNK) {
+            let keys: Vec<String> = chunk.iter().map(|c| fold_code(c).into_owned()).collect();
+            let found = self.links.find_many(&keys).await?;
+            for code in chunk {
+                if let Some(one) = found.iter().find(|f| f.link.code.as_str() == *code) {
+                    facts.insert(code, facts_of(&self.cache.routes(std::slice::from_ref(one)), code));
+                }
+            }
+        }
+        Ok(facts)
+    }
+}
+
+fn facts_of(routes: &Routes, code: &str) -> LinkFacts {
+    match routes.pick(code, false) {
+        Some(route) => LinkFacts {
+            channel: route.channel.clone(),
+            section: route.section.clone(),
+            authors: route.authors.to_vec(),
+        },
+        None => LinkFacts::default(),
+    }
+}

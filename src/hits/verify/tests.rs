@@ -1,0 +1,301 @@
+//! Each kind of disagreement is planted and found, and nothing else is; and a small house (store, journal,
+//! applier in one folder) that tests of moved data use too.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::*;
+use crate::clock;
+use crate::domain::article::ArticleFacts;
+use crate::domain::calendar::Calendar;
+use crate::domain::hit::{MissedReason, NewHit, Outcome, Signals, Trigger};
+use crate::domain::lane::lane_of;
+use crate::domain::link::Link;
+use crate::domain::tally::StreamId;
+use crate::hits::applier::Applier;
+use crate::hits::journal::{Journal, Owner};
+use crate::store::cache::Cache;
+use crate::store::conformance::{Random, ask, at, blank, choose, claim, created};
+use crate::store::links::NewLink;
+use crate::store::settings::{Kind, Settings};
+use crate::units::{Size, Span};
+
+pub(crate) const LANES: u16 = 2;
+pub(crate) const CODES: [&str; 6] = ["kx7dw4m", "b4tqz9n", "r6hmc2v", "Night", "pnx22kd", "w9fgz3q"];
+const AGENTS: [&str; 4] = ["Mozilla/5.0 (X11) Firefox/145.0", "curl/8", "WhatsApp/2", "Googlebot/2.1"];
+
+/// A newsroom in a folder.
+pub(crate) struct House {
+    pub(crate) store: Store,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) applier: Applier,
+    random: Random,
+}
+
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+pub(crate) fn open_store(dir: &Path, zone: &str) -> Store {
+    let settings = Settings { kind: Kind::Sqlite, lanes: LANES, readers: 2, page_cache: Size(2 << 20) };
+    crate::store::open(dir, &settings, at(0), zone).unwrap()
+}
+
+pub(crate) fn silent(_: u64, _: Option<u64>) {}
+
+fn journal_settings() -> journal::Settings {
+    journal::Settings {
+        segment_bytes: Size(64 << 10),
+        retain_age: Span(Duration::ZERO),
+        retain_bytes: Size(0),
+        ..journal::Settings::default()
+    }
+}
+
+impl House {
+    /// Opens the store and a new stream of the journal in a folder.
+    pub(crate) async fn open(dir: &Path, stream: u64) -> House {
+        let store = open_store(dir, "Europe/Vienna");
+        let dataset = store.tallies.dataset().await.unwrap();
+        let owner = Owner { stream: StreamId(stream), dataset: dataset.id, lanes: dataset.lanes };
+        let folder = dir.join("journal");
+        let journal = Journal::open(&folder, &journal_settings(), owner, clock::now_ms()).unwrap();
+        let journal = Arc::new(journal);
+        let second = Duration::from_secs(1);
+        let cache = Arc::new(Cache::new(Arc::clone(&store.links), dataset.lanes, 1 << 20, second, second));
+        let settings = crate::hits::Settings {
+            apply_interval: Span(second),
+            apply_max_delay: Span(second),
+            batch_hits: 1_000,
+            watch_for: Span(second),
+            keep_minutes: Span(48 * 3_600 * second),
+        };
+        let applier = Applier::new(
+            Arc::clone(&journal),
+            Arc::clone(&store.tallies),
+            Arc::clone(&store.links),
+            cache,
+            Arc::default(),
+            settings,
+            Calendar::new(&dataset.zones).unwrap(),
+        );
+        House { store, journal, applier, random: Random(stream) }
+    }
+
+    /// Makes links of all kinds.
+    pub(crate) async fn furnish(&self) {
+        for (i, code) in (0_u64..).zip(CODES) {
+            let path = format!("story-{}", i / 2);
+            let facts = ArticleFacts {
+                title: Some(format!("Story {}: \"räume\"", i / 2)),
+                section: (i < 4).then(|| "World: news".into()),
+                authors: vec!["A. Writer".into(), "B. Writer".into()],
+                ..ArticleFacts::default()
+            };
+            let link = Link {
+                channel: (i % 2 == 0).then(|| "x".into()),
+                tags: vec!["eu".into()],
+                note: Some("a\nb".into()),
+                ..blank(Some(crate::store::conformance::url(&path)), at(7))
+            };
+            let article = Some(crate::store::links::ArticleClaim {
+                cms_id: Some(format!("cms-{i}")),
+                facts,
+                ..claim(&path)
+            });
+            created(&self.store, NewLink { link, article, ..choose(i, &path, code) }).await;
+        }
+        created(&self.store, NewLink { article: None, link: blank(None, at(8)), ..choose(90, "", "held") })
+            .await;
+        created(&self.store, ask(91, "other", &["zz7dw4m"])).await;
+    }
+
+    /// Journals `n` hits and missed visits of any kind, `ago_ms` before now.
+    pub(crate) fn hit(&mut self, n: u64, ago_ms: i64) {
+        append(&self.journal, &mut self.random, n, ago_ms);
+    }
+
+    /// Lets go of all segments whose hits are counted.
+    pub(crate) async fn release(&self) {
+        let stream = self.journal.stream();
+        let durable = self.store.tallies.durable_stream(stream).await.unwrap().ordinals;
+        let known = |asked: StreamId| (asked == stream).then(|| durable.clone());
+        self.journal.release(&known, clock::now_ms()).unwrap();
+    }
+
+    pub(crate) async fn close(self) {
+        self.journal.close(clock::now_ms()).unwrap();
+        self.store.close().await.unwrap();
+    }
+}
+
+/// Journals `n` hits and missed visits of any kind, `ago_ms` before now.
+pub(crate) fn append(journal: &Journal, random: &mut Random, n: u64, ago_ms: i64) {
+    for _ in 0..n {
+        let code = *random.pick(&CODES);
+        let missed = random.below(9) == 0;
+        journal.append(&NewHit {
+            lane: lane_of(&code.to_lowercase(), LANES),
+            code,
+            at_ms: clock::now_ms() - ago_ms,
+            outcome: match missed {
+                true => Outcome::Missed(MissedReason::Expired),
+                false => Outcome::Followed { target: 1 },
+            },
+            trigger: if random.below(3) == 0 { Trigger::Qr } else { Trigger::Link },
+            signals: Signals { head: random.below(9) == 0, prefetch: false },
+            user_agent: random.pick(&AGENTS).as_bytes(),
+            referrer: b"",
+        });
+    }
+}
+
+pub(crate) async fn verified(store: &Store, dir: &Path) -> Report {
+    let folder = dir.join("journal");
+    verify(store, Some(&folder), &silent, clock::now()).await.unwrap()
+}
+
+#[test]
+fn numbers_that_add_up() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let mut house = House::open(dir.path(), 1).await;
+        house.furnish().await;
+        assert!(verified(&house.store, dir.path()).await.holds(), "nothing");
+        house.hit(900, 7_200_000);
+        house.hit(900, 0);
+        house.applier.settle().await.unwrap();
+        house.close().await;
+        // A second boot, with a part that is not counted.
+        let mut house = House::open(dir.path(), 2).await;
+        house.hit(500, 0);
+        house.applier.settle().await.unwrap();
+        house.hit(50, 0);
+        let report = verified(&house.store, dir.path()).await;
+        assert_eq!(report.disagreements, []);
+        assert_eq!(report.not_compared, Vec::<String>::new());
+        assert_eq!((report.recounted, report.lanes), (2_300, 3));
+        assert!(report.link_hours >= 12 && report.scopes >= 9 && report.rows > 50, "{report:?}");
+        let none = verify(&house.store, None, &silent, clock::now()).await.unwrap();
+        assert!(none.holds() && none.not_compared.len() == 1, "{none:?}");
+        house.close().await;
+    });
+}
+
+/// Plants an error with SQL, and gives what is said of it.
+async fn planted(sql: &str) -> Vec<Disagreement> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut house = House::open(dir.path(), 1).await;
+    house.furnish().await;
+    house.hit(600, 0);
+    house.applier.settle().await.unwrap();
+    let db = rusqlite::Connection::open(dir.path().join("tallies.db")).unwrap();
+    assert!(db.execute(sql, []).unwrap() > 0, "{sql}");
+    let report = verified(&house.store, dir.path()).await;
+    assert_eq!(usize::try_from(report.disagreeing).unwrap(), report.disagreements.len());
+    house.close().await;
+    report.disagreements
+}
+
+#[test]
+fn each_planted_disagreement_is_found() {
+    let link = "scope = (SELECT id FROM scopes WHERE kind = 1 AND name = 'kx7dw4m')";
+    let author = "scope = (SELECT id FROM scopes WHERE kind = 3 AND name = 'A. Writer')";
+    let site = "scope = (SELECT id FROM scopes WHERE kind = 0)";
+    let more = |series: i64, class: &str, whose: &str| {
+        format!("UPDATE rows SET {class} = {class} + 1 WHERE series = {series} AND {whose}")
+    };
+    let shifted =
+        |whose: &str| format!("UPDATE rows SET bucket = bucket + 3600 WHERE series = 2 AND {whose}");
+    let table = [
+        ("UPDATE lanes SET lost = lost + 1 WHERE lane = 2".into(), "the site lane", "audit"),
+        ("UPDATE lanes SET base = base + 1 WHERE lane = 0".into(), "lane 0", "audit"),
+        ("UPDATE ordinals SET ordinal = ordinal + 1 WHERE lane = 1".into(), "lane 1", "audit"),
+        ("UPDATE scopes SET bots = bots + 1 WHERE kind = 0".into(), "site", "total"),
+        ("UPDATE scopes SET clicks = clicks + 1 WHERE kind = 3".into(), "author:A. Writer", "day"),
+        (more(2, "clicks", link), "link:kx7dw4m", "hour"),
+        (more(3, "previews", link), "link:kx7dw4m", "day"),
+        (more(4, "missed", author), "author:A. Writer", "missed"),
+        (more(5, "clicks", author), "author:A. Writer", "trigger"),
+        (more(6, "clicks", link), "link:kx7dw4m", "target"),
+        (more(7, "bots", site), "site", "bot"),
+        (more(8, "previews", link), "link:kx7dw4m", "preview"),
+        (shifted(link), "link:kx7dw4m", "hour"),
+        (shifted(site), "site", "hour"),
+    ];
+    for (sql, scope, series) in table {
+        let found = block_on(planted(&sql));
+        assert!(found.iter().any(|d| d.scope == scope && d.series == series), "{sql}: {found:?}");
+    }
+}
+
+#[test]
+fn counting_that_goes_on_is_no_disagreement() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let mut house = House::open(dir.path(), 1).await;
+        house.furnish().await;
+        let store = house.store.clone();
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let counting = tokio::task::spawn_blocking(move || {
+            while !told.load(Ordering::Relaxed) {
+                house.hit(300, 0);
+                tokio::runtime::Handle::current().block_on(house.applier.pass()).unwrap();
+            }
+            house
+        });
+        for _ in 0..15 {
+            let report = verified(&store, dir.path()).await;
+            assert_eq!(report.disagreements, []);
+        }
+        stop.store(true, Ordering::Relaxed);
+        let mut house = counting.await.unwrap();
+        house.applier.settle().await.unwrap();
+        let report = verified(&house.store, dir.path()).await;
+        assert!(report.holds() && report.not_compared.is_empty(), "{report:?}");
+        house.close().await;
+    });
+}
+
+#[test]
+fn only_what_the_journal_still_has_is_recounted() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let mut house = House::open(dir.path(), 1).await;
+        house.furnish().await;
+        house.hit(2_000, 4 * 3_600_000);
+        house.applier.settle().await.unwrap();
+        house.hit(800, 0);
+        house.release().await;
+        house.applier.settle().await.unwrap();
+        let report = verified(&house.store, dir.path()).await;
+        assert_eq!(report.disagreements, []);
+        assert!(report.not_compared.iter().any(|why| why.contains("only since")), "{report:?}");
+        assert!(report.recounted < 2_800 && report.link_hours >= 6, "{report:?}");
+        // An hour that is covered is still compared.
+        let db = rusqlite::Connection::open(dir.path().join("tallies.db")).unwrap();
+        let newest = "bucket = (SELECT max(bucket) FROM rows WHERE series = 2)";
+        db.execute(&format!("UPDATE rows SET bucket = bucket + 3600 WHERE series = 2 AND {newest}"), [])
+            .unwrap();
+        let report = verified(&house.store, dir.path()).await;
+        assert!(report.disagreements.iter().any(|d| d.found.starts_with("0 hits")), "{report:?}");
+        house.close().await;
+    });
+}
+
+#[test]
+fn the_list_is_bounded() {
+    let mut report = Report::default();
+    for _ in 0..LISTED + 5 {
+        report.disagree("site", "hour", None, 1, 2);
+    }
+    assert_eq!((report.disagreements.len(), report.disagreeing, report.holds()), (LISTED, 105, false));
+}

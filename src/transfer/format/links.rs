@@ -1,0 +1,231 @@
+//! Lines about links: articles, their aliases, links, and their history.
+//!
+//! Guarantees nothing but that each field is there and read back. Knows neither files nor stores.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Item, Line};
+use crate::domain::article::{Article, ArticleFacts, ArticleId};
+use crate::domain::code::Code;
+use crate::domain::link::{HistoryEntry, Link, Via};
+use crate::store::links::ExportItem;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::transfer) struct ArticleLine {
+    id: String,
+    cms_id: Option<String>,
+    url: String,
+    site: String,
+    title: Option<String>,
+    section: Option<String>,
+    #[serde(default)]
+    authors: Vec<String>,
+    published_at: Option<Timestamp>,
+    image: Option<String>,
+    language: Option<String>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    version: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::transfer) struct AliasLine {
+    /// `url` or `cms_id`.
+    r#type: String,
+    #[serde(default)]
+    site: String,
+    value: String,
+    article: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::transfer) struct LinkLine {
+    code: String,
+    target: Option<String>,
+    target_version: u32,
+    article: Option<String>,
+    follows_article: bool,
+    holds_slot: bool,
+    title: Option<String>,
+    channel: Option<String>,
+    campaign: Option<String>,
+    #[serde(default)]
+    tags: Vec<String>,
+    note: Option<String>,
+    not_before: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    expired_url: Option<String>,
+    message: Option<String>,
+    redirect_status: u16,
+    #[serde(default)]
+    forward_query: bool,
+    #[serde(default)]
+    disabled: bool,
+    retired_at: Option<Timestamp>,
+    created_at: Timestamp,
+    created_by: String,
+    via: Via,
+    updated_at: Timestamp,
+    version: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::transfer) struct HistoryLine {
+    code: String,
+    version: u64,
+    at: Timestamp,
+    by: String,
+    action: String,
+    changes: serde_json::Map<String, serde_json::Value>,
+}
+
+impl From<&Article> for ArticleLine {
+    fn from(a: &Article) -> ArticleLine {
+        let facts = a.facts.clone();
+        ArticleLine {
+            id: a.id.0.to_string(),
+            cms_id: a.cms_id.clone(),
+            url: a.url.clone(),
+            site: a.site.clone(),
+            title: facts.title,
+            section: facts.section,
+            authors: facts.authors,
+            published_at: facts.published_at,
+            image: facts.image,
+            language: facts.language,
+            created_at: a.created_at,
+            updated_at: a.updated_at,
+            version: a.version,
+        }
+    }
+}
+
+impl From<ArticleLine> for Article {
+    fn from(l: ArticleLine) -> Article {
+        Article {
+            id: ArticleId(l.id.into()),
+            cms_id: l.cms_id,
+            url: l.url,
+            site: l.site,
+            facts: ArticleFacts {
+                title: l.title,
+                section: l.section,
+                authors: l.authors,
+                published_at: l.published_at,
+                image: l.image,
+                language: l.language,
+            },
+            created_at: l.created_at,
+            updated_at: l.updated_at,
+            version: l.version,
+        }
+    }
+}
+
+impl LinkLine {
+    fn new(link: &Link, holds_slot: bool) -> LinkLine {
+        let l = link.clone();
+        LinkLine {
+            code: l.code.to_string(),
+            target: l.target,
+            target_version: l.target_version,
+            article: l.article.map(|a| a.0.into()),
+            follows_article: l.follows_article,
+            holds_slot,
+            title: l.title,
+            channel: l.channel,
+            campaign: l.campaign,
+            tags: l.tags,
+            note: l.note,
+            not_before: l.not_before,
+            expires_at: l.expires_at,
+            expired_url: l.expired_url,
+            message: l.message,
+            redirect_status: l.redirect_status,
+            forward_query: l.forward_query,
+            disabled: l.disabled,
+            retired_at: l.retired_at,
+            created_at: l.created_at,
+            created_by: l.created_by,
+            via: l.via,
+            updated_at: l.updated_at,
+            version: l.version,
+        }
+    }
+
+    pub(super) fn read(self) -> Result<ExportItem, String> {
+        let link = Link {
+            code: code(&self.code)?,
+            target: self.target,
+            target_version: self.target_version,
+            article: self.article.map(|a| ArticleId(a.into())),
+            follows_article: self.follows_article,
+            title: self.title,
+            channel: self.channel,
+            campaign: self.campaign,
+            tags: self.tags,
+            note: self.note,
+            not_before: self.not_before,
+            expires_at: self.expires_at,
+            expired_url: self.expired_url,
+            message: self.message,
+            redirect_status: self.redirect_status,
+            forward_query: self.forward_query,
+            disabled: self.disabled,
+            retired_at: self.retired_at,
+            created_at: self.created_at,
+            created_by: self.created_by,
+            via: self.via,
+            updated_at: self.updated_at,
+            version: self.version,
+        };
+        Ok(ExportItem::Link { link, holds_slot: self.holds_slot })
+    }
+}
+
+fn code(text: &str) -> Result<Code, String> {
+    Code::parse(text).map_err(|_| format!("\"{text}\" is no code"))
+}
+
+/// What is kept about links, as a line.
+pub(in crate::transfer) fn link_line(item: &ExportItem) -> Line {
+    match item {
+        ExportItem::Article(article) => Line::Article(article.into()),
+        ExportItem::Alias { kind, site, value, article } => Line::Alias(AliasLine {
+            r#type: kind.clone(),
+            site: site.clone(),
+            value: value.clone(),
+            article: article.0.to_string(),
+        }),
+        ExportItem::Link { link, holds_slot } => Line::Link(Box::new(LinkLine::new(link, *holds_slot))),
+        ExportItem::History { code, entry } => Line::History(HistoryLine {
+            code: code.to_string(),
+            version: entry.version,
+            at: entry.at,
+            by: entry.by.clone(),
+            action: entry.action.clone(),
+            changes: entry.changes.clone(),
+        }),
+    }
+}
+
+pub(super) fn history(line: HistoryLine) -> Result<Item, String> {
+    let entry = HistoryEntry {
+        version: line.version,
+        at: line.at,
+        by: line.by,
+        action: line.action,
+        changes: line.changes,
+    };
+    Ok(Item::Links(ExportItem::History { code: code(&line.code)?, entry }))
+}
+
+pub(super) fn alias(line: AliasLine) -> Item {
+    let AliasLine { r#type, site, value, article } = line;
+    Item::Links(ExportItem::Alias { kind: r#type, site, value, article: ArticleId(article.into()) })
+}
