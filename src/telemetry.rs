@@ -67,6 +67,7 @@ pub fn metrics() -> Option<&'static PrometheusHandle> {
             let handle = recorder.handle();
             metrics::set_global_recorder(recorder).ok()?;
             describe();
+            begin_at_zero();
             Some(handle)
         })
         .as_ref()
@@ -93,6 +94,18 @@ fn describe() {
     counter!(APPLIES, "Batches applied to the store, by outcome (done, mismatch, failed).");
     counter!(ROLLBACKS, "Times the store's ordinal was lower than what had been applied.");
     counter!(CORRUPT, "Corrupt places found in journals.");
+}
+
+/// A counter that has not counted yet is 0 and not absent, so that an alert on its rise sees the first one.
+fn begin_at_zero() {
+    for class in ["click", "preview", "bot", "missed"] {
+        metrics::counter!(HITS, "class" => class).absolute(0);
+    }
+    for outcome in ["done", "mismatch", "failed"] {
+        metrics::counter!(APPLIES, "outcome" => outcome).absolute(0);
+    }
+    metrics::counter!(ROLLBACKS).absolute(0);
+    metrics::counter!(CORRUPT).absolute(0);
 }
 
 /// The handles of the redirect, looked up once.

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use axum::Router;
 use jiff::Timestamp;
 
 use super::coherence::{Coherence, Follower};
@@ -30,7 +29,7 @@ use crate::store::tallies::Dataset;
 use crate::telemetry::RedirectMetrics;
 use crate::web::client::Clients;
 use crate::web::redirect::Redirector;
-use crate::web::{State, api, auth, pages};
+use crate::web::{State, auth, pages};
 
 /// The journal's folder within the data folder.
 pub const JOURNAL: &str = "journal";
@@ -86,14 +85,6 @@ impl Parts {
         // Last: a start that failed before must not have used up the only time the key is shown.
         let first_key = first_key(&state.accounts, now).await?;
         Ok(Parts { first_key, health, journal, state, redirector, applier, follower, version })
-    }
-
-    /// Everything that is no code.
-    pub(super) fn router(&self, config: &Config) -> Router {
-        pages::routes(config.newsroom.security_contact.clone())
-            .merge(api::routes(&self.state, config.server.request_timeout.0))
-            .fallback(pages::nothing)
-            .with_state(self.state.clone())
     }
 }
 

@@ -13,9 +13,9 @@ use super::parts::Parts;
 use crate::config::Config;
 use crate::hits::applier::Applier;
 use crate::telemetry;
-use crate::web::ops;
 use crate::web::server::{Bounds, serve};
 use crate::web::surface::Surface;
+use crate::web::{self, ops};
 
 /// Connections of the operations listener: probes and scrapers.
 const OPS_CONNECTIONS: usize = 100;
@@ -72,7 +72,8 @@ pub(super) fn start(config: &Config, parts: Parts, public: TcpListener, operatio
     let (first, workers, last) = (Step::default(), Step::default(), Step::default());
     let stop = || workers.stop.clone();
 
-    let router = parts.router(config);
+    let (contact, deadline) = (config.newsroom.security_contact.clone(), config.server.request_timeout.0);
+    let router = web::router(parts.state, contact, deadline);
     workers.run("the change feed", &tell, parts.follower.run(parts.version, stop()));
     workers.run("the applier", &tell, on_own_thread(parts.applier, stop()));
     workers.run("the metrics", &tell, keep_metrics(stop()));

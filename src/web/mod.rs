@@ -110,3 +110,11 @@ pub struct State {
     /// Where `/` leads; empty for the desk.
     pub home: Arc<str>,
 }
+
+/// The routes of the public listener: everything that is no code.
+pub fn router(state: State, security_contact: String, deadline: Duration) -> axum::Router {
+    pages::routes(security_contact)
+        .merge(api::routes(&state, deadline))
+        .fallback(pages::nothing)
+        .with_state(state)
+}

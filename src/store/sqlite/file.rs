@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::store::{Error, Result};
 
 /// How long a call waits for another process's write before it is `Unavailable`.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// How often it is tried in that time to make a new file one with a write-ahead log.
+const WAL_TRIES: u32 = 250;
 /// Prepared statements kept by a connection.
 const STATEMENTS: usize = 200;
 /// The write-ahead log is cut back to this size when a checkpoint has emptied it, in bytes.
@@ -50,6 +52,20 @@ pub(super) const TALLIES: Kind = Kind {
     checkpoint_pages: 8_000,
 };
 
+/// SQLite does not wait for others here, as it does in a transaction: two first starts at once would fail.
+fn use_wal(conn: &Connection) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        match conn.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && tries < WAL_TRIES => {
+                tries += 1;
+                std::thread::sleep(BUSY_WAIT / WAL_TRIES);
+            }
+            done => return Ok(done?),
+        }
+    }
+}
+
 impl Kind {
     /// Where it is.
     pub(super) fn path(&self, dir: &Path) -> PathBuf {
@@ -65,7 +81,7 @@ impl Kind {
     pub(super) fn open_writer(&self, dir: &Path, page_cache: u64) -> Result<Connection> {
         let mut conn = self.connect(dir, page_cache, OpenFlags::SQLITE_OPEN_CREATE)?;
         self.check(&conn)?;
-        conn.pragma_update(None, "journal_mode", "WAL")?;
+        use_wal(&conn)?;
         self.synchronous(&conn, true)?;
         conn.pragma_update(None, "wal_autocheckpoint", self.checkpoint_pages)?;
         conn.pragma_update(None, "journal_size_limit", WAL_KEPT)?;

@@ -13,6 +13,7 @@ use slugline::units::Size;
 use super::load::Known;
 use super::node::{Home, MARKER, Node};
 use super::wire;
+use crate::harness::cli;
 use crate::harness::wait::eventually_blocking;
 
 /// Numbers of one moment.
@@ -125,5 +126,9 @@ pub fn settled(home: &Home, node: &Node) -> Books {
         let report = home.api(node, "GET", "/reports/summary", &Value::Null);
         (report["waiting"] == 0 && marked() > before).then_some(())
     });
-    Books::of(&home.data(), &home.codes)
+    let books = Books::of(&home.data(), &home.codes);
+    // The program's own check, with a recount of the journal.
+    let verified = cli::on(&home.data(), &["verify"]);
+    assert!(verified.code == 0 && verified.stdout.contains("everything adds up"), "{verified:?}");
+    books
 }

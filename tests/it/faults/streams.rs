@@ -176,7 +176,28 @@ async fn a_clock_that_jumps_changes_no_total() {
     assert_eq!(counted, hours.into_iter().collect::<Vec<_>>(), "hours as recorded");
 }
 
-/// A program that is killed before it counted says after its restart that hits wait, until they are counted.
+#[tokio::test]
+async fn a_clock_that_was_a_month_ahead_counts_nothing_twice() {
+    let seed = Seed::new();
+    let mut chance = seed.chance(0);
+    let mut rig = Rig::new(4).await;
+    rig.hits(&mut chance, 300);
+    rig.settle().await;
+    rig.boot();
+    rig.hits(&mut chance, 200);
+    rig.settle().await;
+    rig.check("before").await;
+    // Tombstones and what the node remembers go, as if they were old.
+    rig.applier.as_mut().unwrap().tidy(clock::now_ms() + 31 * DAY_MS).await.unwrap();
+    assert!(rig.journal().finished().is_empty());
+    rig.settle().await;
+    rig.check("ahead").await;
+    rig.boot();
+    rig.hits(&mut chance, 100);
+    rig.settle().await;
+    rig.check("the clock is right again").await;
+}
+
 #[test]
 fn hits_of_an_earlier_boot_are_counted_after_a_kill_before_any_apply() {
     let seed = Seed::new();

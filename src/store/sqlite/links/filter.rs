@@ -17,7 +17,7 @@ use crate::store::sqlite::failure::ms;
 
 /// Up to so many links are looked up one by one and sorted. A filter that more links pass is dense enough that
 /// walking all links in the list's order soon finds a page of them.
-const FEW: usize = 3_000;
+const FEW: usize = 7_000;
 
 /// One condition.
 pub(super) struct Term {
