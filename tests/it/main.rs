@@ -15,4 +15,8 @@ mod harness;
 
 mod first_minute;
 mod links;
+mod operations;
 mod redirect;
+mod refused;
+mod reports;
+mod tidy;

@@ -1,0 +1,5 @@
+//! What operators need: health, metrics, the command line, starting and stopping.
+
+mod commands;
+mod listener;
+mod program;

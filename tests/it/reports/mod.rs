@@ -1,0 +1,7 @@
+//! Numbers: contract 6.
+
+mod csv;
+mod ranges;
+mod scopes;
+mod shapes;
+mod top;
