@@ -47,10 +47,10 @@ fn middle(path: &Path, chance: &mut Chance) -> u64 {
     len / 4 + chance.below(len / 2)
 }
 
-fn flip(path: &Path, at: u64, n: u64) {
+fn noise(path: &Path, at: u64, n: u64, chance: &mut Chance) {
     let mut bytes = std::fs::read(path).unwrap();
     for byte in bytes.iter_mut().skip(usize::try_from(at).unwrap()).take(usize::try_from(n).unwrap()) {
-        *byte ^= 0x5a;
+        *byte ^= chance.any().to_le_bytes()[0];
     }
     std::fs::write(path, bytes).unwrap();
 }
@@ -67,9 +67,10 @@ fn damage_is_kept_aside_counted_as_lost_and_told() {
         let segments = home.segments();
         assert!(segments.len() > 3, "{segments:?}");
         let hurt = &segments[usize::try_from(chance.below(2)).unwrap()];
-        for _ in 0..1 + chance.below(3) {
-            let n = if chance.once_in(2) { 1 } else { 1 + chance.below(50_000) };
-            flip(hurt, middle(hurt, &mut chance), n);
+        // Surely some whole records; then single bytes, which may lie between two records.
+        noise(hurt, middle(hurt, &mut chance), 3_000 + chance.below(50_000), &mut chance);
+        for _ in 0..chance.below(4) {
+            noise(hurt, middle(hurt, &mut chance), 1, &mut chance);
         }
         home.set(&[]);
         let node = home.start();

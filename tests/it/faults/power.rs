@@ -70,7 +70,7 @@ async fn node(seed: u64) {
 #[tokio::test]
 async fn power_cuts_take_what_was_not_synced_and_nothing_is_counted_twice() {
     let seed = Seed::new();
-    for round in 0..rounds(25, 2_000) {
+    for round in 0..rounds(25, 1_000) {
         node(seed.chance(round).any()).await;
     }
 }

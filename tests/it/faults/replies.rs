@@ -54,7 +54,7 @@ async fn any_call_may_fail_with_four_lanes() {
 async fn several_calls_may_fail() {
     let seed = Seed::new();
     let mut rig = Rig::new(4).await;
-    for round in 0..rounds(20, 1_000) {
+    for round in 0..rounds(20, 400) {
         let mut chance = seed.chance(round);
         let faults: Vec<_> = (0..2 + chance.below(12))
             .map(|_| (1 + chance.below(90), if chance.once_in(2) { Fault::Request } else { Fault::Reply }))
