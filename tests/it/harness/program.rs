@@ -126,12 +126,6 @@ impl Program {
         eventually_blocking("the program ends", || self.child.try_wait().unwrap()).code()
     }
 
-    /// `kill -9`, and waits until it is gone.
-    pub fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
     /// SIGTERM, and waits; its exit code.
     pub fn terminate(&mut self) -> Option<i32> {
         self.signal(Signal::TERM);
