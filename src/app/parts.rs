@@ -60,7 +60,7 @@ impl Parts {
         let version = store.links.changes_since(0).await?.version;
         let accounts = Arc::new(AccountService::open(Arc::clone(&store.accounts)).await?);
         let journal = Arc::new(open_journal(config, &dataset, now).await?);
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(Progress::new(now.as_millisecond()));
         let cache = Arc::new(cache(config, store, &dataset));
         let applier = applier(config, store, &journal, &cache, &progress, calendar.clone());
         let coherence = Arc::new(Coherence::new(now));

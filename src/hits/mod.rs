@@ -78,6 +78,14 @@ pub struct Progress {
     wake: Notify,
 }
 
+impl Progress {
+    /// Of a process that began at `now_ms`; the first pass follows at once.
+    #[must_use]
+    pub fn new(now_ms: i64) -> Progress {
+        Progress { complete_ms: AtomicI64::new(now_ms), ..Progress::default() }
+    }
+}
+
 /// What reports say of how fresh they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
