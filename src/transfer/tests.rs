@@ -2,14 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::clock;
 use crate::domain::access::Role;
 use crate::domain::tally::{Batch, StreamId};
 use crate::hits::journal::Journal;
-use crate::hits::verify::tests::{House, LANES, append, block_on, silent, verified};
+use crate::hits::verify::tests::{Busy, House, LANES, append, block_on, silent, verified};
 use crate::store::accounts::{Key, User};
 use crate::store::conformance::{Random, at};
 use crate::store::{Backend, Store};
@@ -86,33 +85,6 @@ fn an_export_is_settled_or_says_so() {
     });
 }
 
-/// A house in which hits are journalled and counted in a thread of its own until it is asked back.
-struct Busy {
-    stop: Arc<AtomicBool>,
-    house: tokio::task::JoinHandle<House>,
-}
-
-fn busy(mut house: House, releasing: bool) -> Busy {
-    let stop = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&stop);
-    let house = tokio::task::spawn_blocking(move || {
-        let runtime = tokio::runtime::Handle::current();
-        let mut turn = 0_u64;
-        while !told.load(Ordering::Relaxed) {
-            turn += 1;
-            house.hit(200, 0);
-            if !turn.is_multiple_of(3) {
-                runtime.block_on(house.applier.pass()).unwrap();
-            }
-            if releasing && turn.is_multiple_of(5) {
-                runtime.block_on(house.release());
-            }
-        }
-        house
-    });
-    Busy { stop, house }
-}
-
 /// What a restored folder counts in the end, lost hits included.
 async fn counted_after(dir: &Path, stream: u64) -> (u64, u64) {
     let mut house = House::open(dir, stream).await;
@@ -137,7 +109,7 @@ fn a_backup_beside_a_busy_server_has_every_hit() {
             let house = House::open(dir.path(), 1).await;
             house.furnish().await;
             let (store, journal) = (house.store.clone(), Arc::clone(&house.journal));
-            let busy = busy(house, releasing);
+            let busy = Busy::with(house, releasing);
             for round in 0..4_u64 {
                 let (kept, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
                 let before = *journal.ordinals().last().unwrap();
@@ -160,8 +132,7 @@ fn a_backup_beside_a_busy_server_has_every_hit() {
                 // What was restored and counted is not counted again.
                 assert_eq!(counted_after(&data, 200 + round).await, (tallies, lost));
             }
-            busy.stop.store(true, Ordering::Relaxed);
-            busy.house.await.unwrap().close().await;
+            busy.stop().await.close().await;
         });
     }
 }

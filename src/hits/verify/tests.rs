@@ -157,6 +157,48 @@ pub(crate) fn append(journal: &Journal, random: &mut Random, n: u64, ago_ms: i64
     }
 }
 
+/// A house in which hits are journalled and counted in a thread of its own until it is asked back, or dropped:
+/// a test that fails must not leave it running.
+pub(crate) struct Busy {
+    stop: Arc<AtomicBool>,
+    house: tokio::task::JoinHandle<House>,
+}
+
+impl Busy {
+    /// With `releasing`, segments go as soon as they may.
+    pub(crate) fn with(mut house: House, releasing: bool) -> Busy {
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let house = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Handle::current();
+            let mut turn = 0_u64;
+            while !told.load(Ordering::Relaxed) {
+                turn += 1;
+                house.hit(200, 0);
+                if !turn.is_multiple_of(3) {
+                    runtime.block_on(house.applier.pass()).unwrap();
+                }
+                if releasing && turn.is_multiple_of(5) {
+                    runtime.block_on(house.release());
+                }
+            }
+            house
+        });
+        Busy { stop, house }
+    }
+
+    pub(crate) async fn stop(mut self) -> House {
+        self.stop.store(true, Ordering::Relaxed);
+        (&mut self.house).await.unwrap()
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
 pub(crate) async fn verified(store: &Store, dir: &Path) -> Report {
     let folder = dir.join("journal");
     verify(store, Some(&folder), &silent, clock::now()).await.unwrap()
@@ -240,24 +282,15 @@ fn each_planted_disagreement_is_found() {
 fn counting_that_goes_on_is_no_disagreement() {
     block_on(async {
         let dir = tempfile::tempdir().unwrap();
-        let mut house = House::open(dir.path(), 1).await;
+        let house = House::open(dir.path(), 1).await;
         house.furnish().await;
         let store = house.store.clone();
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
-        let counting = tokio::task::spawn_blocking(move || {
-            while !told.load(Ordering::Relaxed) {
-                house.hit(300, 0);
-                tokio::runtime::Handle::current().block_on(house.applier.pass()).unwrap();
-            }
-            house
-        });
+        let busy = Busy::with(house, false);
         for _ in 0..15 {
             let report = verified(&store, dir.path()).await;
             assert_eq!(report.disagreements, []);
         }
-        stop.store(true, Ordering::Relaxed);
-        let mut house = counting.await.unwrap();
+        let mut house = busy.stop().await;
         house.applier.settle().await.unwrap();
         let report = verified(&house.store, dir.path()).await;
         assert!(report.holds() && report.not_compared.is_empty(), "{report:?}");
