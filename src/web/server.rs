@@ -63,7 +63,7 @@ where
             .header_read_timeout(bounds.header_timeout)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD)
-            .pipeline_flush(true)
+            .pipeline_flush(false)
             .serve_connection(TokioIo::new(stream), service_for(peer));
         let (stop, abandon) = (stop.clone(), abandon.clone());
         connections.spawn(async move {

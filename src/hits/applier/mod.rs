@@ -85,6 +85,8 @@ impl Applier {
         calendar: Calendar,
     ) -> Applier {
         let lanes = cache.lanes();
+        // What earlier boots left waits, also before the store could be asked how much of it.
+        progress.backlog.store(streams::left_by_earlier_boots(&journal), Ordering::Release);
         Applier {
             journal,
             tallies,

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{Applier, Draining, Pass};
 use crate::clock;
 use crate::domain::tally::StreamId;
-use crate::hits::journal::{FinishedStream, StreamInfo};
+use crate::hits::journal::{FinishedStream, Journal, StreamInfo};
 use crate::store::tallies::StreamState;
 use crate::{store, telemetry};
 
@@ -180,4 +180,12 @@ impl Applier {
 /// True for a tombstone that says what is remembered: nothing of the stream can be missing.
 fn is_done_with(state: &StreamState, finished: Option<&[u64]>) -> bool {
     state.finished_at.is_some() && finished.is_some_and(|ended| state.ordinals == ended)
+}
+
+/// Hits of earlier boots' streams that are not known to be counted.
+pub(super) fn left_by_earlier_boots(journal: &Journal) -> u64 {
+    let finished = journal.finished();
+    let streams = journal.streams().into_iter();
+    let waiting = streams.filter(|s| !s.current && finished.iter().all(|f| f.stream != s.stream));
+    waiting.map(|s| s.ends.last().copied().unwrap_or(0)).sum()
 }

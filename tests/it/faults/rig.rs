@@ -15,7 +15,7 @@ use slugline::hits::journal::real::RealDisk;
 use slugline::hits::journal::settings::Io;
 use slugline::hits::journal::sim::Chance;
 use slugline::hits::journal::{Journal, Owner, Settings};
-use slugline::hits::{self, Progress};
+use slugline::hits::{self, Hits, Progress};
 use slugline::store::cache::Cache;
 use slugline::store::{self, Store};
 use slugline::units::{Size, Span};
@@ -176,6 +176,17 @@ impl Rig {
             false => self.accepted[link] += 1,
         }
         matches!(hit.outcome, Outcome::Followed { .. })
+    }
+
+    /// The request's end of the way of a hit.
+    pub fn front(&self) -> Hits {
+        let (journal, progress) = (Arc::clone(self.journal()), Arc::clone(&self.progress));
+        Hits::new(
+            journal,
+            progress,
+            slugline::hits::journal::settings::Sync::Interval,
+            Duration::from_secs(1),
+        )
     }
 
     /// One pass; what the store says of it.

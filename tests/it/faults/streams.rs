@@ -9,6 +9,7 @@ use slugline::hits::journal::settings::Io;
 
 use super::node::{Home, UNCOUNTED};
 use super::rig::{self, Rig};
+use super::tap::Fault;
 use super::{Seed, books, rounds};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -208,4 +209,23 @@ fn hits_of_an_earlier_boot_are_counted_after_a_kill_before_any_apply() {
     home.set(&[]);
     let node = home.start();
     books::settled(&home, &node).check(&[0; 5], &done.known);
+}
+
+#[tokio::test]
+async fn hits_of_an_earlier_boot_wait_before_the_first_look() {
+    let seed = Seed::new();
+    let mut chance = seed.chance(0);
+    let mut rig = Rig::new(4).await;
+    rig.hits(&mut chance, 50);
+    rig.boot();
+    let waiting = |rig: &Rig| rig.front().standing(clock::now()).waiting;
+    assert_eq!(waiting(&rig), 50, "at once");
+    // Also while the store cannot be asked.
+    let away: Vec<_> = (1..50).map(|call| (call, Fault::Request)).collect();
+    rig.tap.fail(&away);
+    assert!(!rig.pass().await);
+    assert_eq!(waiting(&rig), 50, "while the store is away");
+    rig.tap.fail(&[]);
+    rig.settle().await;
+    assert_eq!(waiting(&rig), 0);
 }
