@@ -150,29 +150,41 @@ pub async fn verify(
         progress(report.recounted + report.scopes, None);
     }
     let later = store.tallies.streams().await?;
-    let audit_later = store.tallies.audit().await?;
     if let Some(recount) = recount {
         recount.compare(&before, &later, &mut report)?;
     }
+    site(store, &together, &before, &later, &mut report).await?;
+    Ok(report)
+}
+
+/// Compares the site with all links together, as far as their numbers stood still between `before` and `later`.
+async fn site(
+    store: &Store,
+    together: &Together,
+    before: &[StreamState],
+    later: &[StreamState],
+    report: &mut Report,
+) -> Result<(), Error> {
     // Sums read between two looks at the same ordinals belong to them.
-    let stood_still = settled(&later) && later == store.tallies.streams().await?;
+    let audit = store.tallies.audit().await?;
+    let stood_still = settled(later) && later == store.tallies.streams().await?;
     if stood_still {
-        site_is_links(&audit_later, &mut report);
+        site_is_links(&audit, report);
     }
     if before != later || !stood_still {
         report.not_compared.push(
             "hits were being counted, so the site's series were not compared with those of all links".into(),
         );
-    } else if audit_later.iter().any(|lane| lane.lost > 0) {
+    } else if audit.iter().any(|lane| lane.lost > 0) {
         report.not_compared.push(
             "hits were lost, perhaps others in the site lane than in the links' lanes, so the site's series were \
              not compared with those of all links"
                 .into(),
         );
     } else {
-        together.compare(&mut report);
+        together.compare(report);
     }
-    Ok(report)
+    Ok(())
 }
 
 /// True if all that was counted in lanes was counted in the site lane too.
