@@ -111,6 +111,7 @@ fn a_backup_beside_a_busy_server_has_every_hit() {
             let (store, journal) = (house.store.clone(), Arc::clone(&house.journal));
             let busy = Busy::with(house, releasing);
             for round in 0..4_u64 {
+                busy.go(60);
                 let (kept, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
                 let before = *journal.ordinals().last().unwrap();
                 let folder = dir.path().join("journal");

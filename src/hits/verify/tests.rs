@@ -2,8 +2,7 @@
 //! applier in one folder) that tests of moved data use too.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::*;
@@ -157,45 +156,41 @@ pub(crate) fn append(journal: &Journal, random: &mut Random, n: u64, ago_ms: i64
     }
 }
 
-/// A house in which hits are journalled and counted in a thread of its own until it is asked back, or dropped:
-/// a test that fails must not leave it running.
+/// A house in which hits are journalled and counted in a thread of its own, as many turns as it is told, until it
+/// is asked back or dropped: a test that fails must not leave it running.
 pub(crate) struct Busy {
-    stop: Arc<AtomicBool>,
+    turns: mpsc::Sender<u64>,
     house: tokio::task::JoinHandle<House>,
 }
 
 impl Busy {
     /// With `releasing`, segments go as soon as they may.
     pub(crate) fn with(mut house: House, releasing: bool) -> Busy {
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
+        let (turns, told) = mpsc::channel();
         let house = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Handle::current();
-            let mut turn = 0_u64;
-            while !told.load(Ordering::Relaxed) {
-                turn += 1;
+            for turn in told.iter().flat_map(|turns| 1..=turns) {
                 house.hit(200, 0);
-                if !turn.is_multiple_of(3) {
+                if turn % 3 > 0 {
                     runtime.block_on(house.applier.pass()).unwrap();
                 }
-                if releasing && turn.is_multiple_of(5) {
+                if releasing && turn % 5 == 0 {
                     runtime.block_on(house.release());
                 }
             }
             house
         });
-        Busy { stop, house }
+        Busy { turns, house }
     }
 
-    pub(crate) async fn stop(mut self) -> House {
-        self.stop.store(true, Ordering::Relaxed);
-        (&mut self.house).await.unwrap()
+    /// Lets it go on for so many turns of 200 hits, and does not wait for them.
+    pub(crate) fn go(&self, turns: u64) {
+        self.turns.send(turns).unwrap();
     }
-}
 
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+    pub(crate) async fn stop(self) -> House {
+        drop(self.turns);
+        self.house.await.unwrap()
     }
 }
 
@@ -287,6 +282,7 @@ fn counting_that_goes_on_is_no_disagreement() {
         let store = house.store.clone();
         let busy = Busy::with(house, false);
         for _ in 0..15 {
+            busy.go(20);
             let report = verified(&store, dir.path()).await;
             assert_eq!(report.disagreements, []);
         }
