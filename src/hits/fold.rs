@@ -63,16 +63,9 @@ impl LinkFold {
 #[derive(Clone, Default)]
 pub struct Fold {
     links: FastMap<Box<str>, LinkFold>,
-    hits: u64,
 }
 
 impl Fold {
-    /// How many hits and missed visits are in it.
-    #[must_use]
-    pub fn hits(&self) -> u64 {
-        self.hits
-    }
-
     /// The codes in it.
     pub fn codes(&self) -> impl Iterator<Item = &str> {
         self.links.keys().map(|k| &**k)
@@ -80,7 +73,6 @@ impl Fold {
 
     /// Adds one hit that was made at `place`.
     pub fn add(&mut self, hit: &Hit<'_>, verdict: Verdict, place: Place) {
-        self.hits += 1;
         let link = match self.links.get_mut(hit.code) {
             Some(link) => link,
             None => self.links.entry(hit.code.into()).or_default(),

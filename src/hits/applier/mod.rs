@@ -187,7 +187,7 @@ impl Applier {
                     sum.counted += pass.counted;
                     sum.drained &= pass.drained;
                     if pass.drained && self.finish(i, began_ms).await? {
-                        self.streams.swap_remove(i);
+                        self.streams.remove(i);
                         continue;
                     }
                 }
@@ -216,8 +216,8 @@ impl Applier {
             return Ok(Pass { counted: 0, drained: true });
         }
         let Some(folded) = self.read(i) else { return self.step_over(i).await };
-        let full = folded.lanes.hits() >= self.settings.batch_hits;
-        let counted = folded.lanes.hits();
+        let counted = folded.hits;
+        let full = counted >= self.settings.batch_hits;
         let mut agreed = true;
         for lane in 0..=self.lanes {
             let at = usize::from(lane);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::Applier;
 use crate::domain::code::fold as fold_code;
 use crate::domain::lane::Lane;
+use crate::domain::link::Found;
 use crate::domain::tally::Group;
 use crate::hits::fold::{Fold, LinkFacts};
 use crate::hits::journal::Entry;
@@ -21,6 +22,8 @@ pub(super) struct Folded {
     pub(super) site: Option<Fold>,
     pub(super) to: Vec<u64>,
     pub(super) lost: Vec<u64>,
+    /// Hits read; in at least one of the folds.
+    pub(super) hits: u64,
 }
 
 impl Applier {
@@ -32,9 +35,9 @@ impl Applier {
         }
         let reader = draining.reader.as_mut()?;
         let site = usize::from(self.lanes);
-        let mut folded =
-            Folded { lanes: Fold::default(), site: None, to: draining.done.clone(), lost: vec![0; site + 1] };
-        while folded.lanes.hits() < self.settings.batch_hits {
+        let (lanes, to, lost) = (Fold::default(), draining.done.clone(), vec![0; site + 1]);
+        let mut folded = Folded { lanes, site: None, to, lost, hits: 0 };
+        while folded.hits < self.settings.batch_hits {
             let Some(entry) = reader.next() else { break };
             match entry {
                 Entry::Gap(gap) => {
@@ -45,6 +48,7 @@ impl Applier {
                     }
                 }
                 Entry::Hit(hit) => {
+                    folded.hits += 1;
                     let lane = usize::from(hit.lane);
                     let (new_lane, new_site) =
                         (hit.lane_ordinal > folded.to[lane], hit.site_ordinal > folded.to[site]);
@@ -91,9 +95,10 @@ impl Applier {
         for chunk in missing.chunks(CHUNK) {
             let keys: Vec<String> = chunk.iter().map(|c| fold_code(c).into_owned()).collect();
             let found = self.links.find_many(&keys).await?;
+            let found: HashMap<&str, &Found> = found.iter().map(|f| (f.link.code.as_str(), f)).collect();
             for code in chunk {
-                if let Some(one) = found.iter().find(|f| f.link.code.as_str() == *code) {
-                    facts.insert(code, facts_of(&self.cache.routes(std::slice::from_ref(one)), code));
+                if let Some(one) = found.get(code) {
+                    facts.insert(code, facts_of(&self.cache.routes(std::slice::from_ref(*one)), code));
                 }
             }
         }

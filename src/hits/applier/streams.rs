@@ -154,8 +154,8 @@ impl Applier {
         // A store that went back shows in the streams that are done with, too.
         self.known = false;
         let mut durable = HashMap::new();
-        for info in self.journal.streams() {
-            if self.journal.may_release(now_ms) {
+        if self.journal.may_release(now_ms) {
+            for info in self.journal.streams() {
                 durable.insert(info.stream, self.tallies.durable_stream(info.stream).await?.ordinals);
             }
         }
