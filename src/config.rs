@@ -166,7 +166,6 @@ impl Config {
         self.server.check().map_err(at("server"))?;
         self.journal.check().map_err(at("journal"))?;
         self.hits.check().map_err(at("hits"))?;
-        self.clients.check().map_err(at("clients"))?;
         self.codes.check().map_err(at("codes"))?;
         self.links.check().map_err(at("links"))?;
         self.articles.check().map_err(at("articles"))?;

@@ -77,7 +77,7 @@ pub struct ArticleFactsSchema {
 }
 
 /// `PATCH /links/{code}`: a field that is missing stays, `null` clears.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = LinkChange)]
 pub struct Change {
@@ -201,7 +201,7 @@ impl Change {
         self.tags = self.tags.map(|v| tags(v.unwrap_or_default()).map(Some)).transpose()?;
         self.redirect_status = self.redirect_status.map(redirect_status).transpose()?;
         let others = Change { version: self.version, revert_to: self.revert_to, ..Change::default() };
-        if self.revert_to.is_some() && format!("{self:?}") != format!("{others:?}") {
+        if self.revert_to.is_some() && self != others {
             let detail = "revert_to goes with no other field";
             return Err(Refusal::field(Reason::InvalidValue, "revert_to", detail));
         }

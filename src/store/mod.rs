@@ -7,7 +7,6 @@ pub mod accounts;
 pub mod cache;
 pub mod conformance;
 pub mod links;
-pub mod recount;
 pub mod settings;
 pub mod sqlite;
 pub mod tallies;

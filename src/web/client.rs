@@ -23,16 +23,6 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
 }
 
-impl Settings {
-    /// Nothing can be wrong beyond its type.
-    ///
-    /// # Errors
-    /// None.
-    pub fn check(&self) -> Result<(), (&'static str, String)> {
-        Ok(())
-    }
-}
-
 /// Tells clients from proxies.
 #[derive(Debug, Default)]
 pub struct Clients {

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERER, USER_AGENT};
+use http::header::{ALLOW, CACHE_CONTROL, LOCATION, REFERER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
 use super::body::Payload;
@@ -17,7 +17,6 @@ use super::pages::{Pages, Shown};
 use crate::clock;
 use crate::domain::code::{Asked, asked};
 use crate::domain::hit::{MissedReason, NewHit, Outcome, Signals};
-use crate::domain::link::Status;
 use crate::domain::target::with_query;
 use crate::hits::Hits;
 use crate::hits::journal::Receipt;
@@ -28,7 +27,6 @@ use crate::telemetry::RedirectMetrics;
 const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
 const KEPT_AN_HOUR: HeaderValue = HeaderValue::from_static("private, max-age=3600");
 const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD");
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const NOINDEX: HeaderValue = HeaderValue::from_static("noindex");
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
@@ -253,7 +251,6 @@ impl Redirector {
 }
 
 fn redirect(route: &Route, query: Option<&str>) -> Response<Payload> {
-    debug_assert_ne!(route.target.len(), 0, "an active link has a target: {:?}", Status::Active);
     let location = match query {
         Some(query) if route.forward_query && !query.is_empty() => {
             let target = String::from_utf8_lossy(&route.target);
@@ -283,11 +280,7 @@ fn redirect(route: &Route, query: Option<&str>) -> Response<Payload> {
 fn page(status: StatusCode, html: super::pages::Html) -> Response<Payload> {
     let mut response = Response::new(Payload::bytes(html.body));
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HTML);
-    headers.insert(CACHE_CONTROL, NO_STORE);
-    headers.insert(ROBOTS, NOINDEX);
-    super::pages::secure(headers, html.policy);
+    super::pages::never_kept(response.headers_mut(), html.policy);
     response
 }
 

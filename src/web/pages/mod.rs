@@ -231,8 +231,11 @@ impl Pages {
     }
 }
 
-/// The headers that every page has.
-pub fn secure(headers: &mut HeaderMap, policy: HeaderValue) {
+/// The headers of every page, of readers and of staff: never kept, never indexed, in its own policy.
+pub fn never_kept(headers: &mut HeaderMap, policy: HeaderValue) {
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
     headers.insert(http::header::CONTENT_SECURITY_POLICY, policy);
     headers.insert(http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(http::header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));

@@ -8,7 +8,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 use jiff::{Timestamp, ToSpan, Unit, Zoned, tz::TimeZone};
 
-use super::{Html, secure};
+use super::{Html, never_kept};
 use crate::clock;
 use crate::web::State;
 
@@ -47,11 +47,7 @@ pub async fn nothing(extract::State(state): extract::State<State>) -> Response {
 /// A page of staff or of nothing: never kept, never indexed.
 pub(crate) fn page(status: StatusCode, html: Html) -> Response {
     let mut response = (status, html.body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    headers.insert("x-robots-tag", HeaderValue::from_static("noindex"));
-    secure(headers, html.policy);
+    never_kept(response.headers_mut(), html.policy);
     response
 }
 
