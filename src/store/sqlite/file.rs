@@ -122,6 +122,8 @@ impl Kind {
     }
 
     fn check(&self, conn: &Connection) -> Result<()> {
+        // All of one moment: another first start may be making the file now.
+        let conn = &conn.unchecked_transaction()?;
         let id: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if tables > 0 && id != self.application_id {
