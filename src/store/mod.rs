@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod cache;
 pub mod conformance;
 pub mod links;
+pub mod mirror;
 pub mod settings;
 pub mod sqlite;
 pub mod tallies;
