@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod cache;
 pub mod conformance;
 pub mod links;
+pub mod redis;
 pub mod settings;
 pub mod sqlite;
 pub mod tallies;
@@ -34,6 +35,10 @@ pub enum Error {
     /// It must not be touched as it is (newer than this program, files mixed or missing); says so in plain words.
     #[error("{0}")]
     Refused(String),
+    /// It is not the store that this node knows (flushed, another database, half of it gone): nothing is written
+    /// to it or taken from it until it is right again or the operator says so. Says in plain words what is wrong.
+    #[error("the store is fenced: {0}")]
+    Fenced(String),
 }
 
 /// The usual result of a store call.
@@ -82,5 +87,6 @@ impl Store {
 pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Result<Store> {
     match settings.kind {
         settings::Kind::Sqlite => Ok(sqlite::open(dir, settings, now, zone)?.store),
+        settings::Kind::Redis => Err(Error::Refused("the Redis store is not put together yet".into())),
     }
 }
