@@ -8,6 +8,7 @@ pub mod cache;
 pub mod conformance;
 pub mod links;
 pub mod mirror;
+pub mod redis;
 pub mod settings;
 pub mod sqlite;
 pub mod tallies;
@@ -106,6 +107,7 @@ pub async fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -
             let (dir, settings, zone) = (dir.to_path_buf(), settings.clone(), zone.to_owned());
             blocking(move || Ok(sqlite::open(&dir, &settings, now, &zone)?.store)).await
         }
+        settings::Kind::Redis => Err(Error::Refused("the Redis store is not put together yet".into())),
     }
 }
 
