@@ -3,9 +3,8 @@
 //! Guarantees that all three are bounded. Knows nothing of what the write was.
 
 use rusqlite::{Connection, Row, params};
-use serde_json::{Map, Value};
 
-use crate::domain::link::{HistoryEntry, Link};
+use crate::domain::link::HistoryEntry;
 use crate::store::links::Changes;
 use crate::store::sqlite::failure::{ms, signed, time, unsigned};
 use crate::store::sqlite::threads::State;
@@ -84,24 +83,6 @@ pub(super) fn add_history(conn: &Connection, link: i64, entry: &HistoryEntry) ->
     )?
     .execute(params![link, signed(entry.version)?, ms(entry.at), entry.by, entry.action, changes])?;
     Ok(())
-}
-
-/// The first line of a link's history: what it began with.
-pub(super) fn birth(link: &Link) -> HistoryEntry {
-    let mut changes = Map::new();
-    let fields = [("target", &link.target), ("channel", &link.channel), ("campaign", &link.campaign)];
-    for (name, value) in fields.into_iter().chain([("title", &link.title)]) {
-        if let Some(value) = value {
-            changes.insert(name.into(), serde_json::json!({ "from": Value::Null, "to": value }));
-        }
-    }
-    HistoryEntry {
-        version: link.version,
-        at: link.created_at,
-        by: link.created_by.clone(),
-        action: "created".into(),
-        changes,
-    }
 }
 
 /// Reads `version, at, by, action, changes` from column `at` on.
