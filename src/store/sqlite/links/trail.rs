@@ -2,7 +2,10 @@
 //!
 //! Guarantees that all three are bounded. Knows nothing of what the write was.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, Row, params};
+use tokio::sync::watch;
 
 use crate::domain::link::HistoryEntry;
 use crate::store::links::Changes;
@@ -20,18 +23,51 @@ const AUDIT: i64 = 1_000_000;
 const FEED_LINK: i64 = 0;
 const FEED_ACCOUNT: i64 = 1;
 
+/// Tells those who follow a file's feed of each version that is committed.
+#[derive(Default)]
+pub(in crate::store::sqlite) struct Bell {
+    written: u64,
+    heard: watch::Sender<u64>,
+}
+
+impl Bell {
+    /// Hears every version from now on.
+    pub(in crate::store::sqlite) fn listen(&self) -> watch::Receiver<u64> {
+        self.heard.subscribe()
+    }
+
+    /// Lets what is too old of the feed go, and notes how far it is.
+    pub(in crate::store::sqlite) fn before_commit(&mut self, conn: &Connection) -> Result<()> {
+        let last = conn.prepare_cached("SELECT max(version) FROM feed")?.query_row([], |row| row.get(0))?;
+        self.written = unsigned(last)?;
+        conn.prepare_cached("DELETE FROM feed WHERE version <= ?")?.execute([last - FEED])?;
+        Ok(())
+    }
+
+    /// Tells it.
+    pub(in crate::store::sqlite) fn ring(&self) {
+        self.heard.send_if_modified(|heard| std::mem::replace(heard, self.written) != self.written);
+    }
+}
+
 /// What the writer of links.db keeps in memory: nothing that could be wrong after a rollback.
 #[derive(Default)]
-pub(in crate::store::sqlite) struct LinksState;
+pub(in crate::store::sqlite) struct LinksState {
+    /// Who follows the feed.
+    pub(in crate::store::sqlite) bell: Bell,
+}
 
 impl State for LinksState {
     fn before_commit(&mut self, conn: &Connection) -> Result<()> {
         // Once a commit and not once a write: a batch writes a thousand.
-        conn.prepare_cached("DELETE FROM feed WHERE version <= (SELECT max(version) FROM feed) - ?")?
-            .execute([FEED])?;
+        self.bell.before_commit(conn)?;
         conn.prepare_cached("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?")?
             .execute([AUDIT])?;
         Ok(())
+    }
+
+    fn committed(&mut self) {
+        self.bell.ring();
     }
 
     fn when_idle(&mut self, conn: &Connection, wanted: &dyn Fn() -> bool) -> Result<bool> {
@@ -120,7 +156,12 @@ pub(super) fn history(
 /// What changed since `version`.
 pub(super) fn changes_since(conn: &Connection, version: u64) -> Result<Changes> {
     let now: i64 = conn.prepare_cached("SELECT max(version) FROM feed")?.query_row([], |row| row.get(0))?;
-    let mut changes = Changes { version: unsigned(now)?, keys: Some(vec![]), accounts: false };
+    let mut changes = Changes {
+        version: unsigned(now)?,
+        keys: Some(vec![]),
+        accounts: false,
+        behind: Duration::ZERO,
+    };
     if version == 0 || version == changes.version {
         return Ok(changes);
     }
