@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::coherence::Coherence;
 use crate::hits::Hits;
 use crate::hits::journal::Alarm;
-use crate::store::{Backend, Tallies};
 use crate::store::cache::Cache;
+use crate::store::{Backend, Tallies};
 use crate::telemetry::{self, gauge};
 use crate::web::client::Clients;
 

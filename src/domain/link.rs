@@ -256,6 +256,9 @@ pub struct HistoryEntry {
 }
 
 impl HistoryEntry {
+    /// The action of a history's first line.
+    pub const CREATED: &str = "created";
+
     /// The first line of a link's history: what it began with.
     #[must_use]
     pub fn birth(link: &Link) -> HistoryEntry {
@@ -270,7 +273,7 @@ impl HistoryEntry {
             version: link.version,
             at: link.created_at,
             by: link.created_by.clone(),
-            action: "created".into(),
+            action: HistoryEntry::CREATED.into(),
             changes,
         }
     }

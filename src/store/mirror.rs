@@ -72,7 +72,7 @@ pub enum Value {
         /// Its slots.
         slots: Vec<SlotOf>,
     },
-    /// An address, or a CMS id, of a story. The story's own are listed too.
+    /// An address, or a CMS id, of a story. A story's own address need not be told: the mirror knows it by the story.
     Alias {
         /// Which of the two.
         kind: AliasKind,
@@ -83,7 +83,8 @@ pub enum Value {
         /// Whose.
         article: ArticleId,
     },
-    /// A line of a link's history. A link's first line need not be there while the link is at version 1.
+    /// A line of a link's history. The first line of a link that was made by a request need not be there while the
+    /// link is at version 1.
     History {
         /// Whose.
         code: Code,
@@ -96,7 +97,9 @@ pub enum Value {
     User(User),
     /// A line of the audit that is not a link's own. The mirror makes those of links itself, from their history.
     Audit(AuditEntry),
-    /// Nothing any more.
+    /// Nothing by itself; its bytes are kept.
+    Nothing,
+    /// It is no more; its bytes go.
     Gone,
 }
 
@@ -105,7 +108,7 @@ pub enum Value {
 pub struct Kept {
     /// The link.
     pub link: Link,
-    /// The request that made it.
+    /// The request that made it; None for an import, which brings its own history and audit.
     pub created_tag: Option<RequestTag>,
     /// The requests of its last writes, oldest first.
     pub write_tags: Vec<RequestTag>,
@@ -197,6 +200,9 @@ pub trait Mirror: Send + Sync {
 
     /// A page of a lane's records in order of their names, those after `after`; an empty page ends it.
     async fn page(&self, lane: Lane, after: Option<Vec<u8>>, limit: usize) -> Result<Vec<Raw>>;
+
+    /// Tells whoever follows its change feed that everything may have changed.
+    async fn upset(&self) -> Result<()>;
 
     /// Those of these articles that it does not have.
     async fn missing(&self, articles: Vec<ArticleId>) -> Result<Vec<ArticleId>>;

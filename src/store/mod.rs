@@ -35,8 +35,8 @@ pub enum Error {
     /// It must not be touched as it is (newer than this program, files mixed or missing); says so in plain words.
     #[error("{0}")]
     Refused(String),
-    /// What answers is not the store that this node belongs to (flushed, or a wrong database). Nothing is written
-    /// until it is the right one again, or the operator says what shall be.
+    /// It is not the store that this node knows (flushed, another database, half of it gone): nothing is written
+    /// to it or taken from it until it is right again or the operator says so. Says in plain words what is wrong.
     #[error("the store is fenced: {0}")]
     Fenced(String),
 }

@@ -87,7 +87,7 @@ fn all<T>(
     Ok(found)
 }
 
-fn insert_key(conn: &Connection, key: &Key) -> Result<bool> {
+pub(super) fn insert_key(conn: &Connection, key: &Key) -> Result<bool> {
     let added = conn
         .prepare_cached(
             "INSERT OR IGNORE INTO keys (id, name, role, hash, created_at, created_by, expires_at, revoked_at) \
@@ -106,7 +106,7 @@ fn insert_key(conn: &Connection, key: &Key) -> Result<bool> {
     Ok(added > 0)
 }
 
-fn fold_name(name: &str) -> String {
+pub(super) fn fold_name(name: &str) -> String {
     name.to_lowercase()
 }
 
@@ -321,6 +321,8 @@ impl Accounts for SqliteAccounts {
     }
 
     async fn import(&self, items: Vec<AccountItem>) -> Result<()> {
-        writer(&self.writer)?.write(move |conn, _| items.into_iter().try_for_each(|item| import_item(conn, item))).await
+        writer(&self.writer)?
+            .write(move |conn, _| items.into_iter().try_for_each(|item| import_item(conn, item)))
+            .await
     }
 }

@@ -8,6 +8,7 @@ mod accounts;
 mod failure;
 mod file;
 mod links;
+pub mod mirror;
 mod snapshot;
 mod tallies;
 mod threads;
@@ -68,7 +69,7 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
     let state = links::LinksState::default();
     let changed = state.bell.listen();
     let (links_writer, links_commits, links_thread) = Writer::start(&LINKS, links, state, false)?;
-    let (tallies_writer, tallies_commits, tallies_thread) = 
+    let (tallies_writer, tallies_commits, tallies_thread) =
         Writer::start(&TALLIES, tallies, tallies::Names::default(), true)?;
     let (links_readers, mut reading) = Readers::start(&LINKS, dir, settings)?;
     let (tallies_readers, more) = Readers::start(&TALLIES, dir, settings)?;

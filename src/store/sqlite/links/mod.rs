@@ -3,15 +3,15 @@
 //! Each call is one piece of work for the writer or a reader; the pieces are in this folder. Knows nothing of
 //! tallies.
 
-mod articles;
+pub(super) mod articles;
 mod create;
-mod edit;
+pub(super) mod edit;
 mod filter;
 mod list;
-mod rows;
+pub(super) mod rows;
 mod search;
 mod slots;
-mod trail;
+pub(super) mod trail;
 mod transfer;
 
 use std::sync::Arc;
@@ -29,6 +29,7 @@ use crate::store::links::{
     ArticleKey, Changes, Creation, Edit, Edited, ExportItem, ExportPage, LinkPage, Links, NewLink,
 };
 use crate::store::{Error, Result};
+pub(super) use search::index_some;
 pub(super) use trail::{LinksState, account_changed, audited};
 
 /// Indexes all links that wait for it.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, params};
 use tokio::sync::watch;
 
+use crate::domain::code::Code;
 use crate::domain::link::HistoryEntry;
+use crate::store::accounts::AuditEntry;
 use crate::store::links::Changes;
 use crate::store::sqlite::failure::{ms, signed, time, unsigned};
 use crate::store::sqlite::threads::State;
@@ -19,6 +21,7 @@ pub(in crate::store::sqlite) const FEED: i64 = 4_096;
 pub(in crate::store::sqlite) const HISTORY: u64 = 1_000;
 /// Lines kept of the audit; the oldest go.
 const AUDIT: i64 = 1_000_000;
+
 
 const FEED_LINK: i64 = 0;
 const FEED_ACCOUNT: i64 = 1;
@@ -76,7 +79,7 @@ impl State for LinksState {
 }
 
 /// Tells all nodes that the links of a folded code changed.
-pub(super) fn link_changed(conn: &Connection, key: &str) -> Result<()> {
+pub(in crate::store::sqlite) fn link_changed(conn: &Connection, key: &str) -> Result<()> {
     conn.prepare_cached("INSERT INTO feed (kind, key) VALUES (?, ?)")?.execute(params![FEED_LINK, key])?;
     Ok(())
 }
@@ -112,13 +115,31 @@ pub(super) fn remember(conn: &Connection, link: i64, entry: &HistoryEntry) -> Re
 }
 
 /// Writes a line of a link's history, unless that version has one.
-pub(super) fn add_history(conn: &Connection, link: i64, entry: &HistoryEntry) -> Result<()> {
+pub(in crate::store::sqlite) fn add_history(
+    conn: &Connection,
+    link: i64,
+    entry: &HistoryEntry,
+) -> Result<()> {
     let changes = serde_json::to_string(&entry.changes).map_err(|e| Error::Corrupt(e.to_string()))?;
     conn.prepare_cached(
         "INSERT OR IGNORE INTO history (link, version, at, by, action, changes) VALUES (?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![link, signed(entry.version)?, ms(entry.at), entry.by, entry.action, changes])?;
     Ok(())
+}
+
+/// What the audit says of a line of a link's history.
+pub(in crate::store::sqlite) fn line(code: &Code, entry: &HistoryEntry) -> AuditEntry {
+    let fields: Vec<&str> = entry.changes.keys().map(String::as_str).collect();
+    AuditEntry {
+        id: 0,
+        at: entry.at,
+        by: entry.by.clone(),
+        action: format!("link.{}", entry.action),
+        object: format!("link:{code}"),
+        // Of a new link everything is new.
+        detail: if entry.action == HistoryEntry::CREATED { String::new() } else { fields.join(", ") },
+    }
 }
 
 /// Reads `version, at, by, action, changes` from column `at` on.
@@ -156,12 +177,8 @@ pub(super) fn history(
 /// What changed since `version`.
 pub(super) fn changes_since(conn: &Connection, version: u64) -> Result<Changes> {
     let now: i64 = conn.prepare_cached("SELECT max(version) FROM feed")?.query_row([], |row| row.get(0))?;
-    let mut changes = Changes {
-        version: unsigned(now)?,
-        keys: Some(vec![]),
-        accounts: false,
-        behind: Duration::ZERO,
-    };
+    let mut changes =
+        Changes { version: unsigned(now)?, keys: Some(vec![]), accounts: false, behind: Duration::ZERO };
     if version == 0 || version == changes.version {
         return Ok(changes);
     }
