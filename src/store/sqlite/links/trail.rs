@@ -22,7 +22,6 @@ pub(in crate::store::sqlite) const HISTORY: u64 = 1_000;
 /// Lines kept of the audit; the oldest go.
 const AUDIT: i64 = 1_000_000;
 
-
 const FEED_LINK: i64 = 0;
 const FEED_ACCOUNT: i64 = 1;
 
