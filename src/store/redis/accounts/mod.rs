@@ -8,47 +8,34 @@ mod answers;
 mod lines;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::feed::Feed;
 use super::records::{Committed, Name, Records, Tries, Write, cut, key, random_tag, user};
 use crate::store::accounts::{AccountItem, Accounts, Answer, AuditEntry, Begun, Key, User};
 use crate::store::mirror::Mirror;
 use crate::store::{Error, Result};
 
-/// How long a question waits for a mirror that is still reading keys and users.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 /// The accounts of a store in Redis.
 pub struct RedisAccounts {
     records: Records,
-    feed: Arc<Feed>,
     mirror: Arc<dyn Mirror>,
 }
 
 impl RedisAccounts {
-    /// The accounts of a dataset that is open; `feed` follows it into `mirror` and is told by `records`.
+    /// The accounts of a dataset that is open, which `records` shows to `mirror`.
     #[must_use]
-    pub fn new(records: Records, feed: Arc<Feed>, mirror: Arc<dyn Mirror>) -> RedisAccounts {
-        RedisAccounts { records, feed, mirror }
+    pub fn new(records: Records, mirror: Arc<dyn Mirror>) -> RedisAccounts {
+        RedisAccounts { records, mirror }
     }
 
     /// The mirror's accounts, once it has all of them: who is let in is not decided by a part.
     async fn mirrored(&self) -> Result<Arc<dyn Accounts>> {
         let root = self.records.lanes().root();
-        let complete = async || {
-            let followed = self.mirror.followed().await?;
-            Ok::<bool, Error>(followed.get(usize::from(root)).is_some_and(|lane| lane.complete))
-        };
-        if !complete().await? {
-            self.feed.suspect();
-            self.feed.in_step(root, PATIENCE).await;
-            if !complete().await? {
-                return Err(Error::Unavailable("the mirror has not read keys and users yet".into()));
-            }
+        let followed = self.mirror.followed().await?;
+        if !followed.get(usize::from(root)).is_some_and(|lane| lane.complete) {
+            return Err(Error::Unavailable("the mirror has not read keys and users yet".into()));
         }
         Ok(self.mirror.accounts())
     }
