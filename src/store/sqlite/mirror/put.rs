@@ -138,7 +138,7 @@ fn put_link(conn: &Connection, there: Option<Record>, kept: Kept) -> Result<()> 
             .execute(params![unknown.0, id])?;
     }
     if link.version == 1 && created_tag.is_some() {
-        let birth = trail::birth(&link);
+        let birth = HistoryEntry::birth(&link);
         trail::add_history(conn, id, &birth)?;
         put_audit(conn, &trail::line(&link.code, &birth))?;
     }
