@@ -8,6 +8,7 @@ pub mod cache;
 pub mod conformance;
 pub mod links;
 pub mod mirror;
+pub mod redis;
 pub mod settings;
 pub mod sqlite;
 pub mod tallies;
@@ -103,5 +104,6 @@ impl Store {
 pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Result<Store> {
     match settings.kind {
         settings::Kind::Sqlite => Ok(sqlite::open(dir, settings, now, zone)?.store),
+        settings::Kind::Redis => Err(Error::Refused("the Redis store is not put together yet".into())),
     }
 }
