@@ -82,6 +82,13 @@ impl Home {
         answer.json()
     }
 
+    /// Asks for a link at `public`; its code, or None if the answer did not come whole.
+    pub fn try_create(&self, public: SocketAddr, body: &Value) -> Option<String> {
+        let answer = wire::ask(public, "POST", "/api/v1/links", &self.key, &body.to_string()).ok()?;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        Some(answer.json()["code"].as_str().unwrap().to_owned())
+    }
+
     /// Further options from the next start on.
     pub fn set(&mut self, options: &[&str]) {
         self.options = options.iter().map(|o| (*o).to_owned()).collect();

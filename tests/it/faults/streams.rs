@@ -144,6 +144,7 @@ fn the_program_reports_a_stream_that_is_held() {
     assert_eq!(books.counted, [0, 0]);
     assert!(node.log().contains("begun over 29 days ago"), "{}", node.log());
     assert_eq!(node.metric("slugline_journal_waiting"), 0);
+    assert_eq!(node.reasons(), ["journal_stream_held"]);
 }
 
 #[tokio::test]
