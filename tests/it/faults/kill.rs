@@ -109,7 +109,7 @@ fn sigterm_under_load_loses_and_adds_nothing() {
         let done = load.end();
         assert_eq!(node.ended(), Some(0), "{}", node.log());
         // Everything is counted before it ends, and nothing that was not answered.
-        let books = Books::of(&home.data(), &home.codes);
+        let books = Books::of(&home);
         let answered: Vec<Known> = done.known.iter().map(|k| Known { unknown: 0, ..*k }).collect();
         books.check(&before, &answered);
         assert_eq!(books.lost(), 0);
