@@ -144,7 +144,7 @@ impl Config {
     }
 
     fn from_table(table: Table) -> Result<Config, Invalid> {
-        let config: Config = serde_path_to_error::deserialize(Value::Table(table)).map_err(|e| {
+        let mut config: Config = serde_path_to_error::deserialize(Value::Table(table)).map_err(|e| {
             let mut key = e.path().to_string();
             let why = e.inner().message().to_owned();
             // For an unknown key the path is its section; the message has its name.
@@ -155,6 +155,8 @@ impl Config {
             }
             Invalid::new(key, why)
         })?;
+        let of_redis = |(key, why)| Invalid::new(format!("store.redis.{key}"), why);
+        config.store.redis.settle().map_err(of_redis)?;
         config.check()?;
         Ok(config)
     }
@@ -176,6 +178,7 @@ impl Config {
         if self.store.lanes > 1024 {
             return Err(Invalid::new("store.lanes", "0 to 1024"));
         }
+        self.store.redis.check().map_err(at("store.redis"))?;
         crate::domain::calendar::Calendar::new(&[(0, self.newsroom.timezone.clone())])
             .map_err(|e| Invalid::new("newsroom.timezone", e.detail))?;
         if !self.newsroom.home.is_empty() {
@@ -218,7 +221,7 @@ impl Config {
         })
     }
 
-    /// The effective configuration as TOML. There are no secrets in it yet; one that comes must be redacted here.
+    /// The effective configuration as TOML. What is a [`crate::secret::Secret`] does not show.
     ///
     /// # Errors
     /// None that a valid configuration can have.
@@ -312,6 +315,8 @@ mod tests {
         let key = |env: &[(&str, &str)]| load(env, &[]).unwrap_err().key;
         assert_eq!(key(&[("SLUGLINE__SERVER__LITSEN", "x")]), "server.litsen");
         assert_eq!(key(&[("SLUGLINE__CODES__LENGTH", "seven")]), "codes.length");
+        assert_eq!(key(&[("SLUGLINE__STORE__REDIS__MODE", "sentinel")]), "store.redis.sentinel_master");
+        assert_eq!(key(&[("SLUGLINE__STORE__REDIS__URLS", "cache:6379")]), "store.redis.urls[0]");
         assert_eq!(key(&[("SLUGLINE__SERVER__LISTEN", "nowhere")]), "server.listen");
         assert_eq!(key(&[("SLUGLINE__JOURNAL__SYNC_INTERVAL", "fast")]), "journal.sync_interval");
         assert_eq!(key(&[("SLUGLINE__NEWSROOM__TIMEZONE", "Mars/Olympus")]), "newsroom.timezone");
@@ -321,6 +326,29 @@ mod tests {
         std::fs::write(&file, "[server]\nlitsen = 1\n").unwrap();
         let error = Config::load(Some(&file), std::iter::empty(), &[]).unwrap_err();
         assert_eq!(error.key, "server.litsen");
+    }
+
+    #[test]
+    fn secrets_are_read_from_files_and_never_printed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("password");
+        std::fs::write(&file, "hunter2\n").unwrap();
+        let config = load(
+            &[
+                ("SLUGLINE__STORE__REDIS__PASSWORD_FILE", file.to_str().unwrap()),
+                ("SLUGLINE__STORE__REDIS__SENTINEL_PASSWORD", "swordfish"),
+                ("SLUGLINE__STORE__REDIS__MODE", "sentinel"),
+                ("SLUGLINE__STORE__REDIS__SENTINEL_MASTER", "news"),
+                ("SLUGLINE__STORE__REDIS__URLS", "redis://one, redis://:swordfish@two:26379"),
+            ],
+            &[],
+        )
+        .unwrap();
+        assert_eq!(config.store.redis.password.reveal(), Some("hunter2"));
+        assert_eq!(config.store.redis.urls.len(), 2);
+        for shown in [config.to_toml().unwrap(), format!("{config:?}")] {
+            assert!(!shown.contains("hunter2") && !shown.contains("swordfish"), "{shown}");
+        }
     }
 
     #[test]

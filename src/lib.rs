@@ -11,6 +11,7 @@ pub mod hits;
 pub mod links;
 pub mod priority;
 pub mod reports;
+pub mod secret;
 pub mod store;
 pub mod telemetry;
 pub mod transfer;

@@ -1,7 +1,8 @@
-//! Keeps this process's caches equal to the store: a poll of the change feed.
+//! Keeps this process's caches equal to the store: follows the change feed.
 //!
-//! Guarantees that a change made by any other process is seen within one interval and the time of a read, and says
-//! for how long a change may not have been seen. Own changes do not wait for it.
+//! Looks at once when the store says that something changed, and each interval whatever it says: so a change made by
+//! any other process is seen within one interval and the time of a read. Says for how long a change may not have
+//! been seen. Own changes do not wait for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::AccountService;
 use crate::clock;
 use crate::store::cache::Cache;
+use crate::store::links::Changes;
 use crate::store::{self, Links};
 
 /// Failures shorter than this are not told, in seconds.
@@ -36,6 +38,11 @@ impl Coherence {
     pub fn staleness(&self, now: Timestamp) -> f64 {
         let ms = now.as_millisecond() - self.seen_ms.load(Ordering::Acquire);
         crate::telemetry::gauge(u64::try_from(ms).unwrap_or(0)) / 1000.0
+    }
+
+    /// Everything up to then was seen.
+    fn seen(&self, ms: i64) {
+        self.seen_ms.store(ms, Ordering::Release);
     }
 
     /// Since when the store cannot be reached, if it has not been for a while.
@@ -66,16 +73,20 @@ impl Follower {
     /// Follows the feed until `stop`. `version` is the feed's when the caches were empty.
     pub async fn run(self, mut version: u64, stop: CancellationToken) {
         let mut failing = false;
+        let mut changed = self.links.changed();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(self.interval) => {}
+                // Never ready again once the store has closed: the interval goes on.
+                Ok(()) = changed.changed(), if !failing => {}
             }
             let asked_ms = clock::now_ms();
             match self.follow(version).await {
-                Ok(now) => {
-                    version = now;
-                    self.coherence.seen_ms.store(asked_ms, Ordering::Release);
+                Ok(changes) => {
+                    version = changes.version;
+                    let behind = i64::try_from(changes.behind.as_millis()).unwrap_or(i64::MAX);
+                    self.coherence.seen(asked_ms.saturating_sub(behind));
                     if std::mem::take(&mut failing) {
                         tracing::info!("the change feed is followed again");
                     }
@@ -89,7 +100,7 @@ impl Follower {
         }
     }
 
-    async fn follow(&self, version: u64) -> store::Result<u64> {
+    async fn follow(&self, version: u64) -> store::Result<Changes> {
         let asked = tokio::time::timeout(self.deadline, self.links.changes_since(version)).await;
         let late = |_| store::Error::Unavailable("the change feed took too long".into());
         let changes = asked.map_err(late)??;
@@ -100,6 +111,6 @@ impl Follower {
         if changes.accounts {
             self.accounts.reload().await?;
         }
-        Ok(changes.version)
+        Ok(changes)
     }
 }

@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::coherence::Coherence;
 use crate::hits::Hits;
 use crate::hits::journal::Alarm;
-use crate::store::Tallies;
 use crate::store::cache::Cache;
+use crate::store::{Backend, Tallies};
 use crate::telemetry::{self, gauge};
 use crate::web::client::Clients;
 
@@ -50,6 +50,7 @@ pub struct Health {
     clients: Arc<Clients>,
     coherence: Arc<Coherence>,
     tallies: Arc<dyn Tallies>,
+    backend: Arc<dyn Backend>,
     /// Since when each reason holds, for those that do not know it themselves.
     since: Mutex<BTreeMap<&'static str, Timestamp>>,
 }
@@ -62,10 +63,10 @@ impl Health {
         cache: Arc<Cache>,
         clients: Arc<Clients>,
         coherence: Arc<Coherence>,
-        tallies: Arc<dyn Tallies>,
+        (tallies, backend): (Arc<dyn Tallies>, Arc<dyn Backend>),
     ) -> Health {
         let phase = AtomicU8::new(Phase::Starting as u8);
-        Health { phase, hits, cache, clients, coherence, tallies, since: Mutex::default() }
+        Health { phase, hits, cache, clients, coherence, tallies, backend, since: Mutex::default() }
     }
 
     /// Goes on to the next phase.
@@ -78,10 +79,15 @@ impl Health {
     pub fn now(&self, now: Timestamp) -> (Option<&'static str>, Vec<Reason>) {
         let phase = match self.phase.load(Ordering::Acquire) {
             p if p == Phase::Starting as u8 => Some("starting"),
-            p if p == Phase::Running as u8 => None,
+            p if p == Phase::Running as u8 => self.blind().then_some("fenced"),
             _ => Some("stopping"),
         };
         (phase, self.reasons(now))
+    }
+
+    /// True if not even known links can be told.
+    fn blind(&self) -> bool {
+        self.backend.troubles().iter().any(|trouble| trouble.blind)
     }
 
     fn reasons(&self, now: Timestamp) -> Vec<Reason> {
@@ -104,6 +110,10 @@ impl Health {
         if let Some(since) = self.coherence.failing_since(now) {
             let detail = "the store cannot be reached; known links redirect, their hits wait in the journal";
             reasons.push(Reason { code: "store_unavailable", detail: detail.into(), since });
+        }
+        for trouble in self.backend.troubles() {
+            let since = self.first_seen(trouble.code, now);
+            reasons.push(Reason { code: trouble.code, detail: trouble.detail, since });
         }
         if let Some(seen) = self.clients.untrusted_header(now.as_millisecond()) {
             let detail = "requests come with X-Forwarded-For or Forwarded from an address that is not trusted; if that \
@@ -136,6 +146,8 @@ impl Health {
             let since = self.first_seen("journal_stream_held", now);
             reasons.push(Reason { code: "journal_stream_held", detail, since });
         }
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.retain(|code, _| reasons.iter().any(|reason| reason.code == *code));
         reasons
     }
 

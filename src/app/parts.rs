@@ -79,7 +79,7 @@ impl Parts {
             Arc::clone(&cache),
             Arc::clone(&state.clients),
             coherence,
-            Arc::clone(&store.tallies),
+            (Arc::clone(&store.tallies), Arc::clone(&store.backend)),
         ));
         let redirector = Arc::new(redirector(config, &state, cache));
         // Last: a start that failed before must not have used up the only time the key is shown.

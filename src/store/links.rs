@@ -4,9 +4,11 @@
 //! retry with the same tag meets its own record. Each write that readers must see is in the change feed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::Result;
 use crate::domain::article::{Article, ArticleFacts, ArticleId};
@@ -195,6 +197,8 @@ pub struct Changes {
     pub keys: Option<Vec<String>>,
     /// True if keys or users changed.
     pub accounts: bool,
+    /// For how long something may have changed that is not told here yet.
+    pub behind: Duration,
 }
 
 /// Links, articles and their history.
@@ -226,6 +230,10 @@ pub trait Links: Send + Sync {
 
     /// The change feed since `version`; 0 asks only for the version now, which is never 0.
     async fn changes_since(&self, version: u64) -> Result<Changes>;
+
+    /// Wakes whoever follows the change feed: it holds the feed's version, as far as this process has seen it
+    /// without asking.
+    fn changed(&self) -> watch::Receiver<u64>;
 
     /// Everything this trait keeps, in the export's order, page by page: a page begins after `after` (opaque,
     /// from the page before); an empty page ends it.

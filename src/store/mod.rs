@@ -7,6 +7,8 @@ pub mod accounts;
 pub mod cache;
 pub mod conformance;
 pub mod links;
+pub mod mirror;
+pub mod redis;
 pub mod settings;
 pub mod sqlite;
 pub mod tallies;
@@ -34,6 +36,10 @@ pub enum Error {
     /// It must not be touched as it is (newer than this program, files mixed or missing); says so in plain words.
     #[error("{0}")]
     Refused(String),
+    /// It is not the store that this node knows (flushed, another database, half of it gone): nothing is written
+    /// to it or taken from it until it is right again or the operator says so. Says in plain words what is wrong.
+    #[error("the store is fenced: {0}")]
+    Fenced(String),
 }
 
 /// The usual result of a store call.
@@ -62,6 +68,22 @@ pub trait Backend: Send + Sync {
     /// Copies everything that is kept into files in the folder `to`, each as it is at one moment, numbers
     /// before links; gives their names. Works beside other processes. `Refused` by a store that is not files.
     async fn snapshot(&self, to: &Path) -> Result<Vec<String>>;
+
+    /// What is not well with it now, the worst first.
+    fn troubles(&self) -> Vec<Trouble> {
+        vec![]
+    }
+}
+
+/// Something of a store that is not well, for those who run it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Stable, for alerting rules.
+    pub code: &'static str,
+    /// For people.
+    pub detail: String,
+    /// True if not even known links can be told.
+    pub blind: bool,
 }
 
 impl Store {
@@ -82,5 +104,6 @@ impl Store {
 pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Result<Store> {
     match settings.kind {
         settings::Kind::Sqlite => Ok(sqlite::open(dir, settings, now, zone)?.store),
+        settings::Kind::Redis => Err(Error::Refused("the Redis store is not put together yet".into())),
     }
 }

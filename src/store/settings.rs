@@ -2,12 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::redis;
+
 /// Which backend keeps links and numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Two SQLite files in the data folder.
     Sqlite,
+    /// Redis or Valkey, which many nodes may share.
+    Redis,
 }
 
 /// `[store]`.
@@ -16,10 +20,12 @@ pub enum Kind {
 pub struct Settings {
     /// Which backend.
     pub kind: Kind,
-    /// Lanes of a store that is made now; 0 is the backend's own choice (SQLite: 1).
+    /// Lanes of a store that is made now; 0 is the backend's own choice (SQLite: 1, Redis: 64).
     pub lanes: u16,
     /// SQLite: reader threads, 1 to 64.
     pub readers: usize,
     /// SQLite: memory for cached pages of each connection, in bytes.
     pub page_cache: crate::units::Size,
+    /// Redis: where it is and how to come in.
+    pub redis: redis::Settings,
 }

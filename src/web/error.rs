@@ -145,7 +145,7 @@ impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
         tracing::error!(%error, "a store call failed");
         match error {
-            store::Error::Unavailable(_) => Error::Unavailable,
+            store::Error::Unavailable(_) | store::Error::Fenced(_) => Error::Unavailable,
             store::Error::Corrupt(_) | store::Error::Refused(_) => Error::Internal,
         }
     }

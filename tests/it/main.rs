@@ -18,6 +18,7 @@ mod first_minute;
 mod links;
 mod operations;
 mod redirect;
+mod redis;
 mod refused;
 mod reports;
 mod tidy;

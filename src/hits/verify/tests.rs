@@ -43,7 +43,13 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 pub(crate) fn open_store(dir: &Path, zone: &str) -> Store {
-    let settings = Settings { kind: Kind::Sqlite, lanes: LANES, readers: 2, page_cache: Size(2 << 20) };
+    let settings = Settings {
+        kind: Kind::Sqlite,
+        lanes: LANES,
+        readers: 2,
+        page_cache: Size(2 << 20),
+        redis: Default::default(),
+    };
     crate::store::open(dir, &settings, at(0), zone).unwrap()
 }
 

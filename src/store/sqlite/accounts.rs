@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::failure::{corrupt, maybe_time, ms, signed, time, unsigned};
-use super::links::{LinksState, account_changed, audited};
+use super::links::{LinksState, account_changed, audited, writer};
 use super::threads::{Readers, Writer};
 use crate::domain::access::Role;
 use crate::store::Result;
@@ -21,7 +21,8 @@ const REMEMBERED_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// The embedded store's accounts.
 pub(super) struct SqliteAccounts {
-    pub(super) writer: Writer<LinksState>,
+    /// None in a mirror.
+    pub(super) writer: Option<Writer<LinksState>>,
     pub(super) readers: Readers,
 }
 
@@ -86,7 +87,7 @@ fn all<T>(
     Ok(found)
 }
 
-fn insert_key(conn: &Connection, key: &Key) -> Result<bool> {
+pub(super) fn insert_key(conn: &Connection, key: &Key) -> Result<bool> {
     let added = conn
         .prepare_cached(
             "INSERT OR IGNORE INTO keys (id, name, role, hash, created_at, created_by, expires_at, revoked_at) \
@@ -105,7 +106,7 @@ fn insert_key(conn: &Connection, key: &Key) -> Result<bool> {
     Ok(added > 0)
 }
 
-fn fold_name(name: &str) -> String {
+pub(super) fn fold_name(name: &str) -> String {
     name.to_lowercase()
 }
 
@@ -240,7 +241,7 @@ impl Accounts for SqliteAccounts {
     }
 
     async fn add_key(&self, key: Key) -> Result<bool> {
-        self.writer
+        writer(&self.writer)?
             .write(move |conn, _| {
                 let added = insert_key(conn, &key)?;
                 if added {
@@ -255,7 +256,7 @@ impl Accounts for SqliteAccounts {
 
     async fn revoke_key(&self, id: &str, by: &str, now: Timestamp) -> Result<Option<Key>> {
         let (id, by) = (id.to_owned(), by.to_owned());
-        self.writer.write(move |conn, _| revoke(conn, &id, &by, ms(now))).await
+        writer(&self.writer)?.write(move |conn, _| revoke(conn, &id, &by, ms(now))).await
     }
 
     async fn users(&self) -> Result<Vec<User>> {
@@ -263,7 +264,7 @@ impl Accounts for SqliteAccounts {
     }
 
     async fn add_user(&self, user: User) -> Result<bool> {
-        self.writer
+        writer(&self.writer)?
             .write(move |conn, _| {
                 let added = insert_user(conn, &user)?;
                 if added {
@@ -278,7 +279,7 @@ impl Accounts for SqliteAccounts {
 
     async fn set_user(&self, user: User, by: &str, action: &str, now: Timestamp) -> Result<bool> {
         let (by, action) = (by.to_owned(), action.to_owned());
-        self.writer
+        writer(&self.writer)?
             .write(move |conn, _| {
                 let changed = replace_user(conn, &user)?;
                 if changed {
@@ -291,7 +292,7 @@ impl Accounts for SqliteAccounts {
     }
 
     async fn audit(&self, entries: Vec<AuditEntry>) -> Result<()> {
-        self.writer
+        writer(&self.writer)?
             .write(move |conn, _| {
                 entries.iter().try_for_each(|entry| {
                     let AuditEntry { at, by, action, object, detail, .. } = entry;
@@ -311,15 +312,17 @@ impl Accounts for SqliteAccounts {
 
     async fn begin(&self, owner: &str, key: &str, body: [u8; 32], now: Timestamp) -> Result<Begun> {
         let (owner, key) = (owner.to_owned(), key.to_owned());
-        self.writer.write(move |conn, _| begin(conn, &owner, &key, body, ms(now))).await
+        writer(&self.writer)?.write(move |conn, _| begin(conn, &owner, &key, body, ms(now))).await
     }
 
     async fn finish(&self, owner: &str, key: &str, answer: Option<Answer>) -> Result<()> {
         let (owner, key) = (owner.to_owned(), key.to_owned());
-        self.writer.write(move |conn, _| finish(conn, &owner, &key, answer)).await
+        writer(&self.writer)?.write(move |conn, _| finish(conn, &owner, &key, answer)).await
     }
 
     async fn import(&self, items: Vec<AccountItem>) -> Result<()> {
-        self.writer.write(move |conn, _| items.into_iter().try_for_each(|item| import_item(conn, item))).await
+        writer(&self.writer)?
+            .write(move |conn, _| items.into_iter().try_for_each(|item| import_item(conn, item)))
+            .await
     }
 }

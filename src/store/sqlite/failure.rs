@@ -35,6 +35,7 @@ pub(super) fn copy_of(error: &Error) -> Error {
         Error::Unavailable(text) => Error::Unavailable(text.clone()),
         Error::Corrupt(text) => Error::Corrupt(text.clone()),
         Error::Refused(text) => Error::Refused(text.clone()),
+        Error::Fenced(text) => Error::Fenced(text.clone()),
     }
 }
 

@@ -20,7 +20,7 @@ const STATEMENTS: usize = 200;
 /// The write-ahead log is cut back to this size when a checkpoint has emptied it, in bytes.
 const WAL_KEPT: i64 = 64 << 20;
 
-/// What one of the two files is.
+/// What one of the files is.
 pub(super) struct Kind {
     /// Its name in the data folder.
     pub(super) name: &'static str,
@@ -40,6 +40,20 @@ pub(super) const LINKS: Kind = Kind {
     application_id: 1_399_613_260,
     migrations: &[include_str!("migrations/links/0001_begin.sql")],
     waits: true,
+    checkpoint_pages: 8_000,
+};
+
+/// A copy of a store that is elsewhere. Its tables are those of [`LINKS`] with some changed and added: a later
+/// migration of [`LINKS`] is one of this file too.
+pub(super) const MIRROR: Kind = Kind {
+    name: "mirror.db",
+    application_id: 1_399_613_261,
+    migrations: &[concat!(
+        include_str!("migrations/links/0001_begin.sql"),
+        include_str!("migrations/mirror/0001_begin.sql")
+    )],
+    // What a power cut takes of it is read again from the store.
+    waits: false,
     checkpoint_pages: 8_000,
 };
 

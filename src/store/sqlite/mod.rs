@@ -8,6 +8,7 @@ mod accounts;
 mod failure;
 mod file;
 mod links;
+pub mod mirror;
 mod snapshot;
 mod tallies;
 mod threads;
@@ -65,8 +66,11 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
     };
     let dataset = one_dataset(&links, &tallies, new)?;
 
-    let (links_writer, links_commits, links_thread) = Writer::start(&LINKS, links, false)?;
-    let (tallies_writer, tallies_commits, tallies_thread) = Writer::start(&TALLIES, tallies, true)?;
+    let state = links::LinksState::default();
+    let changed = state.bell.listen();
+    let (links_writer, links_commits, links_thread) = Writer::start(&LINKS, links, state, false)?;
+    let (tallies_writer, tallies_commits, tallies_thread) =
+        Writer::start(&TALLIES, tallies, tallies::Names::default(), true)?;
     let (links_readers, mut reading) = Readers::start(&LINKS, dir, settings)?;
     let (tallies_readers, more) = Readers::start(&TALLIES, dir, settings)?;
     reading.extend(more);
@@ -81,8 +85,12 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
         writing: Mutex::new(vec![links_thread, tallies_thread]),
     };
     let store = Store {
-        links: Arc::new(links::SqliteLinks { writer: links_writer.clone(), readers: links_readers.clone() }),
-        accounts: Arc::new(accounts::SqliteAccounts { writer: links_writer, readers: links_readers }),
+        links: Arc::new(links::SqliteLinks {
+            writer: Some(links_writer.clone()),
+            readers: links_readers.clone(),
+            changed,
+        }),
+        accounts: Arc::new(accounts::SqliteAccounts { writer: Some(links_writer), readers: links_readers }),
         tallies: Arc::new(tallies::SqliteTallies {
             writer: tallies_writer,
             readers: tallies_readers,

@@ -49,11 +49,14 @@ impl Commits {
 }
 
 /// What a writer keeps in memory between its writes.
-pub(super) trait State: Default + Send + 'static {
+pub(super) trait State: Send + 'static {
     /// Called within each transaction, last.
     fn before_commit(&mut self, _conn: &Connection) -> Result<()> {
         Ok(())
     }
+
+    /// What `before_commit` saw is committed.
+    fn committed(&mut self) {}
 
     /// Something that was written is not there after all.
     fn rolled_back(&mut self) {}
@@ -97,6 +100,7 @@ impl<S: State> Writer<S> {
     pub(super) fn start(
         kind: &'static Kind,
         conn: Connection,
+        state: S,
         low_priority: bool,
     ) -> Result<(Writer<S>, Arc<Commits>, JoinHandle<()>)> {
         let (queue, waiting) = channel();
@@ -104,7 +108,7 @@ impl<S: State> Writer<S> {
         let mut run = WriterThread {
             kind,
             conn,
-            state: S::default(),
+            state,
             waiting,
             room: room.clone(),
             commits: commits.clone(),
@@ -285,6 +289,7 @@ impl<S: State> WriterThread<S> {
             Ok(()) => {
                 self.commits.commits.fetch_add(1, Ordering::Relaxed);
                 self.commits.writes.fetch_add(writes, Ordering::Relaxed);
+                self.state.committed();
             }
             Err(_) => self.undo(),
         }

@@ -14,9 +14,9 @@ use crate::store::links::{ArticleClaim, ArticleKey};
 use crate::store::sqlite::failure::{corrupt, cut, ms, signed};
 
 /// `aliases.kind` of an address.
-pub(super) const URL: i64 = 0;
+pub(in crate::store::sqlite) const URL: i64 = 0;
 /// `aliases.kind` of a CMS id.
-pub(super) const CMS_ID: i64 = 1;
+pub(in crate::store::sqlite) const CMS_ID: i64 = 1;
 
 /// The row that an alias leads to.
 fn alias(conn: &Connection, kind: i64, value: &str, site: &str) -> Result<Option<i64>> {
@@ -33,7 +33,7 @@ pub(super) fn add_alias(conn: &Connection, kind: i64, value: &str, site: &str, a
 }
 
 /// The article of a row.
-pub(super) fn by_row(conn: &Connection, row: i64) -> Result<Article> {
+pub(in crate::store::sqlite) fn by_row(conn: &Connection, row: i64) -> Result<Article> {
     let mut statement = conn.prepare_cached(articles!("WHERE a.id = ?"))?;
     let mut found = statement.query([row])?;
     match found.next()? {
@@ -47,9 +47,14 @@ pub(super) fn by_key(conn: &Connection, key: &ArticleKey) -> Result<Option<Artic
     let row = match key {
         ArticleKey::Id(id) => rows::article_row(conn, id)?,
         ArticleKey::Url(url) => alias(conn, URL, url, "")?,
+        // By age and not by row: a mirror's rows are in the order in which it heard of them.
         ArticleKey::CmsId(id) => conn
-            .prepare_cached("SELECT min(article) FROM aliases WHERE kind = ? AND value = ?")?
-            .query_row(params![CMS_ID, id], |row| row.get(0))?,
+            .prepare_cached(
+                "SELECT a.id FROM aliases x JOIN articles a ON a.id = x.article WHERE x.kind = ? AND x.value = ? \
+                 ORDER BY a.created_at, a.id LIMIT 1",
+            )?
+            .query_row(params![CMS_ID, id], |row| row.get(0))
+            .optional()?,
     };
     row.map(|row| by_row(conn, row)).transpose()
 }
@@ -86,6 +91,16 @@ pub(super) fn make(conn: &Connection, claim: &ArticleClaim, now: Timestamp) -> R
 
 /// Adds an article's row and its own two aliases.
 pub(super) fn insert(conn: &Connection, article: &Article) -> Result<i64> {
+    let row = insert_row(conn, article)?;
+    add_alias(conn, URL, &article.url, "", row)?;
+    if let Some(id) = &article.cms_id {
+        add_alias(conn, CMS_ID, id, &article.site, row)?;
+    }
+    Ok(row)
+}
+
+/// Adds an article's row and its authors.
+pub(in crate::store::sqlite) fn insert_row(conn: &Connection, article: &Article) -> Result<i64> {
     let facts = &article.facts;
     conn.prepare_cached(
         "INSERT INTO articles (name, cms_id, url, site, title, section, authors, published_at, image, language, \
@@ -107,10 +122,6 @@ pub(super) fn insert(conn: &Connection, article: &Article) -> Result<i64> {
         signed(article.version)?,
     ])?;
     let row = conn.last_insert_rowid();
-    add_alias(conn, URL, &article.url, "", row)?;
-    if let Some(id) = &article.cms_id {
-        add_alias(conn, CMS_ID, id, &article.site, row)?;
-    }
     insert_authors(conn, row, &facts.authors)?;
     Ok(row)
 }
@@ -167,15 +178,41 @@ fn fill_one<T: Clone>(known: &mut Option<T>, said: Option<&T>) -> bool {
     news
 }
 
+/// Writes an article's row over the one that `old` is, and what its links show of it.
+pub(in crate::store::sqlite) fn replace(
+    conn: &Connection,
+    row: i64,
+    old: &Article,
+    article: &Article,
+) -> Result<()> {
+    let mut drop = conn.prepare_cached("DELETE FROM article_authors WHERE author = ? AND article = ?")?;
+    for author in &old.facts.authors {
+        drop.execute(params![author, row])?;
+    }
+    insert_authors(conn, row, &article.facts.authors)?;
+    if old.url != article.url {
+        conn.prepare_cached("UPDATE links SET target = ? WHERE article = ? AND follows_article = 1")?
+            .execute(params![article.url, row])?;
+        conn.prepare_cached(
+            "INSERT OR IGNORE INTO search_pending (link) SELECT id FROM links WHERE article = ?",
+        )?
+        .execute([row])?;
+    }
+    update(conn, row, article)
+}
+
 /// Writes an article's row, and what its links show of it.
-fn update(conn: &Connection, row: i64, article: &Article) -> Result<()> {
+pub(in crate::store::sqlite) fn update(conn: &Connection, row: i64, article: &Article) -> Result<()> {
     let facts = &article.facts;
     conn.prepare_cached(
-        "UPDATE articles SET cms_id = ?, title = ?, section = ?, authors = ?, published_at = ?, image = ?, \
+        "UPDATE articles SET cms_id = ?, url = ?, site = ?, created_at = ?, title = ?, section = ?, authors = ?, published_at = ?, image = ?, \
          language = ?, updated_at = ?, version = ? WHERE id = ?",
     )?
     .execute(params![
         article.cms_id,
+        article.url,
+        article.site,
+        ms(article.created_at),
         facts.title,
         facts.section,
         rows::list_text(&facts.authors)?,

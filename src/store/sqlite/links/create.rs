@@ -183,9 +183,10 @@ fn insert(
     if let (Some((row, _)), Some(slot), true) = (&article, link.slot(), claims) {
         slots::claim(conn, *row, &slot, id)?;
     }
-    trail::remember(conn, id, &trail::birth(&link))?;
-    let object = format!("link:{}", link.code);
-    trail::audited(conn, ms(link.created_at), &link.created_by, "link.created", &object, "")?;
+    let birth = trail::birth(&link);
+    trail::remember(conn, id, &birth)?;
+    let line = trail::line(&link.code, &birth);
+    trail::audited(conn, ms(line.at), &line.by, &line.action, &line.object, &line.detail)?;
     trail::link_changed(conn, &link.code.key())?;
     let article = article.map(|(_, article)| Arc::new(article));
     Ok(Creation::Created(Found { link: Arc::new(link), article }))

@@ -70,7 +70,8 @@ fn move_slot(conn: &Connection, old: &Record, link: &Link, article: Option<i64>)
     Ok(None)
 }
 
-fn update(
+/// Writes a link's record over the one before.
+pub(in crate::store::sqlite) fn update(
     conn: &Connection,
     old: &Record,
     link: &Link,
@@ -123,8 +124,7 @@ fn update(
 
 fn leave_trail(conn: &Connection, id: i64, link: &Link, entry: &HistoryEntry) -> Result<()> {
     trail::remember(conn, id, entry)?;
-    let fields: Vec<&str> = entry.changes.keys().map(String::as_str).collect();
-    let (action, object) = (format!("link.{}", entry.action), format!("link:{}", link.code));
-    trail::audited(conn, ms(entry.at), &entry.by, &action, &object, &fields.join(", "))?;
+    let line = trail::line(&link.code, entry);
+    trail::audited(conn, ms(line.at), &line.by, &line.action, &line.object, &line.detail)?;
     trail::link_changed(conn, &link.code.key())
 }

@@ -3,21 +3,22 @@
 //! Each call is one piece of work for the writer or a reader; the pieces are in this folder. Knows nothing of
 //! tallies.
 
-mod articles;
+pub(super) mod articles;
 mod create;
-mod edit;
+pub(super) mod edit;
 mod filter;
 mod list;
-mod rows;
+pub(super) mod rows;
 mod search;
 mod slots;
-mod trail;
+pub(super) mod trail;
 mod transfer;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::failure::unsigned;
 use super::threads::{Readers, Writer};
@@ -28,6 +29,7 @@ use crate::store::links::{
     ArticleKey, Changes, Creation, Edit, Edited, ExportItem, ExportPage, LinkPage, Links, NewLink,
 };
 use crate::store::{Error, Result};
+pub(super) use search::index_some;
 pub(super) use trail::{LinksState, account_changed, audited};
 
 /// Indexes all links that wait for it.
@@ -42,8 +44,16 @@ const MAX_KEYS: usize = 10_000;
 
 /// The embedded store's links.
 pub(super) struct SqliteLinks {
-    pub(super) writer: Writer<LinksState>,
+    /// None in a mirror, which is written by what follows the store.
+    pub(super) writer: Option<Writer<LinksState>>,
     pub(super) readers: Readers,
+    /// The feed's version that this process committed last.
+    pub(super) changed: watch::Receiver<u64>,
+}
+
+/// The writer, if this is no mirror.
+pub(super) fn writer<S>(writer: &Option<Writer<S>>) -> Result<&Writer<S>> {
+    writer.as_ref().ok_or_else(|| Error::Refused("a mirror is only read".into()))
 }
 
 #[async_trait]
@@ -75,13 +85,13 @@ impl Links for SqliteLinks {
     }
 
     async fn create(&self, new: Vec<NewLink>, now: Timestamp) -> Result<Vec<Creation>> {
-        self.writer
+        writer(&self.writer)?
             .write(move |conn, _| new.into_iter().map(|new| create::create(conn, new, now)).collect())
             .await
     }
 
     async fn edit(&self, edit: Edit, _now: Timestamp) -> Result<Edited> {
-        self.writer.write(move |conn, _| edit::edit(conn, edit)).await
+        writer(&self.writer)?.write(move |conn, _| edit::edit(conn, edit)).await
     }
 
     async fn list(&self, page: LinkPage, now: Timestamp) -> Result<Vec<Found>> {
@@ -111,12 +121,16 @@ impl Links for SqliteLinks {
         self.readers.read_at_once(move |conn| trail::changes_since(conn, version)).await
     }
 
+    fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.clone()
+    }
+
     async fn export(&self, after: Option<String>) -> Result<ExportPage> {
         self.readers.read_at_once(move |conn| transfer::export(conn, after.as_deref())).await
     }
 
     async fn import(&self, items: Vec<ExportItem>) -> Result<Vec<std::result::Result<(), String>>> {
-        self.writer
+        writer(&self.writer)?
             .write(move |conn, _| items.into_iter().map(|item| transfer::import(conn, item)).collect())
             .await
     }

@@ -31,17 +31,17 @@ macro_rules! found {
 pub(super) use found;
 
 /// A link as it is kept, with what only the store needs.
-pub(super) struct Record {
+pub(in crate::store::sqlite) struct Record {
     /// Its row; older links have smaller ones.
-    pub(super) id: i64,
+    pub(in crate::store::sqlite) id: i64,
     /// Its article's row.
-    pub(super) article: Option<i64>,
+    pub(in crate::store::sqlite) article: Option<i64>,
     /// The request that made it.
-    pub(super) created_tag: Option<u64>,
+    pub(in crate::store::sqlite) created_tag: Option<u64>,
     /// The requests of its last writes, 8 bytes each, oldest first.
-    pub(super) write_tags: Vec<u8>,
+    pub(in crate::store::sqlite) write_tags: Vec<u8>,
     /// All that others see.
-    pub(super) found: Found,
+    pub(in crate::store::sqlite) found: Found,
 }
 
 /// Reads columns one after the other, so that a query and its reader cannot slip against each other unseen.
@@ -71,7 +71,7 @@ impl Columns<'_> {
 }
 
 /// Reads a row of a [`found!`] query.
-pub(super) fn record(row: &Row<'_>) -> Result<Record> {
+pub(in crate::store::sqlite) fn record(row: &Row<'_>) -> Result<Record> {
     let c = &mut Columns { row, at: 0 };
     let id = c.next()?;
     let created_tag = c.next::<Option<i64>>()?.map(i64::cast_unsigned);
@@ -150,12 +150,16 @@ macro_rules! articles {
 pub(super) use articles;
 
 /// Reads a row of an [`articles!`] query: its row id and itself.
-pub(super) fn article(row: &Row<'_>) -> Result<(i64, Article)> {
+pub(in crate::store::sqlite) fn article(row: &Row<'_>) -> Result<(i64, Article)> {
     article_columns(&mut Columns { row, at: 0 })?.ok_or_else(|| corrupt("an article's row", "NULL"))
 }
 
 /// All records of a query.
-pub(super) fn records(conn: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Record>> {
+pub(in crate::store::sqlite) fn records(
+    conn: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<Record>> {
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     let mut found = vec![];
@@ -166,7 +170,7 @@ pub(super) fn records(conn: &Connection, sql: &str, params: impl rusqlite::Param
 }
 
 /// All links whose code folds to `key`, oldest first.
-pub(super) fn by_key(conn: &Connection, key: &str) -> Result<Vec<Record>> {
+pub(in crate::store::sqlite) fn by_key(conn: &Connection, key: &str) -> Result<Vec<Record>> {
     let mut found = records(conn, found!("WHERE l.code = ?1"), [key])?;
     found.extend(records(conn, found!("WHERE l.key = ?1 AND l.key <> l.code"), [key])?);
     found.sort_unstable_by_key(|record| record.id);
@@ -174,23 +178,23 @@ pub(super) fn by_key(conn: &Connection, key: &str) -> Result<Vec<Record>> {
 }
 
 /// The link of exactly this code.
-pub(super) fn by_code(conn: &Connection, code: &str) -> Result<Option<Record>> {
+pub(in crate::store::sqlite) fn by_code(conn: &Connection, code: &str) -> Result<Option<Record>> {
     Ok(records(conn, found!("WHERE l.code = ?1"), [code])?.pop())
 }
 
 /// The link of this row.
-pub(super) fn by_id(conn: &Connection, id: i64) -> Result<Record> {
+pub(in crate::store::sqlite) fn by_id(conn: &Connection, id: i64) -> Result<Record> {
     let found = records(conn, found!("WHERE l.id = ?1"), [id])?.pop();
     found.ok_or_else(|| corrupt("a reference to a link", id))
 }
 
 /// The title that lists show and sort by.
-pub(super) fn shown_title<'a>(link: &'a Link, article: Option<&'a Article>) -> &'a str {
+pub(in crate::store::sqlite) fn shown_title<'a>(link: &'a Link, article: Option<&'a Article>) -> &'a str {
     link.title.as_deref().or_else(|| article?.facts.title.as_deref()).unwrap_or_default()
 }
 
 /// A list as a column.
-pub(super) fn list_text(list: &[String]) -> Result<String> {
+pub(in crate::store::sqlite) fn list_text(list: &[String]) -> Result<String> {
     if list.is_empty() {
         return Ok("[]".into());
     }
@@ -198,7 +202,7 @@ pub(super) fn list_text(list: &[String]) -> Result<String> {
 }
 
 /// Adds a link's row, and what finds it by tag and by search.
-pub(super) fn insert_link(
+pub(in crate::store::sqlite) fn insert_link(
     conn: &Connection,
     link: &Link,
     article: Option<(i64, &Article)>,
@@ -247,7 +251,7 @@ pub(super) fn insert_link(
 }
 
 /// Makes a link known by its tags.
-pub(super) fn insert_tags(conn: &Connection, id: i64, tags: &[String]) -> Result<()> {
+pub(in crate::store::sqlite) fn insert_tags(conn: &Connection, id: i64, tags: &[String]) -> Result<()> {
     let mut add = conn.prepare_cached("INSERT OR IGNORE INTO link_tags (tag, link) VALUES (?, ?)")?;
     for tag in tags {
         add.execute(params![tag, id])?;
@@ -256,13 +260,13 @@ pub(super) fn insert_tags(conn: &Connection, id: i64, tags: &[String]) -> Result
 }
 
 /// Notes that a link's words changed, so that a search looks at it until it is indexed.
-pub(super) fn expect_search(conn: &Connection, id: i64) -> Result<()> {
+pub(in crate::store::sqlite) fn expect_search(conn: &Connection, id: i64) -> Result<()> {
     conn.prepare_cached("INSERT OR IGNORE INTO search_pending (link) VALUES (?)")?.execute([id])?;
     Ok(())
 }
 
 /// The row of an article's id.
-pub(super) fn article_row(conn: &Connection, id: &ArticleId) -> Result<Option<i64>> {
+pub(in crate::store::sqlite) fn article_row(conn: &Connection, id: &ArticleId) -> Result<Option<i64>> {
     let mut find = conn.prepare_cached("SELECT id FROM articles WHERE name = ?")?;
     Ok(find.query_row([&id.0], |row| row.get(0)).optional()?)
 }

@@ -13,7 +13,7 @@ use crate::store::Result;
 const STEP: usize = 1_000;
 
 /// Indexes some of the links that wait for it, until somebody is `wanted`. True if more do.
-pub(super) fn index_some(conn: &Connection, wanted: &dyn Fn() -> bool) -> Result<bool> {
+pub(in crate::store::sqlite) fn index_some(conn: &Connection, wanted: &dyn Fn() -> bool) -> Result<bool> {
     let waiting: Vec<i64> = conn
         .prepare_cached("SELECT link FROM search_pending LIMIT ?")?
         .query_map([i64::try_from(STEP).unwrap_or(i64::MAX)], |row| row.get(0))?

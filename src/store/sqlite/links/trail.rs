@@ -2,10 +2,15 @@
 //!
 //! Guarantees that all three are bounded. Knows nothing of what the write was.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, Row, params};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
+use crate::domain::code::Code;
 use crate::domain::link::{HistoryEntry, Link};
+use crate::store::accounts::AuditEntry;
 use crate::store::links::Changes;
 use crate::store::sqlite::failure::{ms, signed, time, unsigned};
 use crate::store::sqlite::threads::State;
@@ -18,21 +23,57 @@ pub(in crate::store::sqlite) const HISTORY: u64 = 1_000;
 /// Lines kept of the audit; the oldest go.
 const AUDIT: i64 = 1_000_000;
 
+/// The action of a history's first line.
+const CREATED: &str = "created";
+
 const FEED_LINK: i64 = 0;
 const FEED_ACCOUNT: i64 = 1;
 
+/// Tells those who follow a file's feed of each version that is committed.
+#[derive(Default)]
+pub(in crate::store::sqlite) struct Bell {
+    written: u64,
+    heard: watch::Sender<u64>,
+}
+
+impl Bell {
+    /// Hears every version from now on.
+    pub(in crate::store::sqlite) fn listen(&self) -> watch::Receiver<u64> {
+        self.heard.subscribe()
+    }
+
+    /// Lets what is too old of the feed go, and notes how far it is.
+    pub(in crate::store::sqlite) fn before_commit(&mut self, conn: &Connection) -> Result<()> {
+        let last = conn.prepare_cached("SELECT max(version) FROM feed")?.query_row([], |row| row.get(0))?;
+        self.written = unsigned(last)?;
+        conn.prepare_cached("DELETE FROM feed WHERE version <= ?")?.execute([last - FEED])?;
+        Ok(())
+    }
+
+    /// Tells it.
+    pub(in crate::store::sqlite) fn ring(&self) {
+        self.heard.send_if_modified(|heard| std::mem::replace(heard, self.written) != self.written);
+    }
+}
+
 /// What the writer of links.db keeps in memory: nothing that could be wrong after a rollback.
 #[derive(Default)]
-pub(in crate::store::sqlite) struct LinksState;
+pub(in crate::store::sqlite) struct LinksState {
+    /// Who follows the feed.
+    pub(in crate::store::sqlite) bell: Bell,
+}
 
 impl State for LinksState {
     fn before_commit(&mut self, conn: &Connection) -> Result<()> {
         // Once a commit and not once a write: a batch writes a thousand.
-        conn.prepare_cached("DELETE FROM feed WHERE version <= (SELECT max(version) FROM feed) - ?")?
-            .execute([FEED])?;
+        self.bell.before_commit(conn)?;
         conn.prepare_cached("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?")?
             .execute([AUDIT])?;
         Ok(())
+    }
+
+    fn committed(&mut self) {
+        self.bell.ring();
     }
 
     fn when_idle(&mut self, conn: &Connection, wanted: &dyn Fn() -> bool) -> Result<bool> {
@@ -41,7 +82,7 @@ impl State for LinksState {
 }
 
 /// Tells all nodes that the links of a folded code changed.
-pub(super) fn link_changed(conn: &Connection, key: &str) -> Result<()> {
+pub(in crate::store::sqlite) fn link_changed(conn: &Connection, key: &str) -> Result<()> {
     conn.prepare_cached("INSERT INTO feed (kind, key) VALUES (?, ?)")?.execute(params![FEED_LINK, key])?;
     Ok(())
 }
@@ -77,7 +118,11 @@ pub(super) fn remember(conn: &Connection, link: i64, entry: &HistoryEntry) -> Re
 }
 
 /// Writes a line of a link's history, unless that version has one.
-pub(super) fn add_history(conn: &Connection, link: i64, entry: &HistoryEntry) -> Result<()> {
+pub(in crate::store::sqlite) fn add_history(
+    conn: &Connection,
+    link: i64,
+    entry: &HistoryEntry,
+) -> Result<()> {
     let changes = serde_json::to_string(&entry.changes).map_err(|e| Error::Corrupt(e.to_string()))?;
     conn.prepare_cached(
         "INSERT OR IGNORE INTO history (link, version, at, by, action, changes) VALUES (?, ?, ?, ?, ?, ?)",
@@ -86,8 +131,22 @@ pub(super) fn add_history(conn: &Connection, link: i64, entry: &HistoryEntry) ->
     Ok(())
 }
 
+/// What the audit says of a line of a link's history.
+pub(in crate::store::sqlite) fn line(code: &Code, entry: &HistoryEntry) -> AuditEntry {
+    let fields: Vec<&str> = entry.changes.keys().map(String::as_str).collect();
+    AuditEntry {
+        id: 0,
+        at: entry.at,
+        by: entry.by.clone(),
+        action: format!("link.{}", entry.action),
+        object: format!("link:{code}"),
+        // Of a new link everything is new.
+        detail: if entry.action == CREATED { String::new() } else { fields.join(", ") },
+    }
+}
+
 /// The first line of a link's history: what it began with.
-pub(super) fn birth(link: &Link) -> HistoryEntry {
+pub(in crate::store::sqlite) fn birth(link: &Link) -> HistoryEntry {
     let mut changes = Map::new();
     let fields = [("target", &link.target), ("channel", &link.channel), ("campaign", &link.campaign)];
     for (name, value) in fields.into_iter().chain([("title", &link.title)]) {
@@ -99,7 +158,7 @@ pub(super) fn birth(link: &Link) -> HistoryEntry {
         version: link.version,
         at: link.created_at,
         by: link.created_by.clone(),
-        action: "created".into(),
+        action: CREATED.into(),
         changes,
     }
 }
@@ -139,7 +198,8 @@ pub(super) fn history(
 /// What changed since `version`.
 pub(super) fn changes_since(conn: &Connection, version: u64) -> Result<Changes> {
     let now: i64 = conn.prepare_cached("SELECT max(version) FROM feed")?.query_row([], |row| row.get(0))?;
-    let mut changes = Changes { version: unsigned(now)?, keys: Some(vec![]), accounts: false };
+    let mut changes =
+        Changes { version: unsigned(now)?, keys: Some(vec![]), accounts: false, behind: Duration::ZERO };
     if version == 0 || version == changes.version {
         return Ok(changes);
     }

@@ -10,7 +10,13 @@ use crate::units::Size;
 use tokio::task::JoinSet;
 
 fn settings(lanes: u16) -> Settings {
-    Settings { kind: settings::Kind::Sqlite, lanes, readers: 2, page_cache: Size(2 << 20) }
+    Settings {
+        kind: settings::Kind::Sqlite,
+        lanes,
+        readers: 2,
+        page_cache: Size(2 << 20),
+        redis: Default::default(),
+    }
 }
 
 fn open_in(dir: &Path, lanes: u16) -> Opened {

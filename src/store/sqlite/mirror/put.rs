@@ -1,0 +1,301 @@
+//! How a record becomes rows, and what is remembered of the one before.
+//!
+//! Guarantees that putting a record again changes nothing, that records may come in any order (a link before its
+//! story, a slot before its link, an address before either), and that each change is in the mirror's own feed.
+//! Knows what records mean, not how they are written.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::accounts::{put_audit, put_key, put_user};
+use crate::domain::article::{Article, ArticleId};
+use crate::domain::code::Code;
+use crate::domain::lane::Lane;
+use crate::domain::link::{HistoryEntry, Link, SlotTarget};
+use crate::store::mirror::{ABSENT, AliasKind, BASES, Base, Kept, Put, SlotOf, Value, base_of};
+use crate::store::sqlite::failure::{ms, signed};
+use crate::store::sqlite::links::rows::Record;
+use crate::store::sqlite::links::{articles, edit, rows, trail};
+use crate::store::{Error, Result};
+
+/// Puts one record.
+pub(super) fn put(conn: &Connection, lane: Lane, put: Put) -> Result<()> {
+    if !keep(conn, lane, &put)? {
+        return Ok(());
+    }
+    match put.value {
+        Value::Links(kept) => put_links(conn, kept),
+        Value::Article { article, slots } => put_article(conn, &article, &slots),
+        Value::Alias { kind, site, value, article } => put_alias(conn, kind, &value, &site, &article),
+        Value::History { code, entry } => put_history(conn, &code, &entry),
+        Value::Key(key) => put_key(conn, &key),
+        Value::User(user) => put_user(conn, &user),
+        Value::Audit(entry) => put_audit(conn, &entry),
+        Value::Nothing | Value::Gone => Ok(()),
+    }
+}
+
+/// The order in which records of one step are put: what others refer to comes first.
+pub(super) fn rank(put: &Put) -> u8 {
+    match put.value {
+        Value::Article { .. } => 0,
+        Value::Links(_) => 1,
+        _ => 2,
+    }
+}
+
+/// True if the mirror has a record of this name.
+pub(super) fn has(conn: &Connection, lane: Lane, field: &[u8]) -> Result<bool> {
+    let mut find = conn.prepare_cached("SELECT 1 FROM records WHERE lane = ? AND field = ?")?;
+    Ok(find.exists(params![lane, field])?)
+}
+
+/// Keeps a record's bytes. False if they are what was kept already.
+fn keep(conn: &Connection, lane: Lane, put: &Put) -> Result<bool> {
+    let mut find = conn.prepare_cached("SELECT raw, bases FROM records WHERE lane = ? AND field = ?")?;
+    let kept = find
+        .query_row(params![lane, put.field], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
+        .optional()?;
+    if kept.as_ref().map_or(&[][..], |(raw, _)| raw) == put.raw {
+        return Ok(false);
+    }
+    if put.raw.is_empty() {
+        conn.prepare_cached("DELETE FROM records WHERE lane = ? AND field = ?")?
+            .execute(params![lane, put.field])?;
+        return Ok(true);
+    }
+    let bases = match &kept {
+        None => with_base(vec![], put.base.unwrap_or(ABSENT)),
+        Some((raw, bases)) => {
+            let bases = with_base(bases.clone(), base_of(raw));
+            put.base.map_or(bases.clone(), |base| with_base(bases, base))
+        }
+    };
+    conn.prepare_cached(
+        "INSERT INTO records (lane, field, raw, bases) VALUES (?, ?, ?, ?) \
+         ON CONFLICT DO UPDATE SET raw = excluded.raw, bases = excluded.bases",
+    )?
+    .execute(params![lane, put.field, put.raw, bases])?;
+    Ok(true)
+}
+
+/// Adds what a record was, as its newest earlier value, and lets the oldest go.
+fn with_base(mut bases: Vec<u8>, base: Base) -> Vec<u8> {
+    let base = base.to_le_bytes();
+    if !bases.ends_with(&base) {
+        bases.extend(base);
+    }
+    let surplus = bases.len().saturating_sub(BASES * 8);
+    bases.split_off(surplus)
+}
+
+/// Reads a column of bases.
+pub(super) fn bases(column: &[u8]) -> Vec<Base> {
+    column.as_chunks::<8>().0.iter().map(|bytes| Base::from_le_bytes(*bytes)).collect()
+}
+
+fn put_links(conn: &Connection, links: Vec<Kept>) -> Result<()> {
+    let Some(first) = links.first() else { return Ok(()) };
+    let key = first.link.code.key().into_owned();
+    let mut there = rows::by_key(conn, &key)?;
+    for kept in links {
+        let at = there.iter().position(|record| record.found.link.code == kept.link.code);
+        put_link(conn, at.map(|at| there.swap_remove(at)), kept)?;
+    }
+    // A variant that the store does not have was lost there.
+    for record in there {
+        forget_link(conn, record.id)?;
+    }
+    trail::link_changed(conn, &key)
+}
+
+fn put_link(conn: &Connection, there: Option<Record>, kept: Kept) -> Result<()> {
+    let Kept { mut link, created_tag, write_tags } = kept;
+    let article = match &link.article {
+        None => None,
+        Some(id) => match rows::article_row(conn, id)? {
+            None => None,
+            Some(row) => Some((row, articles::by_row(conn, row)?)),
+        },
+    };
+    if let Some((_, article)) = article.as_ref().filter(|_| link.follows_article) {
+        link.target = Some(article.url.clone());
+    }
+    let id = match there {
+        None => rows::insert_link(conn, &link, article.as_ref().map(|(row, a)| (*row, a)), created_tag)?,
+        Some(there) => {
+            let other = is_other(&there, &link, created_tag);
+            forget_history(conn, there.id, if other { 0 } else { link.version })?;
+            let last_tag = write_tags.last().copied().unwrap_or_default();
+            edit::update(conn, &there, &link, article.as_ref(), last_tag)?;
+            if other {
+                set_birth(conn, there.id, &link, created_tag)?;
+            }
+            there.id
+        }
+    };
+    if let Some(unknown) = link.article.as_ref().filter(|_| article.is_none()) {
+        conn.prepare_cached("INSERT OR IGNORE INTO waiting (article, link) VALUES (?, ?)")?
+            .execute(params![unknown.0, id])?;
+    }
+    if link.version == 1 && created_tag.is_some() {
+        let birth = trail::birth(&link);
+        trail::add_history(conn, id, &birth)?;
+        put_audit(conn, &trail::line(&link.code, &birth))?;
+    }
+    Ok(())
+}
+
+/// True if the code's link was lost and the code is another link's now.
+fn is_other(there: &Record, link: &Link, created_tag: Option<u64>) -> bool {
+    let had = &there.found.link;
+    there.created_tag != created_tag
+        || ms(had.created_at) != ms(link.created_at)
+        || had.created_by != link.created_by
+}
+
+fn set_birth(conn: &Connection, id: i64, link: &Link, created_tag: Option<u64>) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE links SET created_tag = ?, created_at = ?, created_by = ?, via = ? WHERE id = ?",
+    )?
+    .execute(params![
+        created_tag.map(u64::cast_signed),
+        ms(link.created_at),
+        link.created_by,
+        link.via.as_str(),
+        id
+    ])?;
+    Ok(())
+}
+
+/// Lets lines of a history go that are of versions after `version`.
+fn forget_history(conn: &Connection, link: i64, version: u64) -> Result<()> {
+    conn.prepare_cached("DELETE FROM history WHERE link = ? AND version > ?")?
+        .execute(params![link, signed(version)?])?;
+    Ok(())
+}
+
+fn forget_link(conn: &Connection, id: i64) -> Result<()> {
+    for sql in [
+        "DELETE FROM history WHERE link = ?",
+        "DELETE FROM search_pending WHERE link = ?",
+        "DELETE FROM search WHERE rowid = ?",
+        "DELETE FROM waiting WHERE link = ?",
+        "DELETE FROM link_tags WHERE link = ?",
+        "DELETE FROM links WHERE id = ?",
+    ] {
+        conn.prepare_cached(sql)?.execute([id])?;
+    }
+    Ok(())
+}
+
+fn put_article(conn: &Connection, article: &Article, slots: &[SlotOf]) -> Result<()> {
+    let row = match rows::article_row(conn, &article.id)? {
+        Some(row) => {
+            let old = articles::by_row(conn, row)?;
+            // Most changes of the record are of its slots, which no link shows.
+            if old != *article {
+                articles::replace(conn, row, &old, article)?;
+            }
+            row
+        }
+        None => {
+            let row = articles::insert_row(conn, article)?;
+            adopt(conn, row, article)?;
+            row
+        }
+    };
+    add_alias(conn, "OR IGNORE", articles::URL, &article.url, "", &article.id)?;
+    put_slots(conn, row, slots)
+}
+
+/// Gives a story the links that waited for it.
+fn adopt(conn: &Connection, row: i64, article: &Article) -> Result<()> {
+    let adopted = conn
+        .prepare_cached(
+            "UPDATE links SET article = ?1, target = CASE WHEN follows_article = 1 THEN ?2 ELSE target END \
+             WHERE id IN (SELECT link FROM waiting WHERE article = ?3)",
+        )?
+        .execute(params![row, article.url, article.id.0])?;
+    if adopted > 0 {
+        conn.prepare_cached(
+            "INSERT OR IGNORE INTO search_pending (link) SELECT link FROM waiting WHERE article = ?",
+        )?
+        .execute([&article.id.0])?;
+        conn.prepare_cached("DELETE FROM waiting WHERE article = ?")?.execute([&article.id.0])?;
+        articles::update(conn, row, article)?;
+    }
+    Ok(())
+}
+
+/// The same text as in links.db: '' for none (own), else '=' and the text.
+fn put_slots(conn: &Connection, row: i64, slots: &[SlotOf]) -> Result<()> {
+    conn.prepare_cached("DELETE FROM slot_codes WHERE article = ?")?.execute([row])?;
+    let mut add = conn.prepare_cached(
+        "INSERT OR REPLACE INTO slot_codes (article, channel, campaign, target, code) VALUES (?, ?, ?, ?, ?)",
+    )?;
+    let text = |value: Option<&String>| value.map(|v| format!("={v}")).unwrap_or_default();
+    for slot in slots {
+        let target = match &slot.target {
+            SlotTarget::Own => None,
+            SlotTarget::Other(url) => Some(url),
+        };
+        let (channel, campaign) = (text(slot.channel.as_ref()), text(slot.campaign.as_ref()));
+        add.execute(params![row, channel, campaign, text(target), slot.code.as_str()])?;
+    }
+    Ok(())
+}
+
+fn put_alias(conn: &Connection, kind: AliasKind, value: &str, site: &str, article: &ArticleId) -> Result<()> {
+    let kind = match kind {
+        AliasKind::Url => articles::URL,
+        AliasKind::CmsId => articles::CMS_ID,
+    };
+    add_alias(conn, "OR REPLACE", kind, value, site, article)
+}
+
+fn add_alias(
+    conn: &Connection,
+    or: &str,
+    kind: i64,
+    value: &str,
+    site: &str,
+    article: &ArticleId,
+) -> Result<()> {
+    let sql = format!("INSERT {or} INTO alias_names (kind, value, site, article) VALUES (?, ?, ?, ?)");
+    conn.prepare_cached(&sql)?.execute(params![kind, value, site, article.0])?;
+    Ok(())
+}
+
+fn put_history(conn: &Connection, code: &Code, entry: &HistoryEntry) -> Result<()> {
+    let mut find = conn.prepare_cached("SELECT id FROM links WHERE code = ?")?;
+    // A line without its link is one of a link that was lost.
+    let Some(link) = find.query_row([code.as_str()], |row| row.get::<_, i64>(0)).optional()? else {
+        return Ok(());
+    };
+    let changes = serde_json::to_string(&entry.changes).map_err(|e| Error::Corrupt(e.to_string()))?;
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO history (link, version, at, by, action, changes) VALUES (?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![link, signed(entry.version)?, ms(entry.at), entry.by, entry.action, changes])?;
+    if let Some(old) = entry.version.checked_sub(trail::HISTORY) {
+        conn.prepare_cached("DELETE FROM history WHERE link = ? AND version <= ?")?
+            .execute(params![link, signed(old)?])?;
+    }
+    put_audit(conn, &trail::line(code, entry))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_eight_values_are_remembered() {
+        let mut column = with_base(vec![], ABSENT);
+        assert_eq!(bases(&column), [ABSENT]);
+        for base in 1..=10 {
+            column = with_base(column, base);
+        }
+        assert_eq!(bases(&column), [3, 4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(with_base(column.clone(), 10), column, "the same again is nothing new");
+    }
+}
