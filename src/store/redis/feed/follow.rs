@@ -191,7 +191,7 @@ impl Core {
             if at == to || order.has(to) {
                 return Ok(());
             }
-            if at.version < version {
+            if at.version < version || !state.is_followed() {
                 // Others wrote in between. First of all this is safe here: the store may be lost now.
                 self.mirror.put_ahead(lane, puts).await?;
             }
