@@ -10,5 +10,6 @@ pub mod doctor;
 pub mod lanes;
 pub mod settings;
 pub mod tags;
+pub mod tallies;
 
 pub use settings::Redis as Settings;
