@@ -16,7 +16,7 @@ fn settings() -> Settings {
         lanes: 1,
         readers: 2,
         page_cache: Size(2 << 20),
-        redis: crate::store::redis::Settings::default(),
+        redis: Default::default(),
     }
 }
 

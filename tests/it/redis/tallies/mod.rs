@@ -36,7 +36,8 @@ impl Backend for Half {
 }
 
 async fn store_with(settings: &Settings, folder: &Path, lanes: u16) -> Store {
-    let links = slugline::store::open(folder, &Config::defaults().unwrap().store, at(0), "UTC").unwrap();
+    let links =
+        slugline::store::open(folder, &Config::defaults().unwrap().store, at(0), "UTC").await.unwrap();
     let conn = Conn::open(settings).await.unwrap();
     let id = slugline::domain::tally::DatasetId(7);
     let new = Dataset { id, lanes, zones: vec![(0, "UTC".into())], created_at: at(0) };
