@@ -10,3 +10,4 @@ mod links;
 pub mod process;
 pub mod proxy;
 pub mod servers;
+mod tallies;
