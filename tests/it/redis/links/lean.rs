@@ -19,7 +19,9 @@ const BYTES: u64 = 300;
 /// A request as the API makes it: drawn codes, an article of its own, a target of 110 bytes.
 fn request(drawer: &Drawer, n: usize, wanted: usize) -> NewLink {
     let entropy = Entropy::derived("lean", "lean");
-    let url = format!("https://www.example-newspaper.com/2026/11/22/politics/{n:06}-a-headline-that-says-what-it-is-about");
+    let url = format!(
+        "https://www.example-newspaper.com/2026/11/22/politics/{n:06}-a-headline-that-says-what-it-is-about"
+    );
     let url = format!("{url:-<110}");
     assert_eq!(url.len(), 110);
     let claim = ArticleClaim {
