@@ -7,3 +7,4 @@ mod failover;
 pub mod process;
 pub mod proxy;
 pub mod servers;
+mod tls;

@@ -97,6 +97,17 @@ impl Clients {
     }
 }
 
+/// The text of a PEM file that has a certificate in it.
+fn authorities(path: &str) -> std::io::Result<Vec<u8>> {
+    let text = std::fs::read(path)?;
+    let begin = b"-----BEGIN CERTIFICATE-----";
+    if text.windows(begin.len()).any(|part| part == begin) {
+        Ok(text)
+    } else {
+        Err(std::io::Error::other("there is no certificate in it"))
+    }
+}
+
 fn sign_in(user: Option<&str>, password: &Secret) -> RedisConnectionInfo {
     let mut sign_in = RedisConnectionInfo::default();
     if let Some(user) = user {
