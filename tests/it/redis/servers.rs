@@ -236,7 +236,7 @@ impl Cluster {
             master.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(n + 1).to_string()]).await;
         }
         for node in &self.nodes[1..] {
-            let (port, bus) = (node.port().to_string(), node.config("cluster-port").await);
+            let (port, bus) = (node.port().to_string(), node.setting("cluster-port").await);
             self.nodes[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await;
         }
         eventually("all nodes know each other", async || {

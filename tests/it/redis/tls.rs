@@ -67,7 +67,7 @@ fn settings(mode: &str, port: &str, ca: &str) -> Settings {
 async fn only_the_named_authority_is_believed() {
     let (certificates, other) = (Certificates::new(), Certificates::new());
     let server = Standalone::start_with(|| certificates.lines()).await;
-    let port = server.config("tls-port").await;
+    let port = server.setting("tls-port").await;
     let conn = Conn::open(&settings("standalone", &port, &certificates.ca())).await.unwrap();
     conn.ask(set("a", "1")).await.unwrap();
     let mut messages = conn.subscribe("news").await.unwrap();
@@ -87,7 +87,7 @@ async fn only_the_named_authority_is_believed() {
 async fn a_cluster_is_reached_encrypted() {
     let certificates = Certificates::new();
     let cluster = Cluster::start_with(|| certificates.lines()).await;
-    let port = cluster.nodes[0].config("tls-port").await;
+    let port = cluster.nodes[0].setting("tls-port").await;
     let conn = Conn::open(&settings("cluster", &port, &certificates.ca())).await.unwrap();
     for key in ["a", "b", "c", "d", "e", "f"] {
         conn.ask(set(key, "1")).await.unwrap();

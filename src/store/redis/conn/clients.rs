@@ -35,8 +35,8 @@ impl Clients {
         let ca = match settings.tls_ca.as_str() {
             "" => None,
             path => Some(
-                std::fs::read(path)
-                    .map_err(|e| Error::Refused(format!("store.redis.tls_ca: {path}: {e}")))?,
+                authorities(path)
+                    .map_err(|e| Error::Refused(format!("store.redis.tls_ca: {path} cannot be used: {e}")))?,
             ),
         };
         Ok(Clients { settings: settings.clone(), ca })
