@@ -299,7 +299,7 @@ mod tests {
     fn layers() {
         let config = load(
             &[
-                ("SLUGLINE__CLIENTS__TRUSTED_PROXIES", "127.0.0.1/32, ::1/128"),
+                ("SLUGLINE__CLIENTS__TRUSTED_PROXIES", "127.0.0.1, ::1/128"),
                 ("SLUGLINE__CODES__LENGTH", "9"),
                 ("PATH", "/bin"),
             ],

@@ -1,11 +1,13 @@
-//! Durations and sizes as people write them in a configuration: `50ms`, `26h`, `4GiB`.
+//! Durations, sizes and networks as people write them in a configuration: `50ms`, `4GiB`, `10.0.0.0/8`.
 //!
 //! Whole numbers with one unit; anything else is an error that says what is expected.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A duration written as a whole number and `ms`, `s`, `m`, `h` or `d`.
@@ -15,6 +17,10 @@ pub struct Span(pub Duration);
 /// A size in bytes, written as a whole number and `B`, `KiB`, `MiB`, `GiB` or `TiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
+
+/// A range of addresses (CIDR); a single address is a range of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network(pub IpNet);
 
 const SPANS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const SIZES: [(&str, u64); 5] =
@@ -56,6 +62,24 @@ impl FromStr for Size {
     }
 }
 
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Network, String> {
+        let one = || text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+        text.parse::<IpNet>()
+            .or_else(|_| one())
+            .map(Network)
+            .map_err(|_| format!("\"{text}\" is neither an address nor a range like 10.0.0.0/8"))
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX), &SPANS, f)
@@ -86,6 +110,7 @@ macro_rules! as_text {
 
 as_text!(Span);
 as_text!(Size);
+as_text!(Network);
 
 #[cfg(test)]
 mod tests {
@@ -102,5 +127,11 @@ mod tests {
         for bad in ["", "5", "h", "-1s", "1.5h", "5 years", "99999999999999999999s"] {
             assert!(bad.parse::<Span>().is_err(), "{bad}");
         }
+        for (text, same) in
+            [("10.0.0.7", "10.0.0.7/32"), ("::ffff:10.0.0.7", "10.0.0.7/32"), ("fd00::/8", "fd00::/8")]
+        {
+            assert_eq!(text.parse::<Network>().unwrap().to_string(), same);
+        }
+        assert!("everyone".parse::<Network>().is_err());
     }
 }

@@ -30,6 +30,8 @@ pub(crate) enum Task {
     Check(CheckArgs),
     /// Slugline and nginx in turn: CPU for a redirect, then latency
     Compare(CompareArgs),
+    /// Slugline on Redis, nginx, and the obvious way to build it on Redis, in turn: CPU for a redirect
+    CompareRedis(CompareRedisArgs),
     /// Links a second through the batch call, over 1 and 4 connections
     CreateBench(CreateBenchArgs),
     /// Times the reports of a running server
@@ -204,6 +206,35 @@ pub(crate) struct CompareArgs {
     pub(crate) own: OwnServer,
     /// The results are named DATE-NAME.md
     #[arg(long, default_value = "compare")]
+    pub(crate) name: String,
+    #[arg(long, default_value = "loadtest/results")]
+    pub(crate) results: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct CompareRedisArgs {
+    /// Rounds of each
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) rounds: u64,
+    /// Length of a round
+    #[arg(long, default_value = "10s", value_parser = duration)]
+    pub(crate) round: Duration,
+    #[arg(long, default_value_t = 64)]
+    pub(crate) connections: usize,
+    /// Arrival rate, in percent of what the slowest can do
+    #[arg(long, default_value_t = 70, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(crate) cpu_percent: u64,
+    #[arg(long, default_value = "/usr/sbin/nginx")]
+    pub(crate) nginx: PathBuf,
+    #[arg(long, default_value = "/usr/bin/redis-server")]
+    pub(crate) redis_server: PathBuf,
+    /// The obvious way
+    #[arg(long, default_value = "target/release/examples/obvious")]
+    pub(crate) obvious: PathBuf,
+    #[command(flatten)]
+    pub(crate) own: OwnServer,
+    /// The results are named DATE-NAME.md
+    #[arg(long, default_value = "redis")]
     pub(crate) name: String,
     #[arg(long, default_value = "loadtest/results")]
     pub(crate) results: PathBuf,

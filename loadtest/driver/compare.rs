@@ -63,7 +63,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
 }
 
 /// Puts the links into the store; gives the codes to ask for.
-fn fill(slugline: &Server, links: u64) -> Result<Vec<String>> {
+pub(crate) fn fill(slugline: &Server, links: u64) -> Result<Vec<String>> {
     let api = slugline.api.as_ref().context("Slugline has an API")?;
     let asked = seed::make(api, &Stories::standard(1, links.min(ASKED)), 1)?;
     let rest = links.saturating_sub(ASKED);
@@ -76,7 +76,7 @@ fn fill(slugline: &Server, links: u64) -> Result<Vec<String>> {
 }
 
 /// Closed loop: how much `server` can do, in redirects a second.
-fn most(course: &Course, server: &Server) -> Result<u64> {
+pub(crate) fn most(course: &Course, server: &Server) -> Result<u64> {
     let mix = course.mix(server)?;
     // The first round warms caches and is not looked at.
     let mut best = 0.0_f64;

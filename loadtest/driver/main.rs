@@ -11,6 +11,7 @@ mod api;
 mod args;
 mod check;
 mod compare;
+mod compare_redis;
 mod desk;
 mod load;
 mod mix;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Task::Run(args) => run(&args),
         Task::Check(args) => check(&args),
         Task::Compare(args) => compare::run(&args),
+        Task::CompareRedis(args) => compare_redis::run(&args),
         Task::CreateBench(args) => create_bench(&args),
         Task::ReportBench(args) => report_bench(&args),
     };

@@ -158,7 +158,7 @@ fn row(name: &str, q: Quartiles, digits: usize) -> String {
 }
 
 /// What a figure means nothing without.
-fn machine(nginx: &Path) -> String {
+pub(crate) fn machine(nginx: &Path) -> String {
     let model = fs::read_to_string("/proc/cpuinfo")
         .ok()
         .and_then(|text| text.lines().find_map(|l| l.strip_prefix("model name")).map(|l| l.replace(':', "")))

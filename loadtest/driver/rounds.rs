@@ -26,6 +26,8 @@ const SEED: u64 = 20_261_122;
 pub(crate) struct Round {
     pub(crate) rate: f64,
     pub(crate) cpu_us: f64,
+    /// Of the `redis-server` beside it.
+    pub(crate) redis_us: f64,
     pub(crate) p50: f64,
     pub(crate) p99: f64,
     pub(crate) p999: f64,
@@ -69,10 +71,11 @@ impl Course {
         };
         let settled = || server.api.as_ref().map(|api| api.settled(SETTLE)).transpose();
         let before = settled()?;
-        let cpu = server.cpu()?;
+        let (cpu, redis) = (server.cpu()?, server.redis_cpu()?);
         let outcome = load::run(&plan)?;
         let after = settled()?;
         let cpu = server.cpu()?.saturating_sub(cpu);
+        let redis = server.redis_cpu()?.saturating_sub(redis);
         let (answered, unknown) = (outcome.tally.answered, outcome.tally.unknown);
         ensure!(answered > 0, "{} answered no redirect: {:?}", server.name, outcome.tally.statuses());
         let verdict = before.zip(after).map(|(before, after)| Verdict {
@@ -84,6 +87,7 @@ impl Course {
         Ok(Round {
             rate: achieved(&plan, &outcome),
             cpu_us: micros_each(cpu, answered).unwrap_or(0.0),
+            redis_us: micros_each(redis, answered).unwrap_or(0.0),
             p50: latency_us(&outcome, 0.5),
             p99: latency_us(&outcome, 0.99),
             p999: latency_us(&outcome, 0.999),

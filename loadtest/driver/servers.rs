@@ -4,6 +4,7 @@
 //! environment alone and inherits none of the caller's. Refuses to know: what is measured.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -76,6 +77,8 @@ pub(crate) struct Server {
     pub(crate) api: Option<Api>,
     process: Process,
     access_log: Option<PathBuf>,
+    /// The `redis-server` it keeps its links in; its CPU time is counted apart.
+    redis: Option<Process>,
 }
 
 impl Server {
@@ -83,8 +86,14 @@ impl Server {
         procs::cpu_of(&[self.process.0.id()])
     }
 
+    /// CPU time of the `redis-server` beside it.
+    pub(crate) fn redis_cpu(&self) -> Result<Duration> {
+        self.redis.as_ref().map_or(Ok(Duration::ZERO), |redis| procs::cpu_of(&[redis.0.id()]))
+    }
+
     pub(crate) fn stop(self) -> Result<()> {
-        self.process.stop()
+        self.process.stop()?;
+        self.redis.map_or(Ok(()), Process::stop)
     }
 
     /// Empties the access log between rounds, so that a long comparison does not fill the disk.
@@ -117,11 +126,67 @@ pub(crate) fn nginx(program: &Path, folder: &Path, workers: u64, core: Option<us
         api: None,
         process,
         access_log: Some(folder.join("nginx-access.log")),
+        redis: None,
     })
 }
 
 /// Slugline on the data folder below `folder`; the key of the first start is kept beside it.
 pub(crate) fn slugline(program: &Path, folder: &Path, core: Option<usize>) -> Result<Server> {
+    slugline_with(program, folder, core, &[])
+}
+
+/// Slugline on a `redis-server` of its own.
+pub(crate) fn slugline_on_redis(program: &Path, redis_server: &Path, folder: &Path) -> Result<Server> {
+    let (redis, port) = redis(redis_server, &folder.join("slugline-redis"))?;
+    let url = format!("redis://127.0.0.1:{port}");
+    let store = [("SLUGLINE__STORE__KIND", "redis"), ("SLUGLINE__STORE__REDIS__URLS", &url)];
+    Ok(Server { redis: Some(redis), ..slugline_with(program, folder, None, &store)? })
+}
+
+/// The obvious way on a `redis-server` of its own that leads these codes somewhere.
+pub(crate) fn obvious(
+    program: &Path,
+    redis_server: &Path,
+    folder: &Path,
+    codes: &[String],
+) -> Result<Server> {
+    let (redis, redis_port) = redis(redis_server, &folder.join("obvious-redis"))?;
+    let mut filling = TcpStream::connect(("127.0.0.1", redis_port))?;
+    let lines: String = codes
+        .iter()
+        .map(|code| format!("SET link:{code} https://news.example.com/story/{code}\r\n"))
+        .collect();
+    filling.write_all(format!("{lines}QUIT\r\n").as_bytes())?;
+    filling.read_to_end(&mut Vec::new())?;
+    let port = free_port()?;
+    let log = folder.join("obvious.out");
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let mut command = Command::new(program);
+    command.arg(address.to_string()).arg(format!("redis://127.0.0.1:{redis_port}"));
+    let mut process = Process::start(&mut command, None, &log)?;
+    wait(&mut process, &log, || Ok(TcpStream::connect(address).is_ok()))?;
+    Ok(Server { name: "the obvious way", address, api: None, process, access_log: None, redis: Some(redis) })
+}
+
+/// A `redis-server` that keeps an append-only file, as one that matters would.
+fn redis(program: &Path, folder: &Path) -> Result<(Process, u16)> {
+    fs::create_dir_all(folder)?;
+    let port = free_port()?;
+    let log = folder.join("redis.out");
+    let mut command = Command::new(program);
+    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--port", &port.to_string()]);
+    command.arg("--dir").arg(folder);
+    let mut process = Process::start(&mut command, None, &log)?;
+    wait(&mut process, &log, || Ok(TcpStream::connect(("127.0.0.1", port)).is_ok()))?;
+    Ok((process, port))
+}
+
+fn slugline_with(
+    program: &Path,
+    folder: &Path,
+    core: Option<usize>,
+    more: &[(&str, &str)],
+) -> Result<Server> {
     let (port, ops_port) = (free_port()?, free_port()?);
     let log = folder.join("slugline.out");
     let mut command = Command::new(program);
@@ -135,14 +200,15 @@ pub(crate) fn slugline(program: &Path, folder: &Path, core: Option<usize>) -> Re
         .env("SLUGLINE__SERVER__LISTEN", format!("127.0.0.1:{port}"))
         .env("SLUGLINE__SERVER__OPS_LISTEN", format!("127.0.0.1:{ops_port}"))
         .env("SLUGLINE__DATA__DIR", folder.join("data"))
-        .env("SLUGLINE__CLIENTS__TRUSTED_PROXIES", "127.0.0.1/32");
+        .env("SLUGLINE__CLIENTS__TRUSTED_PROXIES", "127.0.0.1/32")
+        .envs(more.iter().copied());
     let mut process = Process::start(&mut command, core, &log)?;
     let ops = Api::new(&format!("http://127.0.0.1:{ops_port}"), "");
     wait(&mut process, &log, || ops.answers("/readyz"))?;
     let key = key(&log)?;
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let api = Some(Api::new(&format!("http://127.0.0.1:{port}"), &key));
-    Ok(Server { name: "Slugline", address, api, process, access_log: None })
+    Ok(Server { name: "Slugline", address, api, process, access_log: None, redis: None })
 }
 
 fn wait(process: &mut Process, log: &Path, ready: impl Fn() -> Result<bool>) -> Result<()> {

@@ -137,6 +137,15 @@ impl Health {
             let since = self.first_seen("journal_odd_files", now);
             reasons.push(Reason { code: "journal_odd_files", detail, since });
         }
+        let held = self.hits.held();
+        if held > 0 {
+            let detail = format!(
+                "{held} journal streams begun over 29 days ago are unknown to the store and are not counted: their \
+                 hits may have been counted before"
+            );
+            let since = self.first_seen("journal_stream_held", now);
+            reasons.push(Reason { code: "journal_stream_held", detail, since });
+        }
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         since.retain(|code, _| reasons.iter().any(|reason| reason.code == *code));
         reasons

@@ -71,6 +71,8 @@ pub struct Progress {
     counted: AtomicU64,
     /// Hits of earlier streams that are not counted yet.
     backlog: AtomicU64,
+    /// Earlier streams that wait for the operator's word.
+    held: AtomicU64,
     /// All hits made before this are counted, in milliseconds since 1970.
     complete_ms: AtomicI64,
     /// Someone looks until then, in milliseconds since 1970.
@@ -150,6 +152,12 @@ impl Hits {
             _ => Timestamp::from_millisecond(complete).unwrap_or(now).min(now),
         };
         Standing { as_of, waiting }
+    }
+
+    /// How many earlier streams wait for the operator's word: old, and unknown to the store.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.progress.held.load(Ordering::Acquire)
     }
 
     /// The journal underneath, for metrics and alarms.

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use http::{HeaderMap, HeaderName};
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+use crate::units::Network;
 
 /// How long a warning about an untrusted header stays after the last such request, in milliseconds.
 const WARNS_FOR_MS: i64 = 3_600_000;
@@ -20,13 +21,13 @@ const FORWARDED: [HeaderName; 2] = [HeaderName::from_static("x-forwarded-for"), 
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Ranges of the operator's own proxies.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// Tells clients from proxies.
 #[derive(Debug, Default)]
 pub struct Clients {
-    trusted: RwLock<Vec<IpNet>>,
+    trusted: RwLock<Vec<Network>>,
     /// When a header from elsewhere was last seen; 0 for never.
     untrusted_seen_ms: AtomicI64,
 }
@@ -49,7 +50,7 @@ impl Clients {
     pub fn is_trusted(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let trusted = self.trusted.read().unwrap_or_else(PoisonError::into_inner);
-        trusted.iter().any(|range| range.contains(&address))
+        trusted.iter().any(|range| range.0.contains(&address))
     }
 
     /// The client behind a connection from `peer`.

@@ -11,7 +11,7 @@
     reason = "a test that cannot go on fails, and says what it did"
 )]
 
-mod faults;
+pub mod faults;
 mod harness;
 
 mod first_minute;

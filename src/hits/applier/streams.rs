@@ -141,6 +141,8 @@ impl Applier {
             }
         }
         self.progress.backlog.store(backlog, Ordering::Release);
+        let held = self.streams.iter().filter(|draining| draining.held).count();
+        self.progress.held.store(u64::try_from(held).unwrap_or(u64::MAX), Ordering::Release);
         if drained {
             self.progress.complete_ms.store(began_ms, Ordering::Release);
         }

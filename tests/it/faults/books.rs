@@ -7,13 +7,13 @@ use slugline::config::Config;
 use slugline::domain::hit::Class;
 use slugline::domain::tally::{Counts, Scope, Series};
 use slugline::store::tallies::LaneAudit;
+use slugline::store::settings::Kind;
 use slugline::store::{Store, Tallies};
 use slugline::units::Size;
 
 use super::load::Known;
 use super::node::{Home, MARKER, Node};
 use super::wire;
-use crate::harness::cli;
 use crate::harness::wait::eventually_blocking;
 
 /// Numbers of one moment.
@@ -50,9 +50,9 @@ impl Books {
         Books { counted, site: *site, lost: tallies.lost().await.unwrap(), audit }
     }
 
-    /// The same of a data folder, beside a program that may run on it.
-    pub fn of(data: &Path, codes: &[String]) -> Books {
-        beside(data, async |store| Books::read(store.tallies.as_ref(), codes).await)
+    /// The same of a home's store, beside a program that may run on it.
+    pub fn of(home: &Home) -> Books {
+        beside(home, async |store| Books::read(store.tallies.as_ref(), &home.codes).await)
     }
 
     /// Lost hits of all link lanes. The site's must be as many.
@@ -92,11 +92,19 @@ fn adds_up(scope: &Scope, series: Series, total: &Counts, sum: &Counts) {
     assert_eq!(*sum, expected, "{scope:?} {series:?}");
 }
 
-/// Opens the store of a data folder beside a program that may run on it.
-pub fn beside<T>(data: &Path, work: impl AsyncFnOnce(&Store) -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// Opens the store of a home beside a program that may run on it.
+pub fn beside<T>(home: &Home, work: impl AsyncFnOnce(&Store) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let store = open(data, 0);
+        // A store elsewhere is looked at as another node would; files are opened where they are.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let mut config = home.config(&home.data());
+        config.store.readers = 1;
+        config.store.page_cache = Size(2 << 20);
+        if config.store.kind != Kind::Sqlite {
+            config.data.dir = elsewhere.path().to_path_buf();
+        }
+        let store = slugline::app::open_store(&config, slugline::clock::now()).await.unwrap();
         let done = work(&store).await;
         store.close().await.unwrap();
         done
@@ -109,7 +117,7 @@ pub fn open(data: &Path, lanes: u16) -> Store {
     settings.readers = 1;
     settings.page_cache = Size(2 << 20);
     settings.lanes = lanes;
-    slugline::store::open(data, &settings, slugline::clock::now(), "UTC").unwrap()
+    slugline::store::sqlite::open(data, &settings, slugline::clock::now(), "UTC").unwrap().store
 }
 
 /// Waits until every hit in the journal of a running program is counted, and gives the books.
@@ -126,9 +134,9 @@ pub fn settled(home: &Home, node: &Node) -> Books {
         let report = home.api(node, "GET", "/reports/summary", &Value::Null);
         (report["waiting"] == 0 && marked() > before).then_some(())
     });
-    let books = Books::of(&home.data(), &home.codes);
+    let books = Books::of(home);
     // The program's own check, with a recount of the journal.
-    let verified = cli::on(&home.data(), &["verify"]);
+    let verified = home.command(&["verify"]);
     assert!(verified.code == 0 && verified.stdout.contains("everything adds up"), "{verified:?}");
     books
 }

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use slugline::hits::journal::sim::Chance;
 
 use super::books::{Books, settled};
 use super::load::{Done, Known, Load, Plan};
-use super::node::{Home, Node};
+use super::node::{Home, Node, target};
 use super::{Seed, rounds};
 
 const LINKS: usize = 12;
@@ -108,7 +109,7 @@ fn sigterm_under_load_loses_and_adds_nothing() {
         let done = load.end();
         assert_eq!(node.ended(), Some(0), "{}", node.log());
         // Everything is counted before it ends, and nothing that was not answered.
-        let books = Books::of(&home.data(), &home.codes);
+        let books = Books::of(&home);
         let answered: Vec<Known> = done.known.iter().map(|k| Known { unknown: 0, ..*k }).collect();
         books.check(&before, &answered);
         assert_eq!(books.lost(), 0);
@@ -140,4 +141,42 @@ fn a_reader_who_leaves_is_counted_at_most_once() {
     let done = load.stop();
     assert!(done.unknown() > 0, "nobody left");
     settled(&home, &node).check(&[0; LINKS], &done.known);
+}
+
+#[test]
+fn links_that_were_answered_survive_kills() {
+    let seed = Seed::new();
+    let mut chance = seed.chance(0);
+    let (home, mut node) = Home::begin(1, &[]);
+    let mut answered: Vec<String> = vec![];
+    for round in 0..rounds(5, 100) {
+        let enough = 1 + chance.below(40);
+        let (told, reached) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let (home, public) = (&home, node.public());
+            let creating = scope.spawn(move || {
+                let mut made = vec![];
+                for n in 0.. {
+                    let body = json!({ "url": target(&format!("round-{round}/{n}")) });
+                    let Some(code) = home.try_create(public, &body) else { return made };
+                    made.push(code);
+                    if n == enough {
+                        told.send(()).unwrap();
+                    }
+                }
+                made
+            });
+            reached.recv().unwrap();
+            spin(chance.below(3_000));
+            node.kill_now();
+            answered.extend(creating.join().unwrap());
+        });
+        node = home.start();
+        for code in &answered {
+            let link = home.api(&node, "GET", &format!("/links/{code}"), &Value::Null);
+            assert_eq!(link["status"], "active", "{code} was answered 201");
+        }
+    }
+    node.stop();
+    println!("{} links were answered, all are there", answered.len());
 }

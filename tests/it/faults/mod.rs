@@ -8,20 +8,20 @@
 #![allow(clippy::print_stdout, reason = "seeds, and how much was tried, belong beside the results")]
 
 mod away;
-mod books;
+pub mod books;
 mod copies;
 mod full_disk;
 mod journals;
 mod kill;
 mod late;
-mod load;
-mod node;
+pub mod load;
+pub mod node;
 mod power;
 mod replies;
 mod rig;
 mod streams;
 mod tap;
-mod wire;
+pub mod wire;
 
 use slugline::hits::journal::sim::Chance;
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use slugline::config::Config;
 use tempfile::TempDir;
 
 use super::wire::{self, Answer};
@@ -39,6 +40,8 @@ type Lines = Arc<Mutex<Vec<String>>>;
 /// A data folder with links in it, and how the program is run on it.
 pub struct Home {
     dir: TempDir,
+    /// Text of its configuration file.
+    file: String,
     options: Vec<String>,
     key: String,
     /// Its links, in a fixed order; the last one is disabled.
@@ -56,7 +59,13 @@ impl Home {
 
     /// The same in this folder.
     pub fn begin_in(dir: TempDir, links: usize, options: &[&str]) -> (Home, Node) {
-        let mut home = Home { dir, options: vec![], key: String::new(), codes: vec![] };
+        Home::begin_with(dir, "", links, options)
+    }
+
+    /// The same with this configuration file, which says where its store is.
+    pub fn begin_with(dir: TempDir, file: &str, links: usize, options: &[&str]) -> (Home, Node) {
+        let file = file.to_owned();
+        let mut home = Home { dir, file, options: vec![], key: String::new(), codes: vec![] };
         home.set(options);
         let node = home.start();
         home.key = eventually_blocking("the first key on stdout", || {
@@ -80,6 +89,49 @@ impl Home {
         let answer = wire::ask(node.public(), method, &format!("/api/v1{path}"), &self.key, &body).unwrap();
         assert!((200..300).contains(&answer.status), "{method} {path}: {answer:?}");
         answer.json()
+    }
+
+    /// Asks for a link at `public`; its code, or None if the answer did not come whole.
+    pub fn try_create(&self, public: SocketAddr, body: &Value) -> Option<String> {
+        let answer = wire::ask(public, "POST", "/api/v1/links", &self.key, &body.to_string()).ok()?;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        Some(answer.json()["code"].as_str().unwrap().to_owned())
+    }
+
+    /// How the program is configured, but for this data folder.
+    pub fn config(&self, data: &Path) -> Config {
+        let mut options = vec![format!("data.dir={}", data.display())];
+        options.extend(self.options.iter().cloned());
+        Config::load(Some(&self.write_file()), std::iter::empty(), &options).unwrap()
+    }
+
+    /// The first admin's key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Runs a command of the program on its data folder.
+    pub fn command(&self, arguments: &[&str]) -> cli::Ended {
+        let file = self.write_file();
+        let config = ["--config", file.to_str().unwrap()];
+        cli::on(&self.data(), &[arguments, &config].concat())
+    }
+
+    fn write_file(&self) -> PathBuf {
+        let file = self.dir.path().join("slugline.toml");
+        std::fs::write(&file, &self.file).unwrap();
+        file
+    }
+
+    /// Another node of the same store, with a data folder of its own.
+    pub fn sibling(&self) -> Home {
+        Home {
+            dir: tempfile::tempdir().unwrap(),
+            file: self.file.clone(),
+            options: self.options.clone(),
+            key: self.key.clone(),
+            codes: self.codes.clone(),
+        }
     }
 
     /// Further options from the next start on.
@@ -109,7 +161,8 @@ impl Home {
     pub fn copied(&self) -> Home {
         let dir = tempfile::tempdir().unwrap();
         copy(&self.data(), &dir.path().join("data"));
-        Home { dir, options: self.options.clone(), key: self.key.clone(), codes: self.codes.clone() }
+        let (file, options) = (self.file.clone(), self.options.clone());
+        Home { dir, file, options, key: self.key.clone(), codes: self.codes.clone() }
     }
 
     /// Puts back all files of a copy.
@@ -145,7 +198,7 @@ impl Home {
     /// Starts the program and does not wait.
     pub fn spawn(&self) -> Node {
         let mut command = cli::command();
-        command.arg("serve").current_dir(self.dir.path());
+        command.arg("serve").arg("--config").arg(self.write_file()).current_dir(self.dir.path());
         for option in OPTIONS.iter().copied().chain(self.options.iter().map(String::as_str)) {
             command.arg("--set").arg(option);
         }

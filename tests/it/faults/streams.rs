@@ -129,7 +129,7 @@ fn the_program_reports_a_stream_that_is_held() {
     node.stop();
     let mut rig_settings = rig::settings();
     rig_settings.io = Io::Write;
-    let dataset = books::beside(&home.data(), async |store| store.tallies.dataset().await.unwrap());
+    let dataset = books::beside(&home, async |store| store.tallies.dataset().await.unwrap());
     let owner =
         slugline::hits::journal::Owner { stream: StreamId(7), dataset: dataset.id, lanes: dataset.lanes };
     let long_ago = clock::now_ms() - 30 * DAY_MS;
@@ -144,6 +144,7 @@ fn the_program_reports_a_stream_that_is_held() {
     assert_eq!(books.counted, [0, 0]);
     assert!(node.log().contains("begun over 29 days ago"), "{}", node.log());
     assert_eq!(node.metric("slugline_journal_waiting"), 0);
+    assert_eq!(node.reasons(), ["journal_stream_held"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What operators need: health, metrics, the command line, starting and stopping.
 
+mod addresses;
 mod commands;
 mod listener;
 mod program;
