@@ -86,7 +86,12 @@ async fn only_the_named_authority_is_believed() {
 #[tokio::test]
 async fn a_cluster_is_reached_encrypted() {
     let certificates = Certificates::new();
-    let cluster = Cluster::start_with(|| certificates.lines()).await;
+    let all_of_it = || {
+        let mut lines = certificates.lines();
+        lines.extend(["tls-cluster yes", "tls-replication yes"].map(str::to_owned));
+        lines
+    };
+    let cluster = Cluster::start_with(all_of_it).await;
     let port = cluster.nodes[0].setting("tls-port").await;
     let conn = Conn::open(&settings("cluster", &port, &certificates.ca())).await.unwrap();
     for key in ["a", "b", "c", "d", "e", "f"] {
