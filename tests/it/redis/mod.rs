@@ -7,4 +7,5 @@ mod failover;
 pub mod process;
 pub mod proxy;
 pub mod servers;
+mod tallies;
 mod tls;
