@@ -17,3 +17,4 @@ pub mod proxy;
 pub mod servers;
 mod tallies;
 mod tls;
+mod topologies;
