@@ -71,7 +71,8 @@ fn an_emptied_store_is_fenced_and_built_again() {
         let keys = runtime.block_on(server.ask(&["DBSIZE"]));
         assert_eq!(keys, redis::Value::Int(0), "a fenced store is not written to");
         let body = r#"{"url":"https://news.example.com/while-fenced"}"#;
-        let refused = wire::ask(bench.node().public(), "POST", "/api/v1/links", bench.home.key(), body).unwrap();
+        let refused =
+            wire::ask(bench.node().public(), "POST", "/api/v1/links", bench.home.key(), body).unwrap();
         assert_eq!(refused.status, 503);
         bench.node.take().unwrap().stop();
         bench.home.command(&["store", "rebuild", "--yes"]).done();
