@@ -121,7 +121,7 @@ fn apply(dir: &Path, hits: u64, codes: u64, batch: u64) -> Result<()> {
     let mut config = Config::defaults()?;
     config.hits.batch_hits = batch;
     let now = clock::now();
-    let store = store::open(dir, &config.store, now, "UTC")?;
+    let store = store::sqlite::open(dir, &config.store, now, "UTC")?.store;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let dataset = store.tallies.dataset().await?;

@@ -83,14 +83,12 @@ async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({key})"))
 }
 
-/// Opens the store away from the runtime's threads: it may have to be recovered.
+/// Opens the store.
 ///
 /// # Errors
 /// The store's, in plain words.
 pub async fn open_store(config: &Config, now: Timestamp) -> anyhow::Result<Store> {
-    let (dir, settings) = (config.data.dir.clone(), config.store.clone());
-    let zone = config.newsroom.timezone.clone();
-    let opened = tokio::task::spawn_blocking(move || crate::store::open(&dir, &settings, now, &zone)).await?;
+    let opened = crate::store::open(&config.data.dir, &config.store, now, &config.newsroom.timezone).await;
     opened.with_context(|| format!("the store in {} cannot be opened", config.data.dir.display()))
 }
 

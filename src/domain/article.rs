@@ -27,6 +27,31 @@ pub struct ArticleFacts {
     pub language: Option<String>,
 }
 
+impl ArticleFacts {
+    /// Takes over what is said and not known yet; what is known stays. True if that was anything.
+    pub fn fill(&mut self, said: &ArticleFacts) -> bool {
+        let mut filled = fill(&mut self.title, said.title.as_ref());
+        filled |= fill(&mut self.section, said.section.as_ref());
+        filled |= fill(&mut self.image, said.image.as_ref());
+        filled |= fill(&mut self.language, said.language.as_ref());
+        filled |= fill(&mut self.published_at, said.published_at.as_ref());
+        if self.authors.is_empty() && !said.authors.is_empty() {
+            self.authors.clone_from(&said.authors);
+            filled = true;
+        }
+        filled
+    }
+}
+
+/// Takes over what is said if nothing is known. True if that was anything.
+pub fn fill<T: Clone>(known: &mut Option<T>, said: Option<&T>) -> bool {
+    let news = known.is_none() && said.is_some();
+    if news {
+        *known = said.cloned();
+    }
+    news
+}
+
 /// A story as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Article {
@@ -54,3 +79,26 @@ pub const MAX_CMS_ID: usize = 200;
 pub const MAX_AUTHORS: usize = 20;
 /// Longest section or author name, in characters.
 pub const MAX_NAME: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_stays() {
+        let text = |t: &str| Some(t.to_owned());
+        let said = ArticleFacts {
+            title: text("said"),
+            section: text("World"),
+            authors: vec!["Ann".into()],
+            published_at: Some(Timestamp::UNIX_EPOCH),
+            image: text("i"),
+            language: text("en"),
+        };
+        let mut known = ArticleFacts { title: text("known"), ..ArticleFacts::default() };
+        assert!(known.fill(&said));
+        assert_eq!(known, ArticleFacts { title: text("known"), ..said.clone() });
+        assert!(!known.fill(&said), "nothing is new");
+        assert!(!known.fill(&ArticleFacts::default()));
+    }
+}

@@ -255,6 +255,30 @@ pub struct HistoryEntry {
     pub changes: serde_json::Map<String, serde_json::Value>,
 }
 
+impl HistoryEntry {
+    /// The action of a history's first line.
+    pub const CREATED: &str = "created";
+
+    /// The first line of a link's history: what it began with.
+    #[must_use]
+    pub fn birth(link: &Link) -> HistoryEntry {
+        let mut changes = serde_json::Map::new();
+        let fields = [("target", &link.target), ("channel", &link.channel), ("campaign", &link.campaign)];
+        for (name, value) in fields.into_iter().chain([("title", &link.title)]) {
+            if let Some(value) = value {
+                changes.insert(name.into(), serde_json::json!({ "from": null, "to": value }));
+            }
+        }
+        HistoryEntry {
+            version: link.version,
+            at: link.created_at,
+            by: link.created_by.clone(),
+            action: HistoryEntry::CREATED.into(),
+            changes,
+        }
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

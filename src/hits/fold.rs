@@ -50,6 +50,11 @@ impl LinkFold {
         self.facets.push(((series, bucket, value), counts));
     }
 
+    /// Rows it becomes: one for each facet, and the total.
+    fn rows(&self) -> usize {
+        if self.facets.is_empty() { 0 } else { self.facets.len() + 1 }
+    }
+
     fn total(&self) -> Counts {
         self.facets
             .iter()
@@ -59,10 +64,17 @@ impl LinkFold {
     }
 }
 
+/// Most rows that one hit adds to its lane: each facet it has, and its link's total.
+pub const HIT_ROWS: usize = 7;
+
 /// Hits of one stream, folded by link.
 #[derive(Clone, Default)]
 pub struct Fold {
     links: FastMap<Box<str>, LinkFold>,
+    /// Rows by lane.
+    rows: Vec<usize>,
+    /// Rows of the lane that has the most.
+    most_rows: usize,
 }
 
 impl Fold {
@@ -71,12 +83,19 @@ impl Fold {
         self.links.keys().map(|k| &**k)
     }
 
+    /// How many rows the lane has that has the most of them.
+    #[must_use]
+    pub fn most_rows(&self) -> usize {
+        self.most_rows
+    }
+
     /// Adds one hit that was made at `place`.
     pub fn add(&mut self, hit: &Hit<'_>, verdict: Verdict, place: Place) {
         let link = match self.links.get_mut(hit.code) {
             Some(link) => link,
             None => self.links.entry(hit.code.into()).or_default(),
         };
+        let before = link.rows();
         link.lane = hit.lane;
         let one = Counts::one(verdict.class);
         let day = i64::from(place.day);
@@ -95,13 +114,31 @@ impl Fold {
                 }
             }
         }
+        let more = link.rows() - before;
+        if more > 0 {
+            self.count_rows(hit.lane, more);
+        }
     }
 
-    /// What one lane's store adds: the numbers of its links.
+    fn count_rows(&mut self, lane: Lane, more: usize) {
+        let at = usize::from(lane);
+        if self.rows.len() <= at {
+            self.rows.resize(at + 1, 0);
+        }
+        self.rows[at] += more;
+        self.most_rows = self.most_rows.max(self.rows[at]);
+    }
+
+    /// What each of `lanes` lanes adds: the numbers of its links.
     #[must_use]
-    pub fn of_lane(&self, lane: Lane) -> Vec<Group> {
-        let links = self.links.iter().filter(|(_, link)| link.lane == lane);
-        links.map(|(code, link)| group(Scope::Link(Arc::from(&**code)), &link.facets, link.total())).collect()
+    pub fn of_lanes(&self, lanes: Lane) -> Vec<Vec<Group>> {
+        let mut groups = vec![vec![]; usize::from(lanes)];
+        for (code, link) in &self.links {
+            if let Some(lane) = groups.get_mut(usize::from(link.lane)) {
+                lane.push(group(Scope::Link(Arc::from(&**code)), &link.facets, link.total()));
+            }
+        }
+        groups
     }
 
     /// What the site lane's store adds: the numbers of the site, and of sections, authors and channels.
@@ -267,8 +304,7 @@ mod tests {
             let verdict = classifier.classify(&hit);
             fold.add(&hit, verdict, placer.place(hit.at_ms));
         }
-        let mut links = fold.of_lane(0);
-        links.extend(fold.of_lane(1));
+        let links = fold.of_lanes(2).into_iter().flatten().collect();
         (sums(links), sums(fold.of_site(facts)))
     }
 
@@ -300,6 +336,21 @@ mod tests {
             let (whole, part_a, part_b) = (fold(&hits), fold(a), fold(b));
             prop_assert_eq!(whole.0, plus(part_a.0, part_b.0));
             prop_assert_eq!(whole.1, plus(part_a.1, part_b.1));
+        }
+
+        #[test]
+        fn rows_are_known_before_they_are_made(hits in hits()) {
+            let calendar = Calendar::new(&[(0, "Europe/Vienna".into())]).unwrap();
+            let (mut fold, mut classifier, mut placer) =
+                (Fold::default(), Classifier::default(), Placer::new(calendar));
+            for made in &hits {
+                let (hit, before) = (hit(made), fold.most_rows());
+                let verdict = classifier.classify(&hit);
+                fold.add(&hit, verdict, placer.place(hit.at_ms));
+                prop_assert!(fold.most_rows() <= before + HIT_ROWS);
+            }
+            let rows = |lane: Vec<Group>| lane.iter().map(|group| group.rows.len()).sum::<usize>();
+            prop_assert_eq!(Some(fold.most_rows()), fold.of_lanes(2).into_iter().map(rows).max());
         }
 
         #[test]

@@ -15,6 +15,8 @@ use crate::domain::code::{Code, MAX_LEN, is_reserved};
 const MANY_LINKS: u64 = 1_000_000;
 /// Length of an article's id, without its first letter.
 const ARTICLE_ID_LEN: usize = 12;
+/// Of a rude word that is looked for.
+const SHORTEST_WORD: usize = 4;
 const ARTICLE_ALPHABET: &str = "bcdfghjkmnpqrstvwxz23456789";
 
 /// `[codes]`.
@@ -126,18 +128,19 @@ pub struct Drawer {
     alphabet: Vec<char>,
     length: usize,
     rude: HashSet<String>,
+    /// Of the longest rude word.
+    longest: usize,
 }
 
 impl Drawer {
     /// From checked settings.
     #[must_use]
     pub fn new(settings: &Settings) -> Drawer {
-        Drawer {
-            alphabet: settings.alphabet.chars().collect(),
-            length: settings.length,
-            // Three-letter entries would refuse too much of an alphabet without vowels and mean nothing in it.
-            rude: sqids::default_blocklist().into_iter().filter(|w| w.len() > 3).collect(),
-        }
+        // Shorter entries would refuse too much of an alphabet without vowels and mean nothing in it.
+        let words = sqids::default_blocklist().into_iter().filter(|word| word.len() >= SHORTEST_WORD);
+        let rude: HashSet<String> = words.collect();
+        let longest = rude.iter().map(String::len).max().unwrap_or(0);
+        Drawer { alphabet: settings.alphabet.chars().collect(), length: settings.length, rude, longest }
     }
 
     /// `n` different codes for a store of `links` links, each `longer` more than usual.
@@ -150,13 +153,13 @@ impl Drawer {
     ) -> Vec<Code> {
         let length = (self.length + usize::from(links >= MANY_LINKS) + longer).min(MAX_LEN);
         let mut bytes = bytes;
-        let mut codes = Vec::with_capacity(n);
+        let (mut codes, mut drawn) = (Vec::with_capacity(n), HashSet::with_capacity(n));
         while codes.len() < n {
             let text = nanoid::format(&mut bytes, &self.alphabet, length);
             if let Ok(code) = Code::parse(&text)
                 && !is_reserved(&text)
                 && !self.is_rude(&text)
-                && !codes.contains(&code)
+                && drawn.insert(text)
             {
                 codes.push(code);
             }
@@ -170,9 +173,13 @@ impl Drawer {
         ArticleId(format!("a{}", nanoid::format(bytes, &alphabet, ARTICLE_ID_LEN)).into())
     }
 
+    /// Pieces are looked up rather than words searched for: hundreds of codes may be drawn for one link.
     fn is_rude(&self, code: &str) -> bool {
         let folded = code.to_ascii_lowercase();
-        self.rude.iter().any(|word| folded.contains(word.as_str()))
+        (SHORTEST_WORD..=self.longest.min(folded.len())).any(|length| {
+            let pieces = (0..=folded.len() - length).filter_map(|at| folded.get(at..at + length));
+            pieces.into_iter().any(|piece| self.rude.contains(piece))
+        })
     }
 }
 
@@ -210,7 +217,8 @@ mod tests {
     fn no_rude_words() {
         let drawer = Drawer::new(&Settings { alphabet: "abcdefghijklmnopqrstuvwxyz".into(), length: 7 });
         assert!(drawer.is_rude("xxShItx"));
-        assert!(!drawer.is_rude("kx7dw4m"));
+        assert!(drawer.is_rude("shit") && drawer.is_rude("a-shit") && !drawer.is_rude("shi"));
+        assert!(!drawer.is_rude("kx7dw4m") && !drawer.is_rude(""));
     }
 
     #[test]

@@ -17,8 +17,6 @@ use crate::domain::link::{Found, Link, Via};
 use crate::domain::target::Address;
 use crate::store::links::{ArticleClaim, Creation, NewCode, NewLink};
 
-/// Codes drawn for each new link; the store takes the first that is free.
-const CANDIDATES: usize = 4;
 /// Draws before giving up; each is one longer than the one before.
 const DRAWS: usize = 4;
 
@@ -123,6 +121,8 @@ impl LinkService {
                 }
                 Err(refusal) => results.push(Some(Err(refusal))),
             }
+            // A store of many lanes wants hundreds of codes for each; others are not kept waiting for all of them.
+            tokio::task::yield_now().await;
         }
         for longer in 1..=DRAWS {
             if waiting.is_empty() {
@@ -137,8 +137,12 @@ impl LinkService {
                     Some(result) => results[item] = Some(result),
                     None => {
                         let bytes = entropy.bytes("longer code", item * DRAWS + longer);
-                        prepared.new.code =
-                            NewCode::Drawn(self.drawer.codes(bytes, CANDIDATES, links, longer));
+                        prepared.new.code = NewCode::Drawn(self.drawer.codes(
+                            bytes,
+                            self.store.wanted_codes(),
+                            links,
+                            longer,
+                        ));
                         again.push(prepared);
                     }
                 }
@@ -164,7 +168,10 @@ impl LinkService {
     ) -> std::result::Result<Prepared, Refusal> {
         let code = match &request.code {
             Some(code) => NewCode::Chosen(Code::for_new_link(code)?),
-            None => NewCode::Drawn(self.drawer.codes(entropy.bytes("code", item), CANDIDATES, links, 0)),
+            None => {
+                let wanted = self.store.wanted_codes();
+                NewCode::Drawn(self.drawer.codes(entropy.bytes("code", item), wanted, links, 0))
+            }
         };
         let rules = self.rules();
         let keep = request.keep_params.unwrap_or(false);

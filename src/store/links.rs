@@ -1,7 +1,8 @@
 //! What a store of links must do.
 //!
-//! Every write compares versions, carries a random request tag and is atomic and durable when it returns. A
-//! retry with the same tag meets its own record. Each write that readers must see is in the change feed.
+//! Every write compares versions, carries a random request tag and is durable when it returns; a link is written
+//! whole or not at all. A retry with the same tag meets its own record. Each write that readers must see is in the
+//! change feed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +39,7 @@ pub struct NewLink {
 pub enum NewCode {
     /// This one or none.
     Chosen(Code),
-    /// The first of these that is free.
+    /// One of these that is free. Which of them is the store's choice, and the same in each retry.
     Drawn(Vec<Code>),
 }
 
@@ -210,7 +211,15 @@ pub trait Links: Send + Sync {
     /// The links of these folded codes, in no order; unknown ones are left out. At most 10,000 keys.
     async fn find_many(&self, keys: &[String]) -> Result<Vec<Found>>;
 
-    /// Makes links in order, all in one durable step; each outcome is its own.
+    /// How many codes to draw for a new link. A store of many lanes wants more, so that one lies where the link's
+    /// article does; it takes fewer as well.
+    fn wanted_codes(&self) -> usize {
+        4
+    }
+
+    /// Makes links; each outcome is its own, and what is made is durable when this returns. Of links that have a
+    /// story or code in common, the first is made first. After an error some may have been made: the same call
+    /// again is told of them.
     async fn create(&self, new: Vec<NewLink>, now: Timestamp) -> Result<Vec<Creation>>;
 
     /// Replaces a link's record if it still is at the version before.
@@ -239,8 +248,9 @@ pub trait Links: Send + Sync {
     /// from the page before); an empty page ends it.
     async fn export(&self, after: Option<String>) -> Result<ExportPage>;
 
-    /// Puts back what `export` gave, all in one durable step; what is already there is left as it is. An item that
-    /// cannot be (a code that another link has, a story that is not there) is refused in words, alone.
+    /// Puts back what `export` gave; what is already there is left as it is, and what is put back is durable when
+    /// this returns. An item that cannot be (a code that another link has, a story that is not there) is refused in
+    /// words, alone. After an error some items may be back: the same call again goes on.
     async fn import(&self, items: Vec<ExportItem>) -> Result<Vec<std::result::Result<(), String>>>;
 }
 

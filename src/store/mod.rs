@@ -101,9 +101,18 @@ impl Store {
 ///
 /// # Errors
 /// `Refused` for a store that this program must not touch; the text says why in plain words.
-pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Result<Store> {
+pub async fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Result<Store> {
     match settings.kind {
-        settings::Kind::Sqlite => Ok(sqlite::open(dir, settings, now, zone)?.store),
+        settings::Kind::Sqlite => {
+            let (dir, settings, zone) = (dir.to_path_buf(), settings.clone(), zone.to_owned());
+            blocking(move || Ok(sqlite::open(&dir, &settings, now, &zone)?.store)).await
+        }
         settings::Kind::Redis => Err(Error::Refused("the Redis store is not put together yet".into())),
     }
+}
+
+/// Does something away from the runtime's threads: a file may have to be recovered.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Error::Unavailable("the opening thread had died".into())))
 }

@@ -75,6 +75,9 @@ pub trait Tallies: Send + Sync {
     /// Adds a zone that holds from `from` (UTC seconds) on.
     async fn add_zone(&self, from: i64, zone: &str) -> Result<()>;
 
+    /// How many rows one batch may have, all its groups together: what the store takes in one short step.
+    fn max_increments(&self) -> usize;
+
     /// Adds a batch and sets its lane's ordinal to `to`, if the ordinal is `from` (0 for a stream that the
     /// store does not know); else changes nothing.
     async fn apply(&self, batch: &Batch) -> Result<Applied>;
@@ -85,7 +88,9 @@ pub trait Tallies: Send + Sync {
     /// All streams that the store knows.
     async fn streams(&self) -> Result<Vec<StreamState>>;
 
-    /// The same as [`Tallies::stream`], but of what would be there after a power cut.
+    /// The same as [`Tallies::stream`], but of what would be there after a power cut. When it returns, every
+    /// earlier write of this store is as durable as the store makes any: SQLite's are on the disk; Redis keeps what
+    /// it is configured to keep, so there it is a fresh read of the master.
     async fn durable_stream(&self, stream: StreamId) -> Result<StreamState>;
 
     /// Turns a stream into a tombstone, if its ordinals are exactly these; false if they are not.

@@ -10,7 +10,6 @@ use serde_json::{Map, Value, json};
 
 use super::api::view::LinkView;
 use crate::domain::error::{Reason, Refusal};
-use crate::domain::tally::Counts;
 use crate::{accounts, links, reports, store};
 
 /// Seconds after which a client may try again when the store is away.
@@ -94,9 +93,9 @@ impl Error {
                 body.insert("version".into(), json!(version));
             }
             if let Some(found) = &refusal.link {
-                let view = LinkView::new(found, Counts::default(), public_url, crate::clock::now());
+                let view = LinkView::new(found, None, public_url, crate::clock::now());
                 let mut link = serde_json::to_value(view).unwrap_or(Value::Null);
-                // The numbers were not asked for; zeros would be wrong.
+                // The numbers were not asked for.
                 if let Value::Object(link) = &mut link {
                     link.remove("totals");
                 }

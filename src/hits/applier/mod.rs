@@ -215,14 +215,15 @@ impl Applier {
         if self.streams[i].held {
             return Ok(Pass { counted: 0, drained: true });
         }
-        let Some(folded) = self.read(i) else { return self.step_over(i).await };
+        let Some((folded, of_site)) = self.read_fitting(i).await? else {
+            return self.step_over(i).await;
+        };
         let counted = folded.hits;
-        let full = counted >= self.settings.batch_hits;
+        let of_lanes = folded.lanes.of_lanes(self.lanes);
         let mut agreed = true;
-        for lane in 0..=self.lanes {
+        for (lane, groups) in (0..).zip(of_lanes.into_iter().chain([of_site])) {
             let at = usize::from(lane);
             if folded.to[at] > self.streams[i].done[at] {
-                let groups = self.groups(&folded, lane).await?;
                 agreed &= self.apply(i, lane, folded.to[at], folded.lost[at], groups).await?;
             }
         }
@@ -231,7 +232,7 @@ impl Applier {
         if !agreed {
             draining.reader = None;
         }
-        Ok(Pass { counted, drained: agreed && !full })
+        Ok(Pass { counted, drained: agreed && !folded.cut })
     }
 
     /// Applies one batch; false if the store was elsewhere than we thought.

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use super::Applier;
 use crate::domain::code::fold as fold_code;
-use crate::domain::lane::Lane;
 use crate::domain::link::Found;
 use crate::domain::tally::Group;
-use crate::hits::fold::{Fold, LinkFacts};
+use crate::hits::fold::{Fold, HIT_ROWS, LinkFacts};
 use crate::hits::journal::Entry;
 use crate::store;
 use crate::store::cache::{Cached, Routes};
@@ -24,11 +23,15 @@ pub(super) struct Folded {
     pub(super) lost: Vec<u64>,
     /// Hits read; in at least one of the folds.
     pub(super) hits: u64,
+    /// True if there may be more behind them.
+    pub(super) cut: bool,
 }
 
 impl Applier {
-    /// Reads and folds up to a batch. None for a stream of which nothing can be read any more.
-    pub(super) fn read(&mut self, i: usize) -> Option<Folded> {
+    /// Reads and folds a batch: up to `most` hits, and no more rows in any lane than the store takes at once. None
+    /// for a stream of which nothing can be read any more.
+    pub(super) fn read(&mut self, i: usize, most: u64) -> Option<Folded> {
+        let rows = self.tallies.max_increments().saturating_sub(HIT_ROWS);
         let draining = &mut self.streams[i];
         if draining.reader.is_none() {
             draining.reader = self.journal.read(draining.stream, &draining.done);
@@ -36,9 +39,12 @@ impl Applier {
         let reader = draining.reader.as_mut()?;
         let site = usize::from(self.lanes);
         let (lanes, to, lost) = (Fold::default(), draining.done.clone(), vec![0; site + 1]);
-        let mut folded = Folded { lanes, site: None, to, lost, hits: 0 };
-        while folded.hits < self.settings.batch_hits {
-            let Some(entry) = reader.next() else { break };
+        let mut folded = Folded { lanes, site: None, to, lost, hits: 0, cut: true };
+        while folded.hits < most && folded.lanes.most_rows() <= rows {
+            let Some(entry) = reader.next() else {
+                folded.cut = false;
+                break;
+            };
             match entry {
                 Entry::Gap(gap) => {
                     let at = usize::from(gap.lane);
@@ -73,10 +79,27 @@ impl Applier {
         Some(folded)
     }
 
-    pub(super) async fn groups(&self, folded: &Folded, lane: Lane) -> store::Result<Vec<Group>> {
-        if lane < self.lanes {
-            return Ok(folded.lanes.of_lane(lane));
+    /// Reads a batch, and what its site lane adds. One that adds more there than the store takes at once is read
+    /// again, shorter: how much that is shows only when links' facts are known.
+    pub(super) async fn read_fitting(&mut self, i: usize) -> store::Result<Option<(Folded, Vec<Group>)>> {
+        let mut most = self.settings.batch_hits;
+        loop {
+            let Some(folded) = self.read(i, most) else { return Ok(None) };
+            let site = usize::from(self.lanes);
+            let groups = match folded.to[site] > self.streams[i].done[site] {
+                true => self.of_site(&folded).await?,
+                false => vec![],
+            };
+            let rows: usize = groups.iter().map(|group| group.rows.len()).sum();
+            if rows <= self.tallies.max_increments() || folded.hits <= 1 {
+                return Ok(Some((folded, groups)));
+            }
+            most = folded.hits / 2;
+            self.streams[i].reader = None;
         }
+    }
+
+    async fn of_site(&self, folded: &Folded) -> store::Result<Vec<Group>> {
         let fold = folded.site.as_ref().unwrap_or(&folded.lanes);
         let facts = self.facts(fold).await?;
         Ok(fold.of_site(|code| facts.get(code).cloned().unwrap_or_default()))

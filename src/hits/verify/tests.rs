@@ -50,7 +50,7 @@ pub(crate) fn open_store(dir: &Path, zone: &str) -> Store {
         page_cache: Size(2 << 20),
         redis: Default::default(),
     };
-    crate::store::open(dir, &settings, at(0), zone).unwrap()
+    crate::store::sqlite::open(dir, &settings, at(0), zone).unwrap().store
 }
 
 pub(crate) fn silent(_: u64, _: Option<u64>) {}

@@ -209,8 +209,9 @@ pub async fn rows_are_bounded_by_bucket(store: &Store) {
         valued(12, "qr"),
         row(Series::Day, 10, clicks(5)),
     ];
-    let groups = vec![Group { scope: link("aa"), rows }, clicked(link("aab"), 1)];
-    store.tallies.apply(&batch(7, lane, 0, 6, groups)).await.unwrap();
+    store.tallies.apply(&batch(7, lane, 0, 5, vec![Group { scope: link("aa"), rows }])).await.unwrap();
+    let other = self::lane(store, "aab").await;
+    store.tallies.apply(&batch(8, other, 0, 1, vec![clicked(link("aab"), 1)])).await.unwrap();
     let rows = |from, to| store.tallies.rows(&SCOPE_AA, Series::Trigger, from, to);
     assert_eq!(rows(10, 12).await.unwrap(), [valued(10, "direct"), valued(10, "qr"), valued(11, "qr")]);
     assert_eq!(rows(i64::MIN, i64::MAX).await.unwrap().len(), 5);
@@ -247,15 +248,21 @@ pub async fn sums_by_scope(store: &Store) {
         scope,
         rows: days.iter().map(|(day, n)| row(Series::Day, *day, clicks(*n))).collect(),
     };
-    let groups = vec![
+    let links = [
         days(link("aa"), &[(1, 1), (2, 10), (3, 100)]),
         days(link("bb"), &[(2, 5)]),
         days(link("cc"), &[(9, 5)]),
+    ];
+    for (stream, group) in (7..).zip(links) {
+        let lane = lane(store, group.scope.parts().1).await;
+        store.tallies.apply(&batch(stream, lane, 0, 1, vec![group])).await.unwrap();
+    }
+    let others = vec![
         days(Scope::Section("aa".into()), &[(2, 7)]),
         days(Scope::Author("aa".into()), &[(2, 8)]),
         days(Scope::Site, &[(2, 9)]),
     ];
-    store.tallies.apply(&batch(7, 0, 0, 1, groups)).await.unwrap();
+    store.tallies.apply(&batch(7, lanes(store).await, 0, 1, others)).await.unwrap();
     let sums = async |kind, from, to, only: Option<&[String]>| {
         let mut sums = store.tallies.by_scope(kind, from, to, only).await.unwrap();
         sums.sort_by(|a, b| a.0.cmp(&b.0));

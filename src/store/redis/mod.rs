@@ -4,10 +4,14 @@
 //! the client of a cluster sends again on its own; that every key of a script is declared and in one lane; and that
 //! a store which is not the one this node knows is left alone. Knows the domain and `store`, no other backend.
 
+pub mod accounts;
 pub mod conn;
 pub mod dataset;
 pub mod doctor;
+pub mod feed;
 pub mod lanes;
+pub mod links;
+pub mod records;
 pub mod settings;
 pub mod tags;
 

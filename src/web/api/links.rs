@@ -20,6 +20,7 @@ use crate::domain::tally::{Counts, Scope};
 use crate::links::codes::Entropy;
 use crate::links::request::{Change, NewLink};
 use crate::links::{Made, request};
+use crate::store;
 use crate::store::links::{LinkFilter, LinkOrder, LinkPage};
 use crate::web::State;
 use crate::web::auth::Caller;
@@ -87,10 +88,13 @@ fn entropy(derived: Option<Extension<Derived>>) -> Entropy {
     derived.map_or(Entropy::System, |Extension(Derived(entropy))| entropy)
 }
 
-/// The links with their totals, in order.
+/// The links with their totals, in order. Links are known without the store, totals are not: then they are left out.
 pub async fn views(state: &State, found: &[Found], now: Timestamp) -> Result<Vec<LinkView>> {
     let scopes: Vec<Scope> = found.iter().map(|f| Scope::Link(f.link.code.as_str().into())).collect();
-    let totals = state.links.within(state.tallies.totals(&scopes)).await?;
+    let totals = match state.links.within(state.tallies.totals(&scopes)).await {
+        Err(store::Error::Unavailable(_) | store::Error::Fenced(_)) => vec![None; found.len()],
+        totals => totals?.into_iter().map(Some).collect(),
+    };
     let views = found.iter().zip(totals);
     Ok(views.map(|(f, totals)| LinkView::new(f, totals, &state.public_url, now)).collect())
 }
@@ -104,7 +108,7 @@ async fn made_views(state: &State, made: Vec<Made>, now: Timestamp) -> Result<Ve
     // A new link has no hits; asking for them would only cost time.
     let old: Vec<Found> = made.iter().filter(|m| !m.created).map(|m| m.found.clone()).collect();
     let mut old = views(state, &old, now).await?.into_iter();
-    let fresh = |m: &Made| LinkView::new(&m.found, Counts::default(), &state.public_url, now);
+    let fresh = |m: &Made| LinkView::new(&m.found, Some(Counts::default()), &state.public_url, now);
     made.into_iter()
         .map(|m| {
             let link = if m.created { fresh(&m) } else { old.next().ok_or(Error::Internal)? };

@@ -77,8 +77,8 @@ pub struct LinkView {
     pub updated_at: Timestamp,
     /// Send it back with a change.
     pub version: u64,
-    /// All hits, ever.
-    pub totals: TotalsView,
+    /// All hits, ever; null while the store cannot be asked.
+    pub totals: Option<TotalsView>,
 }
 
 /// A story.
@@ -128,7 +128,7 @@ pub struct ArticleView {
 impl LinkView {
     /// How a link looks from outside at `now`.
     #[must_use]
-    pub fn new(found: &Found, totals: Counts, public_url: &str, now: Timestamp) -> LinkView {
+    pub fn new(found: &Found, totals: Option<Counts>, public_url: &str, now: Timestamp) -> LinkView {
         let link = &found.link;
         LinkView {
             code: link.code.to_string(),
@@ -154,7 +154,7 @@ impl LinkView {
             via: link.via,
             updated_at: link.updated_at,
             version: link.version,
-            totals: TotalsView { clicks: totals.clicks, previews: totals.previews, bots: totals.bots },
+            totals: totals.map(|t| TotalsView { clicks: t.clicks, previews: t.previews, bots: t.bots }),
         }
     }
 }

@@ -117,7 +117,7 @@ pub fn open(data: &Path, lanes: u16) -> Store {
     settings.readers = 1;
     settings.page_cache = Size(2 << 20);
     settings.lanes = lanes;
-    slugline::store::open(data, &settings, slugline::clock::now(), "UTC").unwrap()
+    slugline::store::sqlite::open(data, &settings, slugline::clock::now(), "UTC").unwrap().store
 }
 
 /// Waits until every hit in the journal of a running program is counted, and gives the books.

@@ -98,6 +98,10 @@ impl Tallies for Tap {
         self.pass(inner.add_zone(from, zone)).await
     }
 
+    fn max_increments(&self) -> usize {
+        self.inner().max_increments()
+    }
+
     async fn apply(&self, batch: &Batch) -> Result<Applied> {
         self.batches.lock().unwrap().push(batch.clone());
         let inner = self.inner();

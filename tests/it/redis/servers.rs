@@ -29,7 +29,7 @@ fn lines(more: &[&str]) -> Vec<String> {
 }
 
 /// A whole configuration text as the settings of the Redis store.
-fn settings(text: &str) -> Settings {
+pub fn settings(text: &str) -> Settings {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("slugline.toml");
     std::fs::write(&file, text).unwrap();

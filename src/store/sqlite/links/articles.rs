@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{self, articles};
 use super::trail;
-use crate::domain::article::{Article, ArticleFacts};
+use crate::domain::article::{self as domain, Article, ArticleFacts};
 use crate::store::Result;
 use crate::store::links::{ArticleClaim, ArticleKey};
 use crate::store::sqlite::failure::{corrupt, cut, ms, signed};
@@ -150,17 +150,11 @@ pub(super) fn fill(
         add_alias(conn, CMS_ID, id, &claim.site, row)?;
     }
     let cms_id = if article.site == claim.site { &claim.cms_id } else { &None };
-    let (known, said) = (&mut article.facts, &claim.facts);
-    let mut filled = fill_one(&mut article.cms_id, cms_id.as_ref());
-    filled |= fill_one(&mut known.title, said.title.as_ref());
-    filled |= fill_one(&mut known.section, said.section.as_ref());
-    filled |= fill_one(&mut known.image, said.image.as_ref());
-    filled |= fill_one(&mut known.language, said.language.as_ref());
-    filled |= fill_one(&mut known.published_at, said.published_at.map(cut).as_ref());
-    if known.authors.is_empty() && !said.authors.is_empty() {
-        known.authors.clone_from(&said.authors);
-        insert_authors(conn, row, &known.authors)?;
-        filled = true;
+    let said = ArticleFacts { published_at: claim.facts.published_at.map(cut), ..claim.facts.clone() };
+    let had_authors = !article.facts.authors.is_empty();
+    let filled = domain::fill(&mut article.cms_id, cms_id.as_ref()) | article.facts.fill(&said);
+    if !had_authors {
+        insert_authors(conn, row, &article.facts.authors)?;
     }
     if filled {
         article.version += 1;
@@ -168,14 +162,6 @@ pub(super) fn fill(
         update(conn, row, article)?;
     }
     Ok(())
-}
-
-fn fill_one<T: Clone>(known: &mut Option<T>, said: Option<&T>) -> bool {
-    let news = known.is_none() && said.is_some();
-    if news {
-        *known = said.cloned();
-    }
-    news
 }
 
 /// Writes an article's row over the one that `old` is, and what its links show of it.

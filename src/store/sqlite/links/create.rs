@@ -12,7 +12,7 @@ use super::rows::{self, Record};
 use super::{articles, slots, trail};
 use crate::domain::article::Article;
 use crate::domain::code::Code;
-use crate::domain::link::{Found, Link, Slot};
+use crate::domain::link::{Found, HistoryEntry, Link, Slot};
 use crate::store::Result;
 use crate::store::links::{ArticleClaim, Creation, NewCode, NewLink, RequestTag};
 use crate::store::sqlite::failure::{cut, ms};
@@ -183,7 +183,7 @@ fn insert(
     if let (Some((row, _)), Some(slot), true) = (&article, link.slot(), claims) {
         slots::claim(conn, *row, &slot, id)?;
     }
-    let birth = trail::birth(&link);
+    let birth = HistoryEntry::birth(&link);
     trail::remember(conn, id, &birth)?;
     let line = trail::line(&link.code, &birth);
     trail::audited(conn, ms(line.at), &line.by, &line.action, &line.object, &line.detail)?;

@@ -5,11 +5,10 @@
 use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
-use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use crate::domain::code::Code;
-use crate::domain::link::{HistoryEntry, Link};
+use crate::domain::link::HistoryEntry;
 use crate::store::accounts::AuditEntry;
 use crate::store::links::Changes;
 use crate::store::sqlite::failure::{ms, signed, time, unsigned};
@@ -22,9 +21,6 @@ pub(in crate::store::sqlite) const FEED: i64 = 4_096;
 pub(in crate::store::sqlite) const HISTORY: u64 = 1_000;
 /// Lines kept of the audit; the oldest go.
 const AUDIT: i64 = 1_000_000;
-
-/// The action of a history's first line.
-const CREATED: &str = "created";
 
 const FEED_LINK: i64 = 0;
 const FEED_ACCOUNT: i64 = 1;
@@ -141,25 +137,7 @@ pub(in crate::store::sqlite) fn line(code: &Code, entry: &HistoryEntry) -> Audit
         action: format!("link.{}", entry.action),
         object: format!("link:{code}"),
         // Of a new link everything is new.
-        detail: if entry.action == CREATED { String::new() } else { fields.join(", ") },
-    }
-}
-
-/// The first line of a link's history: what it began with.
-pub(in crate::store::sqlite) fn birth(link: &Link) -> HistoryEntry {
-    let mut changes = Map::new();
-    let fields = [("target", &link.target), ("channel", &link.channel), ("campaign", &link.campaign)];
-    for (name, value) in fields.into_iter().chain([("title", &link.title)]) {
-        if let Some(value) = value {
-            changes.insert(name.into(), serde_json::json!({ "from": Value::Null, "to": value }));
-        }
-    }
-    HistoryEntry {
-        version: link.version,
-        at: link.created_at,
-        by: link.created_by.clone(),
-        action: CREATED.into(),
-        changes,
+        detail: if entry.action == HistoryEntry::CREATED { String::new() } else { fields.join(", ") },
     }
 }
 

@@ -138,7 +138,7 @@ fn put_link(conn: &Connection, there: Option<Record>, kept: Kept) -> Result<()> 
             .execute(params![unknown.0, id])?;
     }
     if link.version == 1 && created_tag.is_some() {
-        let birth = trail::birth(&link);
+        let birth = HistoryEntry::birth(&link);
         trail::add_history(conn, id, &birth)?;
         put_audit(conn, &trail::line(&link.code, &birth))?;
     }
@@ -223,6 +223,20 @@ fn adopt(conn: &Connection, row: i64, article: &Article) -> Result<()> {
         .execute([&article.id.0])?;
         conn.prepare_cached("DELETE FROM waiting WHERE article = ?")?.execute([&article.id.0])?;
         articles::update(conn, row, article)?;
+        correct_births(conn, row)?;
+    }
+    Ok(())
+}
+
+/// The first lines of histories say where links led at first; that was not known while their story was not.
+fn correct_births(conn: &Connection, article: i64) -> Result<()> {
+    let mut find = conn.prepare_cached(
+        "SELECT id FROM links WHERE article = ? AND version = 1 AND created_tag IS NOT NULL",
+    )?;
+    let ids: Vec<i64> = find.query_map([article], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for id in ids {
+        conn.prepare_cached("DELETE FROM history WHERE link = ?")?.execute([id])?;
+        trail::add_history(conn, id, &HistoryEntry::birth(&rows::by_id(conn, id)?.found.link))?;
     }
     Ok(())
 }

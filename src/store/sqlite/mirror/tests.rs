@@ -11,7 +11,13 @@ use crate::store::{Error, Store, settings};
 use crate::units::Size;
 
 fn settings() -> Settings {
-    Settings { kind: settings::Kind::Sqlite, lanes: 1, readers: 2, page_cache: Size(2 << 20) }
+    Settings {
+        kind: settings::Kind::Sqlite,
+        lanes: 1,
+        readers: 2,
+        page_cache: Size(2 << 20),
+        redis: Default::default(),
+    }
 }
 
 fn dataset(id: u128) -> Dataset {

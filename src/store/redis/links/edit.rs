@@ -1,0 +1,177 @@
+//! Edits: a whole record replaces the version before it, or nothing changes.
+//!
+//! Guarantees that a change is made once however often it is sent. Where link and article lie in one lane, slot,
+//! link and history change in one step; else the slot is claimed first and counts only once the link is of it, and
+//! the slot that it left is free because the link is no longer of it.
+
+use std::sync::Arc;
+
+use super::create::{as_kept, write_all};
+use super::read::{found, join_one, links_of, story_of};
+use super::slots::{Holder, holder, in_article};
+use super::story::{Names, told};
+use crate::domain::code::Code;
+use crate::domain::link::{Found, HistoryEntry, Link, Slot};
+use crate::store::Result;
+use crate::store::links::{Edit, Edited};
+use crate::store::mirror::Kept;
+use crate::store::redis::records::{
+    Committed, Name, Record, Records, Story, Tries, Write, cut, entry, write_links,
+};
+
+/// Writes whose tags a link remembers.
+const TAGS: usize = 8;
+/// Changes kept of one link; the oldest go.
+const HISTORY: u64 = 1_000;
+
+/// Replaces a link's record if it still is at the version before.
+pub(super) async fn edit(records: &Records, edit: &Edit) -> Result<Edited> {
+    let mut tries = Tries::default();
+    loop {
+        let tried = attempt(records, &mut tries, edit).await;
+        if let Some(edited) = tries.next(tried).await? {
+            return Ok(edited);
+        }
+    }
+}
+
+/// The story of an edited link.
+struct About {
+    record: Record,
+    story: Story,
+    /// True if the record is to be written.
+    news: bool,
+}
+
+/// One try; None if another was faster.
+async fn attempt(records: &Records, tries: &mut Tries, edit: &Edit) -> Result<Option<Edited>> {
+    let record = records.read_one(Name::Links(edit.link.code.key().into_owned())).await?;
+    let links = links_of(&record)?;
+    let Some(at) = links.iter().position(|kept| kept.link.code == edit.link.code) else {
+        return Ok(Some(Edited::NotFound));
+    };
+    let old = &links[at];
+    if old.write_tags.contains(&edit.tag) {
+        if tries.repeated() {
+            records.saw(vec![record]).await;
+        }
+        return Ok(Some(Edited::Changed(join_one(records, old.clone()).await?)));
+    }
+    if old.link.version.checked_add(1) != Some(edit.link.version) {
+        return Ok(Some(Edited::Stale(join_one(records, old.clone()).await?)));
+    }
+    let Some(mut about) = about(records, tries, edit).await? else { return Ok(None) };
+    let mut link = as_kept(edit.link.clone());
+    match &about {
+        Some(about) if edit.moves_slot => link = in_article(&link, &about.story.article),
+        Some(about) => link.article = Some(about.story.article.id.clone()),
+        None => (link.article, link.follows_article) = (None, false),
+    }
+    if let Some(about) = &mut about
+        && let Some(other) = place(records, about, edit, &old.link, &link).await?
+    {
+        return Ok(Some(Edited::SlotHeld(other)));
+    }
+    let mut writes = history(old, about.as_ref(), edit)?;
+    let article = about.as_ref().map(|about| Arc::new(about.story.article.clone()));
+    let changed = found(link.clone(), article.as_ref());
+    let mut links = links.clone();
+    links[at].link = link;
+    remember(&mut links[at].write_tags, edit.tag);
+    writes.insert(0, record.becomes(write_links(&links)?));
+    let about = match about.filter(|about| about.news) {
+        Some(about) => Some(about.record.becomes(about.story.write()?)),
+        None => None,
+    };
+    Ok((write_all(records, tries, about, writes).await? == Committed::Done)
+        .then_some(Edited::Changed(changed)))
+}
+
+/// The edit's story: that of its link, or the one to find or make. None if another was faster.
+async fn about(records: &Records, tries: &mut Tries, edit: &Edit) -> Result<Option<Option<About>>> {
+    if let Some(id) = &edit.link.article {
+        let (record, story) = story_of(records, id).await?;
+        return Ok(Some(Some(About { record, story, news: false })));
+    }
+    let Some(claim) = &edit.article else { return Ok(Some(None)) };
+    let names = Names::look(records, claim).await?;
+    let record = records.read_one(Name::Article(names.id.clone())).await?;
+    let known = Story::read(&names.id, &record.raw)?;
+    if !names.secure(records, tries, claim, known.as_ref()).await? {
+        return Ok(None);
+    }
+    let (story, news) = told(&names.id, claim, known, cut(edit.entry.at));
+    Ok(Some(Some(About { record, story, news })))
+}
+
+/// Gives the link the slot that it now has and frees the one that it had; gives the other link that is in it.
+async fn place(
+    records: &Records,
+    about: &mut About,
+    edit: &Edit,
+    old: &Link,
+    link: &Link,
+) -> Result<Option<Found>> {
+    let slot = if link.retired_at.is_some() { None } else { link.slot() };
+    let together = about.record.name.lane(records.lanes()) == records.lanes().of(&link.code.key());
+    if let (true, Some(slot)) = (edit.moves_slot, &slot)
+        && about.story.named(slot) != Some(&link.code)
+    {
+        if let Some(other) = held(records, &about.story, slot).await? {
+            return Ok(Some(other));
+        }
+        about.story.name(slot, &link.code);
+        about.news = true;
+    }
+    // In another step it would be free before the link has left it, or for nothing.
+    let leaves = edit.moves_slot || link.retired_at.is_some();
+    if let (true, true, Some(before)) = (leaves, together, old.slot())
+        && before.article == about.story.article.id
+        && Some(&before) != slot.as_ref()
+        && about.story.named(&before) == Some(&link.code)
+    {
+        about.story.leave(&before, &link.code);
+        about.news = true;
+    }
+    Ok(None)
+}
+
+/// The live link that has a slot.
+async fn held(records: &Records, story: &Story, slot: &Slot) -> Result<Option<Found>> {
+    let Some(code) = story.named(slot) else { return Ok(None) };
+    let record = records.read_one(Name::Links(code.key().into_owned())).await?;
+    match holder(slot, code, &links_of(&record)?) {
+        Holder::Link(kept) => Ok(Some(found(kept.link, Some(&Arc::new(story.article.clone()))))),
+        // A creation that was cut short gives way to a link that is there.
+        Holder::Nobody | Holder::Coming(_) => Ok(None),
+    }
+}
+
+/// The lines of history that an edit writes, and the one that goes. The first line is written with the second:
+/// until then it follows from the link.
+fn history(old: &Kept, about: Option<&About>, edit: &Edit) -> Result<Vec<Write>> {
+    let line = |code: &Code, version: u64, raw: Vec<u8>| Write {
+        name: Name::History(code.clone(), version),
+        was: None,
+        raw,
+    };
+    let code = &edit.link.code;
+    let mut lines = vec![];
+    if old.link.version == 1 && old.created_tag.is_some() {
+        let article = about.map(|about| Arc::new(about.story.article.clone()));
+        let first = found(old.link.clone(), article.as_ref());
+        lines.push(line(code, 1, entry(&HistoryEntry::birth(&first.link))?));
+    }
+    let now = HistoryEntry { at: cut(edit.entry.at), ..edit.entry.clone() };
+    lines.push(line(code, now.version, entry(&now)?));
+    if let Some(oldest) = now.version.checked_sub(HISTORY).filter(|version| *version > 0) {
+        lines.push(line(code, oldest, vec![]));
+    }
+    Ok(lines)
+}
+
+fn remember(tags: &mut Vec<u64>, tag: u64) {
+    tags.push(tag);
+    let old = tags.len().saturating_sub(TAGS);
+    tags.drain(..old);
+}

@@ -1,0 +1,42 @@
+//! Slots: which link an article has for a channel, campaign and target.
+//!
+//! A slot's name stands in the article's record and counts only while the link it names is live and still of that
+//! slot; any other is free to whoever comes next. One that names a code without a link is a creation under way, or
+//! one that was cut short: whoever asks for the slot makes the link with that code, so that there is one.
+
+use crate::domain::article::Article;
+use crate::domain::code::Code;
+use crate::domain::link::{Link, Slot};
+use crate::store::mirror::Kept;
+
+/// Who has a slot.
+#[derive(Clone, Debug)]
+pub(super) enum Holder {
+    /// Nobody, or a link that lives no more or leads elsewhere.
+    Nobody,
+    /// A link that is still to be made, with this code.
+    Coming(Code),
+    /// This link.
+    Link(Box<Kept>),
+}
+
+/// Who has `slot`, if it names `code` and these are all links of that code's key.
+pub(super) fn holder(slot: &Slot, code: &Code, links: &[Kept]) -> Holder {
+    if links.is_empty() {
+        return Holder::Coming(code.clone());
+    }
+    let named = links.iter().find(|kept| kept.link.code == *code);
+    let holds = |kept: &&Kept| kept.link.retired_at.is_none() && kept.link.slot().as_ref() == Some(slot);
+    named.filter(holds).map_or(Holder::Nobody, |kept| Holder::Link(Box::new(kept.clone())))
+}
+
+/// The slot that a link would have in an article.
+pub(super) fn slot_in(link: &Link, article: &Article) -> Option<Slot> {
+    in_article(link, article).slot()
+}
+
+/// A link as one of an article: it follows it if it leads to its address.
+pub(super) fn in_article(link: &Link, article: &Article) -> Link {
+    let follows_article = link.target.as_ref() == Some(&article.url);
+    Link { article: Some(article.id.clone()), follows_article, ..link.clone() }
+}

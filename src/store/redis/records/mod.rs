@@ -1,0 +1,29 @@
+//! Records: what is kept of links, articles and accounts, one hash field each.
+//!
+//! Guarantees that a record's name and bytes follow from what it means and back ([`decode`]), that what is usual
+//! costs nothing (an ordinary link's record has about 45 bytes), and that records change only by comparison
+//! with what was read ([`Records::commit`]). Knows neither what makes a link take a slot nor who asks.
+
+mod account;
+mod alias;
+mod answer;
+mod article;
+mod commit;
+mod decode;
+mod link;
+mod name;
+mod trail;
+mod tries;
+mod wire;
+
+pub use account::{Owned, audit, key, user};
+pub use alias::{Alias, AliasName};
+pub use answer::Remembered;
+pub use article::Story;
+pub use commit::{Committed, Record, Records, Restored, Witness, Write, Written, fields, random_tag};
+pub use decode::decode;
+pub use link::{read_links, write_links};
+pub use name::{BUCKETS, Name, bucket, bucket_key};
+pub use trail::{entry, kept_entry};
+pub use tries::Tries;
+pub use wire::cut;
