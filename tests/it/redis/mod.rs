@@ -3,7 +3,9 @@
 mod conn;
 mod dataset;
 mod doctor;
+mod examples;
 mod failover;
+mod faults;
 pub mod process;
 pub mod proxy;
 pub mod servers;
