@@ -14,5 +14,6 @@ pub mod links;
 pub mod records;
 pub mod settings;
 pub mod tags;
+pub mod tallies;
 
 pub use settings::Redis as Settings;

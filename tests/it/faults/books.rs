@@ -6,8 +6,8 @@ use serde_json::Value;
 use slugline::config::Config;
 use slugline::domain::hit::Class;
 use slugline::domain::tally::{Counts, Scope, Series};
-use slugline::store::tallies::LaneAudit;
 use slugline::store::settings::Kind;
+use slugline::store::tallies::LaneAudit;
 use slugline::store::{Store, Tallies};
 use slugline::units::Size;
 

@@ -9,3 +9,5 @@ mod faults;
 pub mod process;
 pub mod proxy;
 pub mod servers;
+mod tallies;
+mod tls;
