@@ -123,17 +123,6 @@ impl Home {
         file
     }
 
-    /// Another node of the same store, with a data folder of its own.
-    pub fn sibling(&self) -> Home {
-        Home {
-            dir: tempfile::tempdir().unwrap(),
-            file: self.file.clone(),
-            options: self.options.clone(),
-            key: self.key.clone(),
-            codes: self.codes.clone(),
-        }
-    }
-
     /// Further options from the next start on.
     pub fn set(&mut self, options: &[&str]) {
         self.options = options.iter().map(|o| (*o).to_owned()).collect();
