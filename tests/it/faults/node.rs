@@ -85,24 +85,21 @@ impl Home {
 
     /// A call below `/api/v1` that must succeed.
     pub fn api(&self, node: &Node, method: &str, path: &str, body: &Value) -> Value {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = wire::ask(node.public(), method, &format!("/api/v1{path}"), &self.key, &body).unwrap();
-        assert!((200..300).contains(&answer.status), "{method} {path}: {answer:?}");
+        let answer = self.call(node, method, path, body);
+        assert!((200..300).contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.json());
         answer.json()
     }
 
-    /// Asks for a link at `public`; its code, or None if the answer did not come whole.
-    pub fn try_create(&self, public: SocketAddr, body: &Value) -> Option<String> {
-        let answer = wire::ask(public, "POST", "/api/v1/links", &self.key, &body.to_string()).ok()?;
-        assert_eq!(answer.status, 201, "{answer:?}");
-        Some(answer.json()["code"].as_str().unwrap().to_owned())
+    /// The same; None while the store is away (503).
+    pub fn try_api(&self, node: &Node, method: &str, path: &str, body: &Value) -> Option<Value> {
+        let answer = self.call(node, method, path, body);
+        assert!(answer.status < 300 || answer.status == 503, "{method} {path}: {} {}", answer.status, answer.json());
+        (answer.status != 503).then(|| answer.json())
     }
 
-    /// How the program is configured, but for this data folder.
-    pub fn config(&self, data: &Path) -> Config {
-        let mut options = vec![format!("data.dir={}", data.display())];
-        options.extend(self.options.iter().cloned());
-        Config::load(Some(&self.write_file()), std::iter::empty(), &options).unwrap()
+    fn call(&self, node: &Node, method: &str, path: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        wire::ask(node.public(), method, &format!("/api/v1{path}"), &self.key, &body).unwrap()
     }
 
     /// The first admin's key.
