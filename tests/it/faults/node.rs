@@ -102,6 +102,20 @@ impl Home {
         wire::ask(node.public(), method, &format!("/api/v1{path}"), &self.key, &body).unwrap()
     }
 
+    /// Asks for a link at `public`; its code, or None if the answer did not come whole.
+    pub fn try_create(&self, public: SocketAddr, body: &Value) -> Option<String> {
+        let answer = wire::ask(public, "POST", "/api/v1/links", &self.key, &body.to_string()).ok()?;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        Some(answer.json()["code"].as_str().unwrap().to_owned())
+    }
+
+    /// How the program is configured, but for this data folder.
+    pub fn config(&self, data: &Path) -> Config {
+        let mut options = vec![format!("data.dir={}", data.display())];
+        options.extend(self.options.iter().cloned());
+        Config::load(Some(&self.write_file()), std::iter::empty(), &options).unwrap()
+    }
+
     /// The first admin's key.
     pub fn key(&self) -> &str {
         &self.key
