@@ -321,7 +321,8 @@ impl Drop for Node {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            let log = self.stderr.lock().unwrap();
+            // The test may have failed while it looked at them.
+            let log = self.stderr.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             println!("the program's last lines:\n{}", log[log.len().saturating_sub(20)..].join("\n"));
         }
     }

@@ -40,14 +40,14 @@ fn the_recommended_server_and_user_are_enough() {
     let acl = std::fs::read_to_string(example("users.acl")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let users = folder.path().join("users.acl");
-    std::fs::write(&users, acl.replace("change-me", "a password")).unwrap();
+    std::fs::write(&users, acl.replace("change-me", "a-password")).unwrap();
     // The file as it is, and over it only where the users are.
     let conf = std::fs::read_to_string(example("redis.conf")).unwrap();
     let lines: Vec<&str> =
         conf.lines().filter(|line| !line.starts_with('#') && !line.starts_with("aclfile")).collect();
     let aclfile = format!("aclfile {}", users.display());
     let server = runtime.block_on(Standalone::start(&[&lines[..], &[&aclfile]].concat()));
-    let config = format!("{}username = \"slugline\"\npassword = \"a password\"\n", server.config());
+    let config = format!("{}username = \"slugline\"\npassword = \"a-password\"\n", server.config());
     let (home, node) = Home::begin_with(tempfile::tempdir().unwrap(), &config, 4, &["store.lanes=8"]);
     let done = Load::run(node.public(), &home.codes, &mut seed.chance(0), 200);
     let books = settled(&home, &node);
