@@ -24,7 +24,9 @@ fn known_links_redirect_when_the_store_is_away_at_start() {
         let load = Load::begin(bench.node().public(), &bench.home.codes, &mut bench.chance, plan);
         let done = load.end();
         assert_eq!((done.answered(), done.unknown()), (500, 0));
-        assert!(bench.node().reasons().contains(&"store_unavailable".to_owned()));
+        eventually_blocking("it says that the store is away", || {
+            bench.node().reasons().contains(&"store_unavailable".to_owned()).then_some(())
+        });
         // Lists are answered from the mirror.
         let links = bench.home.api(bench.node(), "GET", "/links?limit=200", &Value::Null);
         assert_eq!(links["items"].as_array().unwrap().len(), bench.home.codes.len() + 1);
