@@ -93,7 +93,12 @@ impl Home {
     /// The same; None while the store is away (503).
     pub fn try_api(&self, node: &Node, method: &str, path: &str, body: &Value) -> Option<Value> {
         let answer = self.call(node, method, path, body);
-        assert!(answer.status < 300 || answer.status == 503, "{method} {path}: {} {}", answer.status, answer.json());
+        assert!(
+            answer.status < 300 || answer.status == 503,
+            "{method} {path}: {} {}",
+            answer.status,
+            answer.json()
+        );
         (answer.status != 503).then(|| answer.json())
     }
 

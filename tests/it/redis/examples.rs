@@ -28,7 +28,8 @@ fn every_example_is_loaded() {
         let config = Config::load(Some(&example(name)), password.iter().cloned(), &[]).unwrap();
         assert_eq!((config.store.kind, config.store.redis.mode), (Kind::Redis, mode), "{name}");
     }
-    let there = std::fs::read_dir(example("")).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap());
+    let there =
+        std::fs::read_dir(example("")).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap());
     let tomls: Vec<String> = there.filter(|name| name.ends_with(".toml")).collect();
     assert_eq!(tomls.len(), modes.len(), "an example that no test loads: {tomls:?}");
 }
