@@ -41,7 +41,8 @@ impl Two {
     fn strike(&self, fault: Fault, nth: u64, times: u64) {
         let seen = AtomicU64::new(0);
         self.proxy.plan(fault, times, move |words| {
-            let commit = words[0].starts_with(b"EVAL") && words.get(4).is_some_and(|key| key.ends_with(b":c"));
+            let commit =
+                words[0].starts_with(b"EVAL") && words.get(4).is_some_and(|key| key.ends_with(b":c"));
             commit && seen.fetch_add(1, Ordering::Relaxed) >= nth
         });
     }
@@ -86,7 +87,10 @@ async fn a_creation_whose_reply_is_lost_is_told_so() {
             assert_eq!(two.far.store.links.count().await.unwrap(), 2);
             let (code, _) = told(&made);
             assert_eq!(find(&two.near.store, &code).await, find(&two.far.store, &code).await);
-            assert_eq!(told(&only(two.near.store.links.create(vec![new], at(0)).await.unwrap())), (code, true));
+            assert_eq!(
+                told(&only(two.near.store.links.create(vec![new], at(0)).await.unwrap())),
+                (code, true)
+            );
         }
     })
     .await;
@@ -169,7 +173,8 @@ async fn an_edit_whose_reply_is_lost_is_changed() {
     side_by_side(sorts, async |_, (fault, chosen)| {
         for nth in 0..3 {
             let mut two = Two::open().await;
-            let new = if chosen { choose(1, "a", "vote") } else { request(1, &two.far.store, claim(1, "a", None)) };
+            let new =
+                if chosen { choose(1, "a", "vote") } else { request(1, &two.far.store, claim(1, "a", None)) };
             let first = created(&two.far.store, new).await;
             let mut change = edit(&first, |link| link.channel = Some("print".into()));
             change.tag = 77;
@@ -219,7 +224,8 @@ async fn an_idempotency_key_whose_reply_is_lost_is_new() {
     for fault in [Fault::DropReply, Fault::Hold] {
         let key = format!("{fault:?}");
         two.proxy.plan(fault, 1, |words| {
-            words[0].starts_with(b"EVAL") && words.get(4).is_some_and(|key| key.windows(3).any(|w| w == b":i:"))
+            words[0].starts_with(b"EVAL")
+                && words.get(4).is_some_and(|key| key.windows(3).any(|w| w == b":i:"))
         });
         let begin = async |store: &Store| store.accounts.begin("key:a", &key, [1; 32], at(0)).await.unwrap();
         assert_eq!(begin(&two.far.store).await, Begun::New);

@@ -6,9 +6,9 @@ mod line;
 mod many;
 
 use slugline::domain::article::ArticleId;
+use slugline::store::Store;
 use slugline::store::conformance::{ask, code};
 use slugline::store::links::{ArticleClaim, Creation, NewCode, NewLink};
-use slugline::store::Store;
 
 /// A claim with an id of its own, as each node draws one.
 fn claim(n: u64, path: &str, cms_id: Option<&str>) -> ArticleClaim {
