@@ -5,6 +5,8 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is what it prints")]
 
+mod redis;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -57,6 +59,8 @@ enum Task {
         #[arg(long, default_value_t = 200_000)]
         batch: u64,
     },
+    /// What counting costs a redis-server, which is started for it
+    Redis(redis::Task),
 }
 
 fn main() -> Result<()> {
@@ -65,6 +69,7 @@ fn main() -> Result<()> {
     let done = match arguments.task {
         Task::Append { rate, hits } => append(&arguments.dir, rate, hits),
         Task::Apply { hits, codes, batch } => apply(&arguments.dir, hits, codes, batch),
+        Task::Redis(task) => redis::run(&arguments.dir, &task),
     };
     std::fs::remove_dir_all(&arguments.dir)?;
     done
@@ -206,6 +211,11 @@ impl Chance {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n.max(1)
+    }
+
+    /// The same for large `n`.
+    fn wide(&mut self, n: u64) -> u64 {
+        ((self.below(1 << 31) << 31) | self.below(1 << 31)) % n.max(1)
     }
 
     /// Roughly Zipf: n to the power of an even number, so that each order of magnitude has as many hits.

@@ -15,6 +15,7 @@ pub mod tallies;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -82,6 +83,8 @@ pub struct Trouble {
     pub code: &'static str,
     /// For people.
     pub detail: String,
+    /// For how long it has been so.
+    pub lasting: Duration,
     /// True if not even known links can be told.
     pub blind: bool,
 }
@@ -107,7 +110,11 @@ pub async fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -
             let (dir, settings, zone) = (dir.to_path_buf(), settings.clone(), zone.to_owned());
             blocking(move || Ok(sqlite::open(&dir, &settings, now, &zone)?.store)).await
         }
-        settings::Kind::Redis => Err(Error::Refused("the Redis store is not put together yet".into())),
+        settings::Kind::Redis => {
+            let (dir, all) = (dir.to_path_buf(), settings.clone());
+            let mirror = blocking(move || sqlite::mirror::open(&dir, &all)).await?;
+            redis::open(settings, mirror, now, zone).await
+        }
     }
 }
 

@@ -219,9 +219,13 @@ impl Applier {
             return self.step_over(i).await;
         };
         let counted = folded.hits;
-        let of_lanes = folded.lanes.of_lanes(self.lanes);
+        let mut batches: Vec<(Lane, Vec<Group>)> = (0..).zip(folded.lanes.of_lanes(self.lanes)).collect();
+        // Nodes that begin at the same moment, because the store is back, begin in different lanes.
+        let first = self.streams[i].stream.0 % u64::from(self.lanes.max(1));
+        batches.rotate_left(usize::try_from(first).unwrap_or(0));
+        batches.push((self.lanes, of_site));
         let mut agreed = true;
-        for (lane, groups) in (0..).zip(of_lanes.into_iter().chain([of_site])) {
+        for (lane, groups) in batches {
             let at = usize::from(lane);
             if folded.to[at] > self.streams[i].done[at] {
                 agreed &= self.apply(i, lane, folded.to[at], folded.lost[at], groups).await?;

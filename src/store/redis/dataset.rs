@@ -150,7 +150,7 @@ async fn root(conn: &Conn, lanes: &Lanes) -> Result<BTreeMap<String, String>> {
     read(conn.ask(cmd).await?)
 }
 
-fn fenced(lanes: &Lanes, lane: Lane, id: Option<&str>) -> Error {
+pub(super) fn fenced(lanes: &Lanes, lane: Lane, id: Option<&str>) -> Error {
     let is = match id {
         Some(id) => format!("of dataset {id}"),
         None => "gone".into(),

@@ -1,0 +1,150 @@
+//! Numbers, ordinals and what the dataset is, in Redis.
+//!
+//! Each lane has its own hash and hashes of numbers, all of one slot; what is counted lies packed in few fields
+//! (`pack`), and is added here and not there, under a tag that says whether anybody was faster (`hashes`).
+//! Guarantees that ordinals and the numbers they stand for are written, replicated and rolled back together.
+//! Knows nothing of links.
+
+mod apply;
+mod export;
+mod hashes;
+mod import;
+mod keys;
+mod minutes;
+mod pack;
+mod read;
+mod streams;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::conn::Conn;
+use super::dataset;
+use super::lanes::Lanes;
+use crate::domain::lane::Lane;
+use crate::domain::tally::{Batch, Counts, Group, Row, Scope, ScopeKind, Series, StreamId};
+use crate::store::mirror::Mirror;
+use crate::store::tallies::{Applied, Dataset, LaneAudit, StreamState, Tallies};
+use crate::store::{Error, Result};
+use hashes::Hashes;
+
+/// Rows of one batch: what Redis writes in a few milliseconds.
+const MAX_ROWS: usize = 5_000;
+
+/// The tallies of a store in Redis.
+pub struct RedisTallies {
+    hashes: Hashes,
+    /// Of an export that goes on.
+    names: export::Names,
+    /// Knows what the dataset is while Redis is away.
+    mirror: Option<Arc<dyn Mirror>>,
+}
+
+impl RedisTallies {
+    /// Over an open dataset.
+    #[must_use]
+    pub fn new(conn: Conn, lanes: Lanes) -> RedisTallies {
+        RedisTallies { hashes: Hashes { conn, lanes }, names: export::Names::default(), mirror: None }
+    }
+
+    /// The same on a node that has a mirror.
+    #[must_use]
+    pub fn beside(self, mirror: Arc<dyn Mirror>) -> RedisTallies {
+        RedisTallies { mirror: Some(mirror), ..self }
+    }
+}
+
+#[async_trait]
+impl Tallies for RedisTallies {
+    async fn dataset(&self) -> Result<Dataset> {
+        let now = dataset::current(&self.hashes.conn, &self.hashes.lanes).await;
+        match (&self.mirror, now) {
+            (Some(mirror), Err(error @ (Error::Unavailable(_) | Error::Fenced(_)))) => {
+                mirror.dataset().await?.ok_or(error)
+            }
+            (_, now) => now,
+        }
+    }
+
+    async fn add_zone(&self, from: i64, zone: &str) -> Result<()> {
+        dataset::add_zone(&self.hashes.conn, &self.hashes.lanes, from, zone).await?;
+        if let Some(mirror) = &self.mirror {
+            mirror.set_dataset(dataset::current(&self.hashes.conn, &self.hashes.lanes).await?).await?;
+        }
+        Ok(())
+    }
+
+    fn max_increments(&self) -> usize {
+        MAX_ROWS
+    }
+
+    async fn apply(&self, batch: &Batch) -> Result<Applied> {
+        apply::apply(&self.hashes, batch).await
+    }
+
+    async fn stream(&self, stream: StreamId) -> Result<StreamState> {
+        streams::state(&self.hashes, stream).await
+    }
+
+    async fn streams(&self) -> Result<Vec<StreamState>> {
+        streams::states(&self.hashes).await
+    }
+
+    async fn durable_stream(&self, stream: StreamId) -> Result<StreamState> {
+        // Whatever a failover takes later, it takes the ordinals with it: a fresh read of the master is all that
+        // can be said, and a segment stays for its retention after it.
+        streams::state(&self.hashes, stream).await
+    }
+
+    async fn finish(&self, stream: StreamId, ordinals: &[u64], now: Timestamp) -> Result<bool> {
+        streams::finish(&self.hashes, stream, ordinals, now).await
+    }
+
+    async fn forget_finished(&self, before: Timestamp) -> Result<u64> {
+        streams::forget_finished(&self.hashes, before).await
+    }
+
+    async fn forget_minutes(&self, before: i64) -> Result<()> {
+        minutes::forget(&self.hashes, before).await
+    }
+
+    async fn rows(&self, scope: &Scope, series: Series, from: i64, to: i64) -> Result<Vec<Row>> {
+        read::rows(&self.hashes, scope, series, from, to).await
+    }
+
+    async fn by_scope(
+        &self,
+        kind: ScopeKind,
+        from: i64,
+        to: i64,
+        only: Option<&[String]>,
+    ) -> Result<Vec<(String, Counts)>> {
+        read::by_scope(&self.hashes, kind, from, to, only).await
+    }
+
+    async fn totals(&self, scopes: &[Scope]) -> Result<Vec<Counts>> {
+        read::totals(&self.hashes, scopes).await
+    }
+
+    async fn audit(&self) -> Result<Vec<LaneAudit>> {
+        streams::audit(&self.hashes).await
+    }
+
+    async fn lost(&self) -> Result<Vec<u64>> {
+        streams::lost(&self.hashes).await
+    }
+
+    async fn export(&self, after: Option<(ScopeKind, String)>) -> Result<Vec<Group>> {
+        export::export(&self.hashes, &self.names, after).await
+    }
+
+    async fn import(&self, groups: Vec<Group>) -> Result<()> {
+        import::import(&self.hashes, groups).await
+    }
+
+    async fn import_lost(&self, lane: Lane, lost: u64) -> Result<()> {
+        import::import_lost(&self.hashes, lane, lost).await
+    }
+}

@@ -1,0 +1,360 @@
+//! Numbers as bytes: all that one scope has in one period, packed into the value of one field.
+//!
+//! Pure. Guarantees that what is packed is read back the same, in the order of (series, place, value), and that
+//! bytes which are no packed numbers are an error and never wrong numbers. Knows nothing of Redis.
+
+use super::keys::Family;
+use crate::domain::tally::{Counts, Series};
+use crate::store::{Error, Result};
+
+/// One number of a scope within a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry<'a> {
+    pub(super) series: Series,
+    /// Seconds from the period's begin to the bucket's; 0 where the period is the bucket.
+    pub(super) place: u32,
+    /// "" where the series has none.
+    pub(super) value: &'a str,
+    pub(super) counts: Counts,
+}
+
+impl Entry<'_> {
+    fn order(&self) -> (Series, u32, &str) {
+        (self.series, self.place, self.value)
+    }
+}
+
+/// The classes in the order of their bits.
+const CLASSES: [fn(&mut Counts) -> &mut u64; 4] =
+    [|c| &mut c.clicks, |c| &mut c.previews, |c| &mut c.bots, |c| &mut c.missed];
+/// The bit beside those of the classes: a value follows.
+const VALUED: u64 = 0x10;
+
+/// Reads packed numbers.
+pub(super) struct Entries<'a> {
+    family: Family,
+    left: &'a [u8],
+    place: u32,
+}
+
+impl<'a> Entries<'a> {
+    pub(super) fn new(family: Family, packed: &'a [u8]) -> Entries<'a> {
+        Entries { family, left: packed, place: 0 }
+    }
+
+    fn entry(&mut self) -> Option<Entry<'a>> {
+        let head = self.number()?;
+        let (series, classes) = match self.family {
+            Family::Total => (Series::Total, head),
+            Family::Day => days_series(head >> 4)?,
+            Family::Hour | Family::Minute => {
+                let unit = if head & 1 == 0 { u64::from(self.family.unit()) } else { 1 };
+                let step = (head >> 1).checked_mul(unit)?;
+                self.place = self.place.checked_add(u32::try_from(step).ok()?)?;
+                (self.family.series(), self.number()?)
+            }
+        };
+        let classes = if self.family == Family::Day { classes | head & 0x0f } else { classes };
+        if classes >= VALUED << 1 {
+            return None;
+        }
+        let value = if classes & VALUED == 0 { "" } else { self.text()? };
+        let mut counts = Counts::default();
+        for (bit, class) in CLASSES.into_iter().enumerate() {
+            if classes & (1 << bit) != 0 {
+                *class(&mut counts) = self.number()?;
+            }
+        }
+        Some(Entry { series, place: self.place, value, counts })
+    }
+
+    /// Seven bits a byte, the lowest first; the highest bit says that more follow.
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let (byte, left) = self.left.split_first()?;
+            self.left = left;
+            let bits = u64::from(byte & 0x7f);
+            if bits.leading_zeros() < shift {
+                return None;
+            }
+            number |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        let len = usize::try_from(self.number()?).ok()?;
+        let (text, left) = self.left.split_at_checked(len)?;
+        self.left = left;
+        std::str::from_utf8(text).ok()
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Result<Entry<'a>>;
+
+    fn next(&mut self) -> Option<Result<Entry<'a>>> {
+        if self.left.is_empty() {
+            return None;
+        }
+        let entry = self.entry();
+        if entry.is_none() {
+            self.left = &[];
+        }
+        Some(entry.ok_or_else(|| Error::Corrupt("packed numbers that cannot be read".into())))
+    }
+}
+
+/// Writes packed numbers.
+struct Packed {
+    family: Family,
+    bytes: Vec<u8>,
+    place: u32,
+}
+
+impl Packed {
+    fn put(&mut self, entry: &Entry<'_>) {
+        let mut counts = entry.counts;
+        // Of all series by days only the days themselves do without a value.
+        let plain = entry.value.is_empty() && (self.family != Family::Day || entry.series == Series::Day);
+        let mut classes = if plain { 0 } else { VALUED };
+        for (bit, class) in CLASSES.into_iter().enumerate() {
+            if *class(&mut counts) > 0 {
+                classes |= 1 << bit;
+            }
+        }
+        if classes & !VALUED == 0 {
+            return;
+        }
+        match self.family {
+            Family::Total => self.number(classes),
+            Family::Day => self.number(days_number(entry) << 4 | classes & 0x0f),
+            Family::Hour | Family::Minute => {
+                let (step, unit) = (entry.place.saturating_sub(self.place), self.family.unit());
+                let exact = step.is_multiple_of(unit);
+                self.number(if exact { u64::from(step / unit) << 1 } else { u64::from(step) << 1 | 1 });
+                self.number(classes);
+                self.place = entry.place;
+            }
+        }
+        if classes & VALUED != 0 {
+            self.number(u64::try_from(entry.value.len()).unwrap_or(u64::MAX));
+            self.bytes.extend_from_slice(entry.value.as_bytes());
+        }
+        for class in CLASSES {
+            let n = *class(&mut counts);
+            if n > 0 {
+                self.number(n);
+            }
+        }
+    }
+
+    fn number(&mut self, mut number: u64) {
+        loop {
+            // The lowest byte of seven bits always is one.
+            let bits = u8::try_from(number & 0x7f).unwrap_or(0);
+            number >>= 7;
+            if number == 0 {
+                return self.bytes.push(bits);
+            }
+            self.bytes.push(bits | 0x80);
+        }
+    }
+}
+
+/// A series by days as it is kept; those with values have them always.
+fn days_number(entry: &Entry<'_>) -> u64 {
+    match entry.series {
+        Series::Day if entry.value.is_empty() => 0,
+        Series::Total | Series::Minute | Series::Hour | Series::Day => 1,
+        Series::Missed => 2,
+        Series::Trigger => 3,
+        Series::Target => 4,
+        Series::Bot => 5,
+        Series::Preview => 6,
+    }
+}
+
+/// The kept series, and the bit that says whether a value follows.
+fn days_series(number: u64) -> Option<(Series, u64)> {
+    Some(match number {
+        0 => (Series::Day, 0),
+        1 => (Series::Day, VALUED),
+        2 => (Series::Missed, VALUED),
+        3 => (Series::Trigger, VALUED),
+        4 => (Series::Target, VALUED),
+        5 => (Series::Bot, VALUED),
+        6 => (Series::Preview, VALUED),
+        _ => return None,
+    })
+}
+
+/// The numbers in `packed`, and `more` added to them. Two of the same place become their sum.
+///
+/// # Errors
+/// `Corrupt` for bytes that are no packed numbers, and for a sum beyond what can be.
+pub(super) fn add(family: Family, packed: &[u8], more: &mut [Entry<'_>]) -> Result<Vec<u8>> {
+    more.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+    let mut out = Packed { family, bytes: Vec::with_capacity(packed.len() + 8 * more.len()), place: 0 };
+    let (mut old, mut new) = (Entries::new(family, packed), more.iter());
+    let (mut left, mut right) = (old.next().transpose()?, new.next());
+    let mut open: Option<Entry<'_>> = None;
+    loop {
+        let old_first = match (&left, right) {
+            (Some(l), Some(r)) => l.order() <= r.order(),
+            (l, _) => l.is_some(),
+        };
+        let next = if old_first { left.take() } else { right.copied() };
+        let Some(next) = next else { break };
+        if old_first {
+            left = old.next().transpose()?;
+        } else {
+            right = new.next();
+        }
+        match &mut open {
+            Some(sum) if sum.order() == next.order() => sum.counts = plus(sum.counts, next.counts)?,
+            _ => {
+                if let Some(done) = open.replace(next) {
+                    out.put(&done);
+                }
+            }
+        }
+    }
+    if let Some(done) = open {
+        out.put(&done);
+    }
+    Ok(out.bytes)
+}
+
+/// The sum of packed numbers of one series.
+///
+/// # Errors
+/// As [`add`].
+pub(super) fn sum(family: Family, packed: &[u8], series: Series) -> Result<Counts> {
+    let mut sum = Counts::default();
+    for entry in Entries::new(family, packed) {
+        let entry = entry?;
+        if entry.series == series {
+            sum = plus(sum, entry.counts)?;
+        }
+    }
+    Ok(sum)
+}
+
+fn plus(mut a: Counts, mut b: Counts) -> Result<Counts> {
+    for class in CLASSES {
+        let sum = class(&mut a).checked_add(*class(&mut b));
+        *class(&mut a) = sum.ok_or_else(|| Error::Corrupt("a number beyond what can be".into()))?;
+    }
+    Ok(a)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FAMILIES: [Family; 4] = [Family::Total, Family::Day, Family::Hour, Family::Minute];
+
+    fn read(family: Family, packed: &[u8]) -> Vec<Entry<'_>> {
+        Entries::new(family, packed).collect::<Result<_>>().unwrap()
+    }
+
+    fn series_of(family: Family) -> BoxedStrategy<Series> {
+        let days = Series::ALL.into_iter().filter(|s| Family::of(*s) == Family::Day).collect::<Vec<_>>();
+        match family {
+            Family::Day => prop::sample::select(days).boxed(),
+            other => Just(other.series()).boxed(),
+        }
+    }
+
+    fn numbers(family: Family) -> impl Strategy<Value = Vec<Entry<'static>>> {
+        let place = match family {
+            Family::Total | Family::Day => Just(0).boxed(),
+            Family::Hour => prop_oneof![(0..24u32).prop_map(|h| h * 3_600), 0..86_400u32].boxed(),
+            Family::Minute => prop_oneof![(0..60u32).prop_map(|m| m * 60), 0..3_600u32].boxed(),
+        };
+        let value = match family {
+            Family::Total => Just("").boxed(),
+            _ => prop_oneof![Just(""), Just("qr"), Just("a longer value, zürich")].boxed(),
+        };
+        let n = || prop_oneof![Just(0), 0..300u64, 0..(1u64 << 50)];
+        let counts = (n(), n(), n(), n()).prop_map(|(clicks, previews, bots, missed)| Counts {
+            clicks,
+            previews,
+            bots,
+            missed,
+        });
+        let one = (series_of(family), place, value, counts)
+            .prop_map(|(series, place, value, counts)| Entry { series, place, value, counts });
+        prop::collection::vec(one, 0..20)
+    }
+
+    /// What it should be: sums by place, without zeros.
+    fn sums<'a>(all: impl Iterator<Item = &'a Entry<'static>>) -> Vec<Entry<'static>> {
+        let mut sums = std::collections::BTreeMap::<_, Counts>::new();
+        for entry in all {
+            *sums.entry((entry.series, entry.place, entry.value)).or_default() += entry.counts;
+        }
+        let kept = sums.into_iter().filter(|(_, counts)| counts.all() > 0);
+        kept.map(|((series, place, value), counts)| Entry { series, place, value, counts }).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_added_is_read((family, a, b) in prop::sample::select(&FAMILIES[..])
+            .prop_flat_map(|f| (Just(f), numbers(f), numbers(f))))
+        {
+            let first = add(family, &[], &mut a.clone()).unwrap();
+            prop_assert_eq!(read(family, &first), sums(a.iter()));
+            let both = add(family, &first, &mut b.clone()).unwrap();
+            prop_assert_eq!(read(family, &both), sums(a.iter().chain(&b)));
+            for series in Series::ALL {
+                let expected: Counts =
+                    a.iter().chain(&b).filter(|e| e.series == series).map(|e| e.counts).sum();
+                prop_assert_eq!(sum(family, &both, series).unwrap(), expected);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(family in prop::sample::select(&FAMILIES[..]), bytes: Vec<u8>) {
+            let read: Result<Vec<Entry<'_>>> = Entries::new(family, &bytes).collect();
+            if let Err(why) = read {
+                prop_assert!(matches!(why, Error::Corrupt(_)));
+            }
+        }
+    }
+
+    #[test]
+    fn few_hits_are_few_bytes() {
+        let clicks = |n| Counts { clicks: n, ..Counts::default() };
+        let entry = |series, place, value, n| Entry { series, place, value, counts: clicks(n) };
+        let mut day = [
+            entry(Series::Day, 0, "", 17),
+            entry(Series::Trigger, 0, "link", 17),
+            entry(Series::Target, 0, "1", 17),
+        ];
+        assert_eq!(add(Family::Day, &[], &mut day).unwrap().len(), 2 + 7 + 4);
+        let mut hours: Vec<_> = (0..24).map(|h| entry(Series::Hour, h * 3_600, "", 4)).collect();
+        assert_eq!(add(Family::Hour, &[], &mut hours).unwrap().len(), 24 * 3);
+        let mut total = [entry(Series::Total, 0, "", 500)];
+        assert_eq!(add(Family::Total, &[], &mut total).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_sum_beyond_what_can_be_is_refused() {
+        let most = Entry {
+            series: Series::Total,
+            place: 0,
+            value: "",
+            counts: Counts { clicks: u64::MAX, ..Counts::default() },
+        };
+        let packed = add(Family::Total, &[], &mut [most]).unwrap();
+        assert_eq!(read(Family::Total, &packed), [most]);
+        assert!(matches!(add(Family::Total, &packed, &mut [most]), Err(Error::Corrupt(_))));
+    }
+}
