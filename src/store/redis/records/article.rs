@@ -11,6 +11,10 @@ use crate::domain::link::{Slot, SlotTarget};
 use crate::store::mirror::SlotOf;
 use crate::store::{Error, Result};
 
+/// Slots that an article remembers. Of more, the one taken first is forgotten, and who asks for it again gets a new
+/// link; but never the plain one (no channel, no campaign, its own address).
+const MAX_SLOTS: usize = 4_096;
+
 /// An article with its slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Story {
@@ -29,15 +33,21 @@ impl Story {
 
     /// Lets a slot name this code.
     pub fn name(&mut self, slot: &Slot, code: &Code) {
-        match self.slots.iter_mut().find(|of| is(of, slot)) {
-            Some(of) => of.code = code.clone(),
-            None => self.slots.push(SlotOf {
-                channel: slot.channel.clone(),
-                campaign: slot.campaign.clone(),
-                target: slot.target.clone(),
-                code: code.clone(),
-            }),
+        if let Some(of) = self.slots.iter_mut().find(|of| is(of, slot)) {
+            of.code = code.clone();
+            return;
         }
+        if self.slots.len() >= MAX_SLOTS
+            && let Some(oldest) = self.slots.iter().position(|of| !is_plain(of))
+        {
+            self.slots.remove(oldest);
+        }
+        self.slots.push(SlotOf {
+            channel: slot.channel.clone(),
+            campaign: slot.campaign.clone(),
+            target: slot.target.clone(),
+            code: code.clone(),
+        });
     }
 
     /// Frees a slot if it names this code.
@@ -140,6 +150,10 @@ fn is(of: &SlotOf, slot: &Slot) -> bool {
     (&of.channel, &of.campaign, &of.target) == (&slot.channel, &slot.campaign, &slot.target)
 }
 
+fn is_plain(of: &SlotOf) -> bool {
+    of.channel.is_none() && of.campaign.is_none() && of.target == SlotTarget::Own
+}
+
 /// Host and port of an address.
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
@@ -152,7 +166,7 @@ fn wire_slot(of: &SlotOf) -> WireSlot {
         SlotTarget::Own => None,
         SlotTarget::Other(url) => Some(url.clone()),
     };
-    if of.channel.is_none() && of.campaign.is_none() && target.is_none() {
+    if is_plain(of) {
         return WireSlot::Plain(code);
     }
     WireSlot::Any { channel: of.channel.clone(), campaign: of.campaign.clone(), target, code }
@@ -281,5 +295,19 @@ mod tests {
         assert!(story.named(&own).is_some(), "only who has it can leave it");
         story.leave(&own, &code("two"));
         assert_eq!((story.named(&own), story.named(&on_x)), (None, Some(&code("three"))));
+    }
+
+    #[test]
+    fn slots_are_bounded() {
+        let mut story = bare("https://news.example.com/a");
+        let own = slot_on(None, SlotTarget::Own);
+        story.name(&own, &code("own"));
+        let on = |n: usize| slot_on(Some(&n.to_string()), SlotTarget::Own);
+        for n in 0..MAX_SLOTS + 10 {
+            story.name(&on(n), &code(&format!("c{n}")));
+        }
+        assert_eq!(story.slots.len(), MAX_SLOTS);
+        assert!(story.named(&own).is_some() && story.named(&on(MAX_SLOTS)).is_some());
+        assert!(story.named(&on(10)).is_none() && story.named(&on(11)).is_some());
     }
 }

@@ -14,6 +14,10 @@ for i = 7, #ARGV, 4 do
     return {0}
   end
 end
+local version = string.format('%d', (tonumber(meta[2]) or 0) + 1)
+local before = meta[3] or '0000000000000000'
+-- First what could be refused, so that nothing is written then.
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], version .. '-0', 't', ARGV[2], 'f', ARGV[5])
 for i = 7, #ARGV, 4 do
   local key, field, becomes = KEYS[tonumber(ARGV[i])], ARGV[i + 1], ARGV[i + 3]
   if becomes == '' then
@@ -22,9 +26,6 @@ for i = 7, #ARGV, 4 do
     redis.call('HSET', key, field, becomes)
   end
 end
-local version = string.format('%d', (tonumber(meta[2]) or 0) + 1)
-local before = meta[3] or '0000000000000000'
 redis.call('HSET', KEYS[1], 'v', version, 't', ARGV[2])
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], version .. '-0', 't', ARGV[2], 'f', ARGV[5])
 redis.call('PUBLISH', ARGV[3], table.concat({ARGV[4], version, before, ARGV[2], ARGV[5]}, ' '))
 return {1, version, before}

@@ -20,8 +20,9 @@ use crate::store::{Error, Result};
 
 static COMMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("commit.lua")));
 
-/// Commits that each lane's stream of changes remembers, at least. Who comes later compares the whole lane.
-const FEED: &str = "1024";
+/// Commits that each lane's stream of changes remembers, at least; with 64 lanes some 16,000 new links. Who comes
+/// later compares the whole lane.
+const FEED: &str = "512";
 /// Most records read in one go.
 const READ: usize = 1_000;
 
@@ -266,7 +267,7 @@ impl Records {
         }
     }
 
-    fn arguments(&self, lane: Lane, tag: u64, writes: Vec<Sent>) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
+    fn arguments(&self, lane: Lane, tag: u64, writes: Vec<Sent>) -> Result<(Words, Words)> {
         let mut keys = vec![self.lanes.meta(lane), self.lanes.key(lane, "c")];
         let mut args = vec![
             self.lanes.dataset_arg(),
@@ -302,6 +303,9 @@ impl Records {
 
 /// A record's field, what it must be (None: anything), what it becomes.
 type Sent = (Vec<u8>, Option<Vec<u8>>, Vec<u8>);
+
+/// Keys or arguments of a script.
+type Words = Vec<Vec<u8>>;
 
 fn hget(key: Vec<u8>, field: &[u8]) -> redis::Cmd {
     let mut cmd = redis::cmd("HGET");

@@ -12,8 +12,10 @@ use crate::store::{Error, Result};
 
 /// Longest time that one call tries.
 const TIME: Duration = Duration::from_secs(3);
-/// Longest pause between two tries.
+/// Longest pause between two tries while others are faster.
 const PAUSE: Duration = Duration::from_millis(64);
+/// Longest pause while the store does not answer, or refuses.
+const LONG_PAUSE: Duration = Duration::from_millis(512);
 
 /// The tries of one call.
 #[derive(Debug)]
@@ -73,7 +75,8 @@ impl Tries {
 
     /// Longer from try to try, and not the same for all.
     fn pause(&self) -> Duration {
-        let longest = Duration::from_millis(1 << self.round.min(10)).min(PAUSE);
+        let most = if self.unknown { LONG_PAUSE } else { PAUSE };
+        let longest = Duration::from_millis(1 << self.round.min(10)).min(most);
         let mut random = [128];
         // Without random numbers all wait as long; that is all.
         let _ = getrandom::fill(&mut random);
