@@ -44,8 +44,6 @@ pub struct House {
     pub store: Store,
     /// The dataset's lanes.
     pub lanes: Lanes,
-    /// The connection.
-    pub conn: Conn,
     _dir: TempDir,
 }
 
@@ -96,9 +94,9 @@ impl House {
             links: Arc::new(RedisLinks::new(records.clone(), Arc::clone(&feed), Arc::clone(&mirror))),
             accounts: Arc::new(RedisAccounts::new(records, Arc::clone(&mirror))),
             tallies: Arc::clone(&files.tallies),
-            backend: Arc::new(Joined { conn: conn.clone(), feed, mirror, files }),
+            backend: Arc::new(Joined { conn, feed, mirror, files }),
         };
-        House { store, lanes, conn, _dir: dir }
+        House { store, lanes, _dir: dir }
     }
 }
 
