@@ -62,6 +62,23 @@ async fn asks_runs_and_is_told() {
 }
 
 #[tokio::test]
+async fn calls_come_from_any_runtime() {
+    let server = Standalone::start(&[]).await;
+    let conn = Conn::open(&server.settings()).await.unwrap();
+    server.restart().await;
+    // The applier's: it has no network of its own, and the connection has to be made again.
+    let of_applier = conn.clone();
+    let applier = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(eventually("it answers", async || of_applier.ask(set("a", "1")).await.ok()))
+    });
+    eventually("the applier is served", async || applier.is_finished().then_some(())).await;
+    applier.join().unwrap();
+    assert_eq!(server.say(&["GET", "a"]).await, "1");
+    conn.close().await;
+}
+
+#[tokio::test]
 async fn messages_come_and_gaps_are_told() {
     let server = Standalone::start(&[]).await;
     let conn = Conn::open(&server.settings()).await.unwrap();
@@ -128,8 +145,7 @@ async fn a_wrong_password_is_said() {
     settings.password = slugline::secret::Secret::new("wrong");
     let conn = Conn::open(&settings).await.unwrap();
     let why = unavailable(conn.ask(get("a")).await);
-    assert!(why.contains("password") || why.contains("WRONGPASS"), "{why}");
-    assert!(!why.contains("wrong\""), "{why}");
+    assert!(why.contains("authentication failed") && !why.contains("wrong"), "{why}");
     conn.close().await;
     settings.password = slugline::secret::Secret::new("hunter2");
     let conn = Conn::open(&settings).await.unwrap();

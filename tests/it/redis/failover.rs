@@ -26,8 +26,8 @@ async fn a_failover_is_followed() {
     assert_eq!(messages.recv().await.unwrap(), None);
     let old = servers.master().await;
     servers.servers[old].kill();
-    let new = servers.replaced(old).await;
     eventually("writes go on", async || conn.ask(set("a", "2")).await.ok()).await;
+    let new = servers.replaced(old).await;
     assert_eq!(servers.servers[new].say(&["GET", "a"]).await, "2");
     eventually("messages go on", async || {
         servers.servers[new].ask(&["PUBLISH", "news", "one"]).await;

@@ -170,7 +170,7 @@ impl Process {
     }
 
     /// One setting of the server.
-    pub async fn config(&self, name: &str) -> String {
+    pub async fn setting(&self, name: &str) -> String {
         let (_, value): (String, String) =
             redis::from_redis_value(self.ask(&["CONFIG", "GET", name]).await).unwrap();
         value

@@ -24,8 +24,12 @@ pub const MASTER: &str = "news";
 /// Slots of a cluster.
 const SLOTS: u16 = 16_384;
 
-fn lines(more: &[&str]) -> Vec<String> {
-    LINES.iter().chain(more).map(|line| (*line).to_owned()).collect()
+fn lines(more: Vec<String>) -> Vec<String> {
+    LINES.iter().map(|line| (*line).to_owned()).chain(more).collect()
+}
+
+fn owned(lines: &[&str]) -> Vec<String> {
+    lines.iter().map(|line| (*line).to_owned()).collect()
 }
 
 /// A whole configuration text as the settings of the Redis store.
@@ -69,7 +73,12 @@ impl std::ops::DerefMut for Standalone {
 impl Standalone {
     /// Starts one with further lines of redis.conf, like `appendonly yes`.
     pub async fn start(more: &[&str]) -> Standalone {
-        Standalone { process: Process::start(|| lines(more), &[]).await }
+        Standalone::start_with(|| owned(more)).await
+    }
+
+    /// The same with lines that are asked again for each try to start: a port among them may have been taken.
+    pub async fn start_with(more: impl Fn() -> Vec<String>) -> Standalone {
+        Standalone { process: Process::start(|| lines(more()), &[]).await }
     }
 
     /// What Slugline is configured with, as text of its configuration file.
@@ -104,7 +113,7 @@ pub struct Sentinels {
 impl Sentinels {
     /// Starts them, with further lines for the servers.
     pub async fn start(more: &[&str]) -> Sentinels {
-        let servers = start_all(3, || lines(more), &[]).await;
+        let servers = start_all(3, || lines(owned(more)), &[]).await;
         let port = servers[0].port().to_string();
         for replica in &servers[1..] {
             replica.ask(&["REPLICAOF", "127.0.0.1", &port]).await;
@@ -112,8 +121,9 @@ impl Sentinels {
         let watching = || {
             vec![
                 format!("sentinel monitor {MASTER} 127.0.0.1 {port} 2"),
-                format!("sentinel down-after-milliseconds {MASTER} 800"),
-                format!("sentinel failover-timeout {MASTER} 2000"),
+                format!("sentinel down-after-milliseconds {MASTER} 1000"),
+                // Not shorter: on a busy machine a failover that takes longer would be followed by another.
+                format!("sentinel failover-timeout {MASTER} 5000"),
                 format!("sentinel parallel-syncs {MASTER} 2"),
             ]
         };
@@ -192,8 +202,13 @@ pub struct Cluster {
 impl Cluster {
     /// Starts it, with further lines for the nodes.
     pub async fn start(more: &[&str]) -> Cluster {
+        Cluster::start_with(|| owned(more)).await
+    }
+
+    /// The same with lines that are asked for each node.
+    pub async fn start_with(more: impl Fn() -> Vec<String>) -> Cluster {
         let node_lines = || {
-            let mut all = lines(more);
+            let mut all = lines(more());
             all.extend(
                 [
                     "cluster-enabled yes",
@@ -221,7 +236,7 @@ impl Cluster {
             master.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(n + 1).to_string()]).await;
         }
         for node in &self.nodes[1..] {
-            let (port, bus) = (node.port().to_string(), node.config("cluster-port").await);
+            let (port, bus) = (node.port().to_string(), node.setting("cluster-port").await);
             self.nodes[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await;
         }
         eventually("all nodes know each other", async || {

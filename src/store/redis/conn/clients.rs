@@ -35,8 +35,8 @@ impl Clients {
         let ca = match settings.tls_ca.as_str() {
             "" => None,
             path => Some(
-                std::fs::read(path)
-                    .map_err(|e| Error::Refused(format!("store.redis.tls_ca: {path}: {e}")))?,
+                authorities(path)
+                    .map_err(|e| Error::Refused(format!("store.redis.tls_ca: {path} cannot be used: {e}")))?,
             ),
         };
         Ok(Clients { settings: settings.clone(), ca })
@@ -94,6 +94,17 @@ impl Clients {
     /// How long anything may take.
     pub(super) fn deadline(&self) -> Duration {
         self.settings.timeout.0
+    }
+}
+
+/// The text of a PEM file that has a certificate in it.
+fn authorities(path: &str) -> std::io::Result<Vec<u8>> {
+    let text = std::fs::read(path)?;
+    let begin = b"-----BEGIN CERTIFICATE-----";
+    if text.windows(begin.len()).any(|part| part == begin) {
+        Ok(text)
+    } else {
+        Err(std::io::Error::other("there is no certificate in it"))
     }
 }
 

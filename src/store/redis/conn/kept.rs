@@ -84,14 +84,10 @@ impl<C: Clone + Send + Sync + 'static> Kept<C> {
 
     /// The n-th connection is of no use any more; callers wait until it is known whether there is another.
     pub(super) fn lost(&self, number: u64) {
-        self.leave(number, State::Trying);
-    }
-
-    fn leave(&self, number: u64, then: State<C>) {
         self.state.send_if_modified(|state| {
             let it = matches!(state, State::Up(n, _) if *n == number);
             if it {
-                *state = then;
+                *state = State::Trying;
             }
             it
         });
@@ -113,40 +109,46 @@ impl<C: Clone + Send + Sync + 'static> Kept<C> {
     async fn keep(&self, maker: &mut impl Maker<Connection = C>) {
         let (mut number, mut wait, mut told) = (0, FIRST_WAIT, false);
         loop {
-            let why = match maker.make().await {
+            match maker.make().await {
                 Ok(connection) => {
                     if std::mem::take(&mut told) {
                         tracing::info!("Redis is there again");
                     }
+                    wait = FIRST_WAIT;
                     let since = Instant::now();
-                    let why = self.stand(&mut number, connection, maker).await;
-                    if since.elapsed() >= LOOK {
-                        // It worked for a while: try again at once, and let callers wait for it.
-                        wait = FIRST_WAIT;
-                        self.leave(number, State::Trying);
-                        continue;
+                    if let Some(why) = self.stand(&mut number, connection, maker).await {
+                        self.down(why, &mut told);
                     }
-                    why
+                    // One that does not last is not made again as fast as it can be.
+                    if since.elapsed() < LOOK {
+                        tokio::time::sleep(FIRST_WAIT).await;
+                    }
+                    continue;
                 }
-                Err(Error::Unavailable(why)) => why,
-                Err(other) => other.to_string(),
-            };
-            if !std::mem::replace(&mut told, true) {
-                tracing::warn!(%why, "Redis is away");
+                Err(Error::Unavailable(why)) => self.down(why, &mut told),
+                Err(other) => self.down(other.to_string(), &mut told),
             }
-            self.state.send_replace(State::Down(why.into()));
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 
-    /// Gives out a connection and looks after it; returns when it is of no use any more, and why.
+    /// From now on callers fail at once.
+    fn down(&self, why: String, told: &mut bool) {
+        if !std::mem::replace(told, true) {
+            tracing::warn!(%why, "Redis is away");
+        }
+        self.state.send_replace(State::Down(why.into()));
+    }
+
+    /// Gives out a connection and looks after it; returns when it is of no use any more. None if a call has found
+    /// that out: then callers wait for the next one. Else why.
     async fn stand(
         &self,
         number: &mut u64,
         mut connection: C,
         maker: &mut impl Maker<Connection = C>,
-    ) -> String {
+    ) -> Option<String> {
         *number += 1;
         self.state.send_replace(State::Up(*number, connection.clone()));
         let mut states = self.state.subscribe();
@@ -161,7 +163,7 @@ impl<C: Clone + Send + Sync + 'static> Kept<C> {
                 maker.look(&mut connection).await
             };
             let look = tokio::select! {
-                _ = lost => Look::Gone("the connection was lost".into()),
+                _ = lost => return None,
                 look = look => look,
             };
             match look {
@@ -173,7 +175,7 @@ impl<C: Clone + Send + Sync + 'static> Kept<C> {
                         self.state.send_replace(State::Up(*number, connection.clone()));
                     }
                 }
-                Look::Gone(why) => return why,
+                Look::Gone(why) => return Some(why),
             }
         }
     }
