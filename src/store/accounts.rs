@@ -121,7 +121,8 @@ pub trait Accounts: Send + Sync {
     /// Adds lines to the audit. Links and accounts write their own; this is for the rest.
     async fn audit(&self, entries: Vec<AuditEntry>) -> Result<()>;
 
-    /// The audit, newest first, before line `before` if given, at most `limit`.
+    /// The audit, newest first, before line `before` if given, at most `limit`. Newest by time or by when it was
+    /// written, as the store can: the same for lines that are written when they happen.
     async fn audited(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditEntry>>;
 
     /// Looks an Idempotency-Key up and, if it is new or was left running for 60 s, marks it running. Answers

@@ -107,7 +107,11 @@ pub async fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -
             let (dir, settings, zone) = (dir.to_path_buf(), settings.clone(), zone.to_owned());
             blocking(move || Ok(sqlite::open(&dir, &settings, now, &zone)?.store)).await
         }
-        settings::Kind::Redis => Err(Error::Refused("the Redis store is not put together yet".into())),
+        settings::Kind::Redis => {
+            let (dir, all) = (dir.to_path_buf(), settings.clone());
+            let mirror = blocking(move || sqlite::mirror::open(&dir, &all)).await?;
+            redis::open(settings, mirror, now, zone).await
+        }
     }
 }
 

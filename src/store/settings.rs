@@ -22,9 +22,9 @@ pub struct Settings {
     pub kind: Kind,
     /// Lanes of a store that is made now; 0 is the backend's own choice (SQLite: 1, Redis: 64).
     pub lanes: u16,
-    /// SQLite: reader threads, 1 to 64.
+    /// Reader threads of each file in the data folder, a mirror's too, 1 to 64.
     pub readers: usize,
-    /// SQLite: memory for cached pages of each connection, in bytes.
+    /// Memory for cached pages of each connection to one, in bytes.
     pub page_cache: crate::units::Size,
     /// Redis: where it is and how to come in.
     pub redis: redis::Settings,

@@ -86,10 +86,10 @@ pub async fn users_are_kept(store: &Store) {
 /// Numbered upwards, read downwards, paged by number.
 pub async fn the_audit_is_newest_first(store: &Store) {
     store.accounts.audit((1..=5).map(entry).collect()).await.unwrap();
-    store.accounts.audit(vec![entry(0)]).await.unwrap();
+    store.accounts.audit(vec![entry(6)]).await.unwrap();
     let all = store.accounts.audited(None, 100).await.unwrap();
     let objects: Vec<_> = all.iter().map(|e| e.object.as_str()).collect();
-    assert_eq!(objects, ["settings:0", "settings:5", "settings:4", "settings:3", "settings:2", "settings:1"]);
+    assert_eq!(objects, ["settings:6", "settings:5", "settings:4", "settings:3", "settings:2", "settings:1"]);
     assert!(all.windows(2).all(|two| two[0].id > two[1].id) && all[5].id > 0);
     assert_eq!(AuditEntry { id: 0, ..all[1].clone() }, entry(5));
     assert_eq!(store.accounts.audited(Some(all[1].id), 2).await.unwrap(), all[2..4]);
@@ -101,12 +101,13 @@ pub async fn links_write_their_own_audit(store: &Store) {
     let first = created(store, ask(1, "a", &["aa"])).await;
     // What changed nothing leaves no line.
     store.links.create(vec![ask(9, "a", &["bb"])], at(0)).await.unwrap();
+    // These two are made at 2 and 3: times that follow each other, so that there is one order of lines.
     let second = changed(store, edit(&first, |l| l.note = Some("n".into()))).await;
     retire(store, &second).await;
-    store.accounts.add_key(key("k", 0)).await.unwrap();
-    store.accounts.revoke_key("k", "user:maria", at(1)).await.unwrap();
-    store.accounts.add_user(user("Maria", 0)).await.unwrap();
-    store.accounts.add_user(user("maria", 0)).await.unwrap();
+    store.accounts.add_key(key("k", 4)).await.unwrap();
+    store.accounts.revoke_key("k", "user:maria", at(5)).await.unwrap();
+    store.accounts.add_user(user("Maria", 6)).await.unwrap();
+    store.accounts.add_user(user("maria", 7)).await.unwrap();
     let all = store.accounts.audited(None, 100).await.unwrap();
     let lines: Vec<_> =
         all.iter().rev().map(|e| (e.by.as_str(), e.action.as_str(), e.object.as_str())).collect();

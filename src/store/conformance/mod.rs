@@ -39,7 +39,7 @@ macro_rules! store_conformance {
         $crate::store_conformance! { @all $make;
             creating {
                 makes_a_link_with_all_its_fields, finds_by_folded_code, finds_many, gives_the_one_that_is_there,
-                every_part_of_a_slot_counts, a_retry_is_told_what_was_made, draws_the_first_free_code,
+                every_part_of_a_slot_counts, a_retry_is_told_what_was_made, draws_a_free_code,
                 a_chosen_code_is_given_once, codes_differ_by_more_than_case, force_new_makes_another,
                 reserves_a_code, retired_codes_are_never_given_again, dead_slots_are_replaced,
                 a_batch_has_an_outcome_for_each, one_slot_one_link_however_many_ask, counts_links,

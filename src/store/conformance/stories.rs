@@ -10,7 +10,7 @@ async fn article(store: &Store, key: ArticleKey) -> Option<Article> {
 
 /// A request for a link to the story of `claim`.
 fn about(tag: u64, claim: ArticleClaim) -> NewLink {
-    let mut new = ask(tag, "", &[&format!("code{tag}"), &format!("more{tag}")]);
+    let mut new = ask(tag, "", &[&format!("code{tag}")]);
     new.link.target = Some(claim.url.clone());
     NewLink { article: Some(claim), ..new }
 }

@@ -11,9 +11,11 @@ pub mod doctor;
 pub mod feed;
 pub mod lanes;
 pub mod links;
+mod open;
 pub mod records;
 pub mod settings;
 pub mod tags;
 pub mod tallies;
 
+pub use open::open;
 pub use settings::Redis as Settings;

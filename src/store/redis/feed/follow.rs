@@ -182,23 +182,20 @@ impl Core {
         let state = self.state(lane);
         let mut order = state.order.lock().await;
         let took = async {
-            if state.is_followed() && state.at().mark == from {
-                if self.put(lane, &mut order, puts.clone(), to).await? {
-                    return Ok(());
-                }
+            let next = state.is_followed() && state.at().mark == from;
+            if next && self.put(lane, &mut order, puts.clone(), to).await? {
+                return Ok(());
             }
             let at = state.at().mark;
             if at == to || order.has(to) {
                 return Ok(());
             }
-            if at.version < version {
+            if at.version < version || !state.is_followed() {
                 // Others wrote in between. First of all this is safe here: the store may be lost now.
                 self.mirror.put_ahead(lane, puts).await?;
             }
             if state.is_followed() {
-                if let Looked::Other = self.catch_up(lane, &mut order).await? {
-                    self.suspect_lane(lane);
-                }
+                self.catch_up_or_suspect(lane, &mut order).await?;
             }
             Ok::<(), Error>(())
         };
@@ -213,10 +210,7 @@ impl Core {
         let mut order = self.state(lane).order.lock().await;
         let took = async {
             if self.state(lane).is_followed() {
-                if let Looked::Other = self.catch_up(lane, &mut order).await? {
-                    self.suspect_lane(lane);
-                }
-                return Ok(());
+                return self.catch_up_or_suspect(lane, &mut order).await;
             }
             self.refresh(lane, puts.into_iter().map(|put| put.field).collect()).await
         };
@@ -225,10 +219,12 @@ impl Core {
         }
     }
 
-    /// The poll will compare the lane; soon.
-    fn suspect_lane(&self, lane: Lane) {
-        tracing::debug!(lane, "a lane's history is another");
-        self.look.notify_one();
+    /// Follows a lane to its end; if its history is another, the next look at all lanes compares it, soon.
+    async fn catch_up_or_suspect(&self, lane: Lane, order: &mut Recent) -> Result<()> {
+        if let Looked::Other = self.catch_up(lane, order).await? {
+            self.look.notify_one();
+        }
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::follow::decoded;
 use super::lane::Recent;
@@ -17,8 +18,9 @@ use crate::store::mirror::{Followed, Mark, Raw, base_of};
 use crate::store::redis::records::{BUCKETS, Name, Restored, Tries, Write, audit};
 use crate::store::{Error, Result};
 
-/// Hashes read in one go.
-const HASHES: u32 = 64;
+/// Hashes read in one go, and how long that may take: they may be large, and a line slow.
+const HASHES: u32 = 32;
+const READING: Duration = Duration::from_secs(10);
 /// Records put or looked at in one go.
 const SOME: usize = 500;
 /// Looks at a record that others change while it is put back.
@@ -94,7 +96,7 @@ impl Core {
         for first in (0..hashes).step_by(usize::try_from(HASHES).unwrap_or(1)) {
             let mut order = state.order.lock().await;
             let which = first..first.saturating_add(HASHES).min(hashes);
-            let found = read::hashes(&self.conn, &self.lanes, lane, which).await?;
+            let found = read::hashes(&self.conn.within(READING), &self.lanes, lane, which).await?;
             self.compare_some(lane, &mut order, found, &mut comparison).await?;
         }
         self.compare_rest(lane, &mut comparison).await?;

@@ -34,6 +34,8 @@ use crate::store::{Error, Result, Trouble};
 
 /// Lanes that are compared at the same moment.
 const COMPARED: usize = 2;
+/// Whoever needs all of the mirror waits this long for it to grow.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The feed of an open store.
 pub struct Feed(Arc<Core>);
@@ -118,6 +120,31 @@ impl Feed {
         let mut steps = self.0.steps.subscribe();
         let stepped = steps.wait_for(|_| self.0.state(lane).in_step().is_some());
         tokio::time::timeout(patience, stepped).await.is_ok_and(|stepped| stepped.is_ok())
+    }
+
+    /// Waits until the mirror has all that the store has now.
+    ///
+    /// # Errors
+    /// `Unavailable` if that does not come nearer any more.
+    pub async fn whole(&self) -> Result<()> {
+        let asked = self.0.now();
+        let whole = || {
+            let in_step = |state: &LaneState| state.at().complete && state.in_step() >= Some(asked);
+            self.0.states.iter().all(in_step)
+        };
+        let mut steps = self.0.steps.subscribe();
+        let mut compared = self.0.count(0);
+        self.suspect();
+        while !whole() {
+            let stepped = tokio::time::timeout(PATIENCE, steps.changed()).await;
+            let now = self.0.count(0);
+            if stepped.is_err() && now == std::mem::replace(&mut compared, now) {
+                return Err(Error::Unavailable(
+                    "the mirror does not have everything, and gets no more".into(),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Must be asked before anything is written.

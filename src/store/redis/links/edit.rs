@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::create::{as_kept, write_all};
 use super::read::{found, join_one, links_of, story_of};
-use super::slots::{Holder, holder, in_article};
+use super::slots::{Holder, holder, in_article, slot_of};
 use super::story::{Names, told};
 use crate::domain::code::Code;
 use crate::domain::link::{Found, HistoryEntry, Link, Slot};
@@ -125,7 +125,7 @@ async fn place(
     }
     // In another step it would be free before the link has left it, or for nothing.
     let leaves = edit.moves_slot || link.retired_at.is_some();
-    if let (true, true, Some(before)) = (leaves, together, old.slot())
+    if let (true, true, Some(before)) = (leaves, together, slot_of(old))
         && before.article == about.story.article.id
         && Some(&before) != slot.as_ref()
         && about.story.named(&before) == Some(&link.code)

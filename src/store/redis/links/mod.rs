@@ -157,6 +157,10 @@ impl Links for RedisLinks {
     }
 
     async fn export(&self, after: Option<String>) -> Result<ExportPage> {
+        if after.is_none() {
+            // A part must not be taken for all.
+            self.feed.whole().await?;
+        }
         self.mirror.links().export(after).await
     }
 

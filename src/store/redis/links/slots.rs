@@ -6,7 +6,7 @@
 
 use crate::domain::article::Article;
 use crate::domain::code::Code;
-use crate::domain::link::{Link, Slot};
+use crate::domain::link::{Link, Slot, SlotTarget};
 use crate::store::mirror::Kept;
 
 /// Who has a slot.
@@ -26,8 +26,21 @@ pub(super) fn holder(slot: &Slot, code: &Code, links: &[Kept]) -> Holder {
         return Holder::Coming(code.clone());
     }
     let named = links.iter().find(|kept| kept.link.code == *code);
-    let holds = |kept: &&Kept| kept.link.retired_at.is_none() && kept.link.slot().as_ref() == Some(slot);
+    let holds = |kept: &&Kept| kept.link.retired_at.is_none() && slot_of(&kept.link).as_ref() == Some(slot);
     named.filter(holds).map_or(Holder::Nobody, |kept| Holder::Link(Box::new(kept.clone())))
+}
+
+/// The slot of a link as it was read: one that follows its article has no address of its own.
+pub(super) fn slot_of(link: &Link) -> Option<Slot> {
+    match (&link.article, link.follows_article) {
+        (Some(article), true) => Some(Slot {
+            article: article.clone(),
+            channel: link.channel.clone(),
+            campaign: link.campaign.clone(),
+            target: SlotTarget::Own,
+        }),
+        _ => link.slot(),
+    }
 }
 
 /// The slot that a link would have in an article.

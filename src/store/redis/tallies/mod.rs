@@ -15,6 +15,8 @@ mod pack;
 mod read;
 mod streams;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -23,8 +25,9 @@ use super::dataset;
 use super::lanes::Lanes;
 use crate::domain::lane::Lane;
 use crate::domain::tally::{Batch, Counts, Group, Row, Scope, ScopeKind, Series, StreamId};
-use crate::store::Result;
+use crate::store::mirror::Mirror;
 use crate::store::tallies::{Applied, Dataset, LaneAudit, StreamState, Tallies};
+use crate::store::{Error, Result};
 use hashes::Hashes;
 
 /// Rows of one batch: what Redis writes in a few milliseconds.
@@ -35,24 +38,42 @@ pub struct RedisTallies {
     hashes: Hashes,
     /// Of an export that goes on.
     names: export::Names,
+    /// Knows what the dataset is while Redis is away.
+    mirror: Option<Arc<dyn Mirror>>,
 }
 
 impl RedisTallies {
     /// Over an open dataset.
     #[must_use]
     pub fn new(conn: Conn, lanes: Lanes) -> RedisTallies {
-        RedisTallies { hashes: Hashes { conn, lanes }, names: export::Names::default() }
+        RedisTallies { hashes: Hashes { conn, lanes }, names: export::Names::default(), mirror: None }
+    }
+
+    /// The same on a node that has a mirror.
+    #[must_use]
+    pub fn beside(self, mirror: Arc<dyn Mirror>) -> RedisTallies {
+        RedisTallies { mirror: Some(mirror), ..self }
     }
 }
 
 #[async_trait]
 impl Tallies for RedisTallies {
     async fn dataset(&self) -> Result<Dataset> {
-        dataset::current(&self.hashes.conn, &self.hashes.lanes).await
+        let now = dataset::current(&self.hashes.conn, &self.hashes.lanes).await;
+        match (&self.mirror, now) {
+            (Some(mirror), Err(error @ (Error::Unavailable(_) | Error::Fenced(_)))) => {
+                mirror.dataset().await?.ok_or(error)
+            }
+            (_, now) => now,
+        }
     }
 
     async fn add_zone(&self, from: i64, zone: &str) -> Result<()> {
-        dataset::add_zone(&self.hashes.conn, &self.hashes.lanes, from, zone).await
+        dataset::add_zone(&self.hashes.conn, &self.hashes.lanes, from, zone).await?;
+        if let Some(mirror) = &self.mirror {
+            mirror.set_dataset(dataset::current(&self.hashes.conn, &self.hashes.lanes).await?).await?;
+        }
+        Ok(())
     }
 
     fn max_increments(&self) -> usize {
