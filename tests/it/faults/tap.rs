@@ -41,7 +41,12 @@ pub struct Tap {
 
 impl Tap {
     pub fn new(inner: Arc<dyn Tallies>) -> Tap {
-        Tap { inner: RwLock::new(inner), plan: Mutex::default(), batches: Mutex::default(), rows: AtomicUsize::new(usize::MAX) }
+        Tap {
+            inner: RwLock::new(inner),
+            plan: Mutex::default(),
+            batches: Mutex::default(),
+            rows: AtomicUsize::new(usize::MAX),
+        }
     }
 
     /// From now on a batch may have so many rows.
