@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::coherence::Coherence;
@@ -19,6 +19,9 @@ use crate::web::client::Clients;
 
 /// Hits that wait for longer than this are worth telling, in seconds.
 const SLOW_APPLY: i64 = 180;
+
+/// The store cannot be asked.
+const UNAVAILABLE: &str = "store_unavailable";
 
 /// Something that is not well.
 #[derive(Clone, Debug, Serialize)]
@@ -107,13 +110,14 @@ impl Health {
                 },
             });
         }
-        if let Some(since) = self.coherence.failing_since(now) {
-            let detail = "the store cannot be reached; known links redirect, their hits wait in the journal";
-            reasons.push(Reason { code: "store_unavailable", detail: detail.into(), since });
-        }
         for trouble in self.backend.troubles() {
-            let since = self.first_seen(trouble.code, now);
-            reasons.push(Reason { code: trouble.code, detail: trouble.detail, since });
+            let lasting = SignedDuration::try_from(trouble.lasting).unwrap_or_default();
+            reasons.push(Reason { code: trouble.code, detail: trouble.detail, since: now - lasting });
+        }
+        let known = reasons.iter().any(|reason| reason.code == UNAVAILABLE);
+        if let Some(since) = self.coherence.failing_since(now).filter(|_| !known) {
+            let detail = "the store cannot be reached; known links redirect, their hits wait in the journal";
+            reasons.push(Reason { code: UNAVAILABLE, detail: detail.into(), since });
         }
         if let Some(seen) = self.clients.untrusted_header(now.as_millisecond()) {
             let detail = "requests come with X-Forwarded-For or Forwarded from an address that is not trusted; if that \

@@ -16,6 +16,7 @@ pub mod tallies;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -83,6 +84,8 @@ pub struct Trouble {
     pub code: &'static str,
     /// For people.
     pub detail: String,
+    /// For how long it has been so.
+    pub lasting: Duration,
     /// True if not even known links can be told.
     pub blind: bool,
 }

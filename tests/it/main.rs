@@ -11,7 +11,7 @@
     reason = "a test that cannot go on fails, and says what it did"
 )]
 
-pub mod faults;
+mod faults;
 mod harness;
 
 mod first_minute;

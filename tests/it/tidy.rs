@@ -162,3 +162,47 @@ fn time_and_tasks_have_one_place_each() {
     wrong.extend(sources.iter().flat_map(|s| s.places(&["tokio::spawn("])));
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn redis_is_only_sent_what_may_be_done_twice() {
+    // A cluster's client sends again on its own. All else goes through scripts, which are fenced.
+    let repeatable = [
+        "CONFIG", "GET", "HGET", "HGETALL", "HKEYS", "HMGET", "HSETNX", "INFO", "PING", "ROLE", "SENTINEL",
+        "SMEMBERS", "TIME", "XRANGE", "EVALSHA",
+    ];
+    let mut wrong = vec![];
+    for source in sources(&["src"]).iter().filter(|s| s.is_in(&["store/redis"])) {
+        for (n, line) in source.code() {
+            let name = line.split_once("cmd(\"").and_then(|(_, rest)| rest.split('"').next());
+            let unknown = name.is_some_and(|name| !repeatable.contains(&name));
+            if unknown || line.contains("Cmd::new(") || line.contains("redis::Cmd::") {
+                wrong.push(format!("{}:{n}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn scripts_declare_what_they_are() {
+    fn scripts(dir: &Path, into: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                scripts(&path, into);
+            } else if path.extension().is_some_and(|e| e == "lua") {
+                into.push(path);
+            }
+        }
+    }
+    let mut paths = vec![];
+    scripts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/redis"), &mut paths);
+    assert!(paths.len() > 2, "the scripts were found");
+    for path in paths {
+        // Without the first line a script may name keys that it was not told.
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut lines = text.lines();
+        let declares = lines.next().is_some_and(|line| line.starts_with("#!lua"));
+        assert!(declares && lines.next().is_some_and(|line| line.starts_with("-- ")), "{}", path.display());
+    }
+}

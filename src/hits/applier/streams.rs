@@ -53,10 +53,14 @@ impl Applier {
         }
         // Earlier streams first: their hits are older.
         streams.sort_by_key(|s| (s.current, s.began_ms));
-        // Where nothing changed, reading goes on where it was.
         for old in std::mem::take(&mut self.streams) {
-            if let Some(new) = streams.iter_mut().find(|s| s.stream == old.stream && s.done == old.done) {
+            let Some(new) = streams.iter_mut().find(|s| s.stream == old.stream) else { continue };
+            if new.done == old.done {
+                // Where nothing changed, reading goes on where it was.
                 new.reader = old.reader;
+            } else if new.done.iter().zip(&old.done).any(|(has, had)| has < had) {
+                metrics::counter!(telemetry::ROLLBACKS).increment(1);
+                tracing::warn!(stream = %new.stream, "the store went back; counting again from there");
             }
         }
         self.streams = streams;

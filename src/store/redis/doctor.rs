@@ -33,7 +33,7 @@ pub struct Finding {
 pub async fn examine(conn: &Conn, now: Timestamp) -> Result<Vec<Finding>> {
     let began = Instant::now();
     let mut findings = vec![];
-    let infos = conn.ask_each(redis::cmd("INFO").arg("everything").to_owned()).await?;
+    let infos = conn.ask_each(redis::cmd("INFO")).await?;
     for (server, info) in infos {
         let info: String = read(info)?;
         let info: BTreeMap<&str, &str> = info.lines().filter_map(|line| line.split_once(':')).collect();

@@ -138,7 +138,12 @@ async fn find(
         let passed = SignedDuration::try_from(begin.elapsed()).unwrap_or_default();
         let found = async {
             // First: a server that is too old does not know the scripts.
-            doctor::tell(&doctor::examine(conn, now + passed).await?);
+            match doctor::examine(conn, now + passed).await {
+                Ok(findings) => doctor::tell(&findings),
+                // One that may not be looked at may be used all the same.
+                Err(Error::Unavailable(why)) => tracing::info!(%why, "the servers could not be examined"),
+                Err(error) => return Err(error),
+            }
             dataset::open(conn, &settings.prefix, new.clone(), known).await
         };
         match found.await {

@@ -124,15 +124,16 @@ pub fn open(data: &Path, lanes: u16) -> Store {
 ///
 /// A hit on [`MARKER`] is the newest of all: earlier streams are counted before the one it is in.
 pub fn settled(home: &Home, node: &Node) -> Books {
-    let marked =
-        || home.api(node, "GET", &format!("/links/{MARKER}"), &Value::Null)["totals"]["bots"].as_u64();
-    let before = marked();
+    // A store that was away may need a moment.
+    let get = |path: &str| home.try_api(node, "GET", path, &Value::Null);
+    let marked = || get(&format!("/links/{MARKER}"))?["totals"]["bots"].as_u64();
+    let before = eventually_blocking("the store answers", marked);
     let answer = wire::ask(node.public(), "GET", &format!("/{MARKER}"), "", "").unwrap();
     assert_eq!(answer.status, 302);
     eventually_blocking("every hit is counted", || {
         // Someone who reads a report is not kept waiting.
-        let report = home.api(node, "GET", "/reports/summary", &Value::Null);
-        (report["waiting"] == 0 && marked() > before).then_some(())
+        let report = get("/reports/summary")?;
+        (report["waiting"] == 0 && marked()? > before).then_some(())
     });
     let books = Books::of(home);
     // The program's own check, with a recount of the journal.

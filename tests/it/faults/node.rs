@@ -85,10 +85,21 @@ impl Home {
 
     /// A call below `/api/v1` that must succeed.
     pub fn api(&self, node: &Node, method: &str, path: &str, body: &Value) -> Value {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = wire::ask(node.public(), method, &format!("/api/v1{path}"), &self.key, &body).unwrap();
-        assert!((200..300).contains(&answer.status), "{method} {path}: {answer:?}");
+        let answer = self.call(node, method, path, body);
+        assert!((200..300).contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.json());
         answer.json()
+    }
+
+    /// The same; None while the store is away (503).
+    pub fn try_api(&self, node: &Node, method: &str, path: &str, body: &Value) -> Option<Value> {
+        let answer = self.call(node, method, path, body);
+        assert!(answer.status < 300 || answer.status == 503, "{method} {path}: {} {}", answer.status, answer.json());
+        (answer.status != 503).then(|| answer.json())
+    }
+
+    fn call(&self, node: &Node, method: &str, path: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        wire::ask(node.public(), method, &format!("/api/v1{path}"), &self.key, &body).unwrap()
     }
 
     /// Asks for a link at `public`; its code, or None if the answer did not come whole.
@@ -121,17 +132,6 @@ impl Home {
         let file = self.dir.path().join("slugline.toml");
         std::fs::write(&file, &self.file).unwrap();
         file
-    }
-
-    /// Another node of the same store, with a data folder of its own.
-    pub fn sibling(&self) -> Home {
-        Home {
-            dir: tempfile::tempdir().unwrap(),
-            file: self.file.clone(),
-            options: self.options.clone(),
-            key: self.key.clone(),
-            codes: self.codes.clone(),
-        }
     }
 
     /// Further options from the next start on.
@@ -321,7 +321,8 @@ impl Drop for Node {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            let log = self.stderr.lock().unwrap();
+            // The test may have failed while it looked at them.
+            let log = self.stderr.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             println!("the program's last lines:\n{}", log[log.len().saturating_sub(20)..].join("\n"));
         }
     }

@@ -7,7 +7,8 @@ use slugline::store::redis::tags::slot_of_key;
 
 use super::conn::{add, get, set};
 use super::servers::{Cluster, Sentinels};
-use crate::harness::eventually;
+use crate::harness::wait::LONG;
+use crate::harness::{eventually, eventually_within};
 
 /// A key in each third of the slots, so that each master of a cluster has one.
 fn keys(cluster: &Cluster) -> Vec<String> {
@@ -26,7 +27,8 @@ async fn a_failover_is_followed() {
     assert_eq!(messages.recv().await.unwrap(), None);
     let old = servers.master().await;
     servers.servers[old].kill();
-    eventually("writes go on", async || conn.ask(set("a", "2")).await.ok()).await;
+    let writes = eventually_within(LONG, "writes go on", async || conn.ask(set("a", "2")).await.ok());
+    println!("writes went on {:?} after the master was killed", writes.await.1);
     let new = servers.replaced(old).await;
     assert_eq!(servers.servers[new].say(&["GET", "a"]).await, "2");
     eventually("messages go on", async || {
@@ -138,7 +140,8 @@ async fn a_master_of_a_cluster_is_replaced() {
     })
     .await;
     cluster.nodes[1].kill();
-    eventually("the replica has taken over", async || conn.ask(set(&keys[1], "2")).await.ok()).await;
+    let writes = eventually_within(LONG, "writes go on", async || conn.ask(set(&keys[1], "2")).await.ok());
+    println!("writes went on {:?} after a master of the cluster was killed", writes.await.1);
     for key in [&keys[0], &keys[2]] {
         conn.ask(get(key)).await.unwrap();
     }

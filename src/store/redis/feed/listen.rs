@@ -21,13 +21,9 @@ impl Core {
     /// Asks all lanes how far they are, for ever.
     pub(super) async fn poll(self: Arc<Self>) {
         loop {
-            let wait = match self.ask().await {
-                Ok(()) => POLL + spread(),
-                Err(error) => {
-                    tracing::debug!(%error, "the lanes could not be asked how far they are");
-                    POLL_AWAY
-                }
-            };
+            let asked = self.ask().await;
+            let wait = if asked.is_ok() { POLL + spread() } else { POLL_AWAY };
+            self.away.set(asked.err().map(|error| error.to_string()));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.look.notified() => {}

@@ -34,6 +34,8 @@ use crate::store::{Error, Result, Trouble};
 
 /// Lanes that are compared at the same moment.
 const COMPARED: usize = 2;
+/// A store that does not answer for so long is away.
+const BLINK: Duration = Duration::from_secs(2);
 /// Whoever needs all of the mirror waits this long for it to grow.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -48,7 +50,9 @@ struct Core {
     mirror: Arc<dyn Mirror>,
     states: Vec<LaneState>,
     /// Why nothing may be written or taken.
-    fence: Mutex<Option<String>>,
+    fence: State,
+    /// Why the lanes cannot be asked.
+    away: State,
     /// When it began: times of lanes are since then.
     began: Instant,
     /// Somebody wants to know now how far all lanes are.
@@ -61,6 +65,30 @@ struct Core {
     compared: AtomicU64,
     tasks: TaskTracker,
     stop: CancellationToken,
+}
+
+/// Something that holds or does not, why, and since when.
+#[derive(Default)]
+struct State(Mutex<Option<(String, Instant)>>);
+
+impl State {
+    fn new(why: Option<String>) -> State {
+        State(Mutex::new(why.map(|why| (why, Instant::now()))))
+    }
+
+    /// Holds from now on, unless it did before, or does not. True if it held before.
+    fn set(&self, why: Option<String>) -> bool {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = state.as_ref().map(|(_, since)| *since);
+        *state = why.map(|why| (why, held.unwrap_or_else(Instant::now)));
+        held.is_some()
+    }
+
+    /// Why it holds, and for how long it has.
+    fn holds(&self) -> Option<(String, Duration)> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.as_ref().map(|(why, since)| (why.clone(), since.elapsed()))
+    }
 }
 
 /// Nobody is told.
@@ -93,7 +121,8 @@ impl Feed {
             conn,
             lanes,
             mirror,
-            fence: Mutex::new(fence),
+            fence: State::new(fence),
+            away: State::default(),
             began: Instant::now(),
             look: Notify::new(),
             steps: watch::Sender::new(0),
@@ -193,14 +222,21 @@ impl Feed {
     pub fn troubles(&self) -> Vec<Trouble> {
         let missing = self.0.states.iter().filter(|state| !state.at().complete).count();
         let mut troubles = vec![];
-        if let Some(why) = self.0.fence() {
+        if let Some((why, lasting)) = self.0.fence.holds() {
             let detail = format!("{why}; known links redirect, nothing is written, hits wait in the journal");
-            troubles.push(Trouble { code: "store_fenced", detail, blind: missing > 0 });
+            troubles.push(Trouble { code: "store_fenced", detail, lasting, blind: missing > 0 });
+        }
+        // A blink is no trouble, but at a start nothing is known to be well.
+        let new = self.0.states.iter().any(|state| state.in_step().is_none());
+        if let Some((why, lasting)) = self.0.away.holds().filter(|(_, lasting)| new || *lasting > BLINK) {
+            let detail = format!("{why}; known links redirect, their hits wait in the journal");
+            troubles.push(Trouble { code: "store_unavailable", detail, lasting, blind: false });
         }
         if missing > 0 {
             let all = self.0.states.len();
             let detail = format!("the mirror has {} of {all} lanes; the rest is being read", all - missing);
-            troubles.push(Trouble { code: "mirror_incomplete", detail, blind: false });
+            let lasting = self.0.began.elapsed();
+            troubles.push(Trouble { code: "mirror_incomplete", detail, lasting, blind: false });
         }
         troubles
     }
@@ -227,25 +263,19 @@ impl Core {
         &self.states[usize::from(lane)]
     }
 
-    fn fence(&self) -> Option<String> {
-        self.fence.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     fn gate(&self) -> Result<()> {
-        self.fence().map_or(Ok(()), |why| Err(Error::Fenced(why)))
+        self.fence.holds().map_or(Ok(()), |(why, _)| Err(Error::Fenced(why)))
     }
 
     /// Sets or lifts the fence.
     fn set_fence(&self, why: Option<String>) {
-        let mut fence = self.fence.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&*fence, &why) {
-            (None, Some(why)) => {
+        match (self.fence.set(why.clone()), why) {
+            (false, Some(why)) => {
                 tracing::error!(%why, "the store is fenced: nothing is written to it or taken from it");
             }
-            (Some(_), None) => tracing::warn!("the store is the one that this node knows again"),
+            (true, None) => tracing::warn!("the store is the one that this node knows again"),
             _ => {}
         }
-        *fence = why;
     }
 
     /// Milliseconds since the feed began.

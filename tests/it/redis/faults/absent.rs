@@ -24,7 +24,9 @@ fn known_links_redirect_when_the_store_is_away_at_start() {
         let load = Load::begin(bench.node().public(), &bench.home.codes, &mut bench.chance, plan);
         let done = load.end();
         assert_eq!((done.answered(), done.unknown()), (500, 0));
-        assert!(bench.node().reasons().contains(&"store_unavailable".to_owned()));
+        eventually_blocking("it says that the store is away", || {
+            bench.node().reasons().contains(&"store_unavailable".to_owned()).then_some(())
+        });
         // Lists are answered from the mirror.
         let links = bench.home.api(bench.node(), "GET", "/links?limit=200", &Value::Null);
         assert_eq!(links["items"].as_array().unwrap().len(), bench.home.codes.len() + 1);
@@ -71,7 +73,8 @@ fn an_emptied_store_is_fenced_and_built_again() {
         let keys = runtime.block_on(server.ask(&["DBSIZE"]));
         assert_eq!(keys, redis::Value::Int(0), "a fenced store is not written to");
         let body = r#"{"url":"https://news.example.com/while-fenced"}"#;
-        let refused = wire::ask(bench.node().public(), "POST", "/api/v1/links", bench.home.key(), body).unwrap();
+        let refused =
+            wire::ask(bench.node().public(), "POST", "/api/v1/links", bench.home.key(), body).unwrap();
         assert_eq!(refused.status, 503);
         bench.node.take().unwrap().stop();
         bench.home.command(&["store", "rebuild", "--yes"]).done();

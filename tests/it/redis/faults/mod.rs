@@ -25,8 +25,7 @@ use crate::harness::wait::eventually_blocking;
 
 /// Links that are followed, the last of them closed.
 const LINKS: usize = 8;
-/// Longest wait for a redirect of a known link while its store is ill (issue's bound, with room for a busy machine
-/// in short runs is not given: it is the promise).
+/// Longest wait for a redirect of a known link while its store is ill: a promise.
 const PROMISED: Duration = Duration::from_millis(250);
 
 /// A runtime for what a test does to servers; the load has threads of its own.
@@ -117,4 +116,4 @@ const FAILED: &str = "slugline_applies_total{outcome=\"failed\"}";
 /// How many applies were done so far.
 const APPLIED: &str = "slugline_applies_total{outcome=\"done\"}";
 /// How often a lane was found to be behind what it had acknowledged.
-const ROLLBACKS: &str = "slugline_rollbacks_total";
+const ROLLBACKS: &str = "slugline_store_rollbacks_total";

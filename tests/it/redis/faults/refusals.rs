@@ -31,7 +31,12 @@ fn refuses(what: &str, part: u64, begin: &[&[&str]], end: &[&[&str]]) {
 
 #[test]
 fn out_of_memory() {
-    refuses("out of memory", 0, &[&["CONFIG", "SET", "maxmemory", "1"]], &[&["CONFIG", "SET", "maxmemory", "0"]]);
+    refuses(
+        "out of memory",
+        0,
+        &[&["CONFIG", "SET", "maxmemory", "1"]],
+        &[&["CONFIG", "SET", "maxmemory", "0"]],
+    );
 }
 
 #[test]

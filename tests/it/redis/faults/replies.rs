@@ -66,7 +66,8 @@ fn an_edit_whose_reply_is_lost_is_no_conflict() {
     let mut proxy = Proxy::start(&server.address());
     let bench = Bench::begin(&server.config_at(&proxy.address()), seed.chance(2), &[]);
     let code = &bench.home.codes[0];
-    let mut version = bench.home.api(bench.node(), "GET", &format!("/links/{code}"), &json!(null))["version"].clone();
+    let mut version =
+        bench.home.api(bench.node(), "GET", &format!("/links/{code}"), &json!(null))["version"].clone();
     for n in 0..rounds(20, 300) {
         let fault = if n % 2 == 0 { Fault::DropReply } else { Fault::Hold };
         proxy.plan(fault, 1, is_script);
@@ -76,7 +77,11 @@ fn an_edit_whose_reply_is_lost_is_no_conflict() {
         assert_eq!(link["note"], format!("note {n}"));
         runtime.block_on(proxy.deliver());
         let read = bench.home.api(bench.node(), "GET", &format!("/links/{code}"), &json!(null));
-        assert_eq!((&read["note"], &read["version"]), (&link["note"], &link["version"]), "a late command undid it");
+        assert_eq!(
+            (&read["note"], &read["version"]),
+            (&link["note"], &link["version"]),
+            "a late command undid it"
+        );
         version = link["version"].clone();
         let made = json!({ "url": format!("https://news.example.com/new-{n}") });
         proxy.plan(fault, 1, is_script);
