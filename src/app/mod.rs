@@ -103,9 +103,21 @@ pub async fn settle(config: &Config) -> anyhow::Result<()> {
     }
     let _lock = lock::lock(&config.data.dir, "export")?;
     let store = open_store(config, now).await?;
-    let settled = parts::settle(config, &store, now).await;
+    let settled = parts::settle(config, &store, now, false).await;
     store.close().await?;
     settled
+}
+
+/// Counts what the journal has into an open store, also what waits for the operator's word. The caller holds the
+/// data folder's lock.
+///
+/// # Errors
+/// The journal's or the store's.
+pub async fn settle_all(config: &Config, store: &Store) -> anyhow::Result<()> {
+    match config.data.dir.join(JOURNAL).is_dir() {
+        true => parts::settle(config, store, clock::now(), true).await,
+        false => Ok(()),
+    }
 }
 
 impl Running {

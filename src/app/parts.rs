@@ -88,13 +88,17 @@ impl Parts {
     }
 }
 
-/// Counts what the journal has, and closes it.
-pub(super) async fn settle(config: &Config, store: &Store, now: Timestamp) -> anyhow::Result<()> {
+/// Counts what the journal has, and closes it. With `all`, also what waits for the operator's word.
+pub(super) async fn settle(config: &Config, store: &Store, now: Timestamp, all: bool) -> anyhow::Result<()> {
     let dataset = store.tallies.dataset().await?;
     let journal = Arc::new(open_journal(config, &dataset, now).await?);
     let cache = Arc::new(cache(config, store, &dataset));
     let calendar = Calendar::new(&dataset.zones)?;
-    let settled = applier(config, store, &journal, &cache, &Arc::default(), calendar).settle().await;
+    let mut applier = applier(config, store, &journal, &cache, &Arc::default(), calendar);
+    if all {
+        applier.hold_nothing();
+    }
+    let settled = applier.settle().await;
     tokio::task::spawn_blocking(move || journal.close(now.as_millisecond())).await??;
     Ok(settled?)
 }

@@ -15,10 +15,10 @@ use crate::store::Store;
 use crate::transfer::{self, import::Options};
 
 /// A progress bar on a terminal; nothing elsewhere.
-struct Bar(ProgressBar);
+pub(super) struct Bar(ProgressBar);
 
 impl Bar {
-    fn new(what: &'static str) -> Bar {
+    pub(super) fn new(what: &'static str) -> Bar {
         let target = match std::io::stderr().is_terminal() {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
@@ -34,7 +34,7 @@ impl Bar {
         Bar(bar)
     }
 
-    fn tell(&self) -> impl Fn(u64, Option<u64>) + Sync + '_ {
+    pub(super) fn tell(&self) -> impl Fn(u64, Option<u64>) + Sync + '_ {
         |done, total| {
             if let Some(total) = total {
                 self.0.set_length(total.max(done));

@@ -7,6 +7,7 @@ mod about;
 mod accounts;
 mod data;
 mod serve;
+mod store;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -84,6 +85,9 @@ enum Command {
     },
     /// Checks that the numbers add up, and recounts what the journal still has.
     Verify,
+    /// Says what the store is and covers; the operator's word after a flush or a wrong database.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Asks a running server whether it lives and redirects.
     Healthcheck,
     /// Prints the description of the API (OpenAPI 3.1).
@@ -103,6 +107,24 @@ enum ConfigCommand {
     Check,
     /// Prints the effective configuration, secrets redacted.
     Print,
+}
+
+#[derive(Debug, Subcommand)]
+enum StoreCommand {
+    /// Says what the store is, whether it can be worked with, and what its settings can lose.
+    Status,
+    /// Takes the store that is there for the right one.
+    Adopt {
+        /// Without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Makes anew what is gone of the store: links from this node's mirror, numbers from the journals.
+    Rebuild {
+        /// Without asking.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -166,6 +188,13 @@ pub fn main() -> ExitCode {
         Command::Backup { dir } => with_config(&common, |config| data::backup(config, &dir)),
         Command::Restore { dir } => with_config(&common, |config| data::restore(config, &dir)),
         Command::Verify => with_config(&common, data::verify),
+        Command::Store(StoreCommand::Status) => with_config(&common, store::status),
+        Command::Store(StoreCommand::Adopt { yes }) => {
+            with_config(&common, |config| store::adopt(config, yes))
+        }
+        Command::Store(StoreCommand::Rebuild { yes }) => {
+            with_config(&common, |config| store::rebuild(config, yes))
+        }
         Command::Healthcheck => with_config(&common, about::healthcheck),
         Command::Openapi => about::openapi(),
         Command::Completions { shell } => about::completions(shell),

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod cache;
+pub mod care;
 pub mod conformance;
 pub mod links;
 pub mod mirror;

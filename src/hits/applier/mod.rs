@@ -71,6 +71,8 @@ pub struct Applier {
     lanes: u16,
     streams: Vec<Draining>,
     known: bool,
+    /// False after the operator's word: then no stream waits for it.
+    holds: bool,
 }
 
 impl Applier {
@@ -99,7 +101,13 @@ impl Applier {
             lanes,
             streams: vec![],
             known: false,
+            holds: true,
         }
+    }
+
+    /// The operator's word: streams that the store does not know are counted, however old they are.
+    pub fn hold_nothing(&mut self) {
+        self.holds = false;
     }
 
     /// Counts until `stop`, then counts what is left. A store that is away is waited for; the journal keeps.
@@ -137,7 +145,7 @@ impl Applier {
                 }
             }
         }
-        match tokio::time::timeout(LAST_APPLY, self.settle()).await {
+        match tokio::time::timeout(LAST_APPLY, self.end()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::error!(%error, "the last hits could not be counted; they are after the next start")
@@ -154,6 +162,23 @@ impl Applier {
     /// The store's.
     pub async fn settle(&mut self) -> store::Result<()> {
         while !self.pass().await?.drained {}
+        Ok(())
+    }
+
+    /// Counts everything there is, and ends this boot's stream too, because nothing more comes: so nobody has to
+    /// wait for this node to begin again.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn end(&mut self) -> store::Result<()> {
+        self.settle().await?;
+        let now_ms = clock::now_ms();
+        for i in 0..self.streams.len() {
+            if self.streams[i].current && self.streams[i].done.iter().any(|n| *n > 0) {
+                self.streams[i].current = false;
+                self.finish(i, now_ms).await?;
+            }
+        }
         Ok(())
     }
 

@@ -78,7 +78,7 @@ impl Applier {
     ) -> Draining {
         done.resize(usize::from(self.lanes) + 1, 0);
         let unknown = done.last() == Some(&0);
-        let held = !current && unknown && clock::now_ms() - began_ms > TOO_OLD_MS;
+        let held = self.holds && !current && unknown && clock::now_ms() - began_ms > TOO_OLD_MS;
         if held {
             tracing::error!(%stream, "a journal stream begun over 29 days ago is unknown to the store and is not counted");
         }
@@ -119,7 +119,8 @@ impl Applier {
         }
         if draining.finished.is_none() {
             let (stream, began_ms, ordinals) = (draining.stream, draining.began_ms, draining.done.clone());
-            let finished = FinishedStream { stream, began_ms, ordinals, finished_ms: now_ms };
+            let dataset = self.tallies.dataset().await?.id;
+            let finished = FinishedStream { stream, dataset, began_ms, ordinals, finished_ms: now_ms };
             if let Err(error) = self.journal.remember_finished(finished) {
                 tracing::error!(%error, "a finished stream could not be remembered; it is finished again next time");
             }

@@ -8,7 +8,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::tally::StreamId;
+use crate::domain::tally::{DatasetId, StreamId};
 
 use super::disk::{Disk, read_all};
 use super::format::index;
@@ -27,6 +27,8 @@ const MAX_FILE: u64 = 512 << 20;
 pub struct FinishedStream {
     /// Which.
     pub stream: StreamId,
+    /// Whose hits they were.
+    pub dataset: DatasetId,
     /// When it began, in milliseconds since 1970.
     pub began_ms: i64,
     /// Its last ordinals by lane, the site lane's last.
@@ -38,6 +40,9 @@ pub struct FinishedStream {
 #[derive(Serialize, Deserialize)]
 struct Line {
     stream: String,
+    /// Missing in files of programs that knew but one.
+    #[serde(default)]
+    dataset: Option<String>,
     began_ms: i64,
     finished_ms: i64,
     ordinals: Vec<u64>,
@@ -48,11 +53,12 @@ struct Content {
     streams: Vec<Line>,
 }
 
-fn parse(bytes: &[u8]) -> Option<Vec<FinishedStream>> {
+fn parse(bytes: &[u8], ours: DatasetId) -> Option<Vec<FinishedStream>> {
     let content: Content = serde_json::from_slice(bytes).ok()?;
     let streams = content.streams.into_iter().map(|line| {
         Some(FinishedStream {
             stream: line.stream.parse().ok()?,
+            dataset: line.dataset.map_or(Some(ours), |id| id.parse().ok())?,
             began_ms: line.began_ms,
             ordinals: line.ordinals,
             finished_ms: line.finished_ms,
@@ -61,8 +67,8 @@ fn parse(bytes: &[u8]) -> Option<Vec<FinishedStream>> {
     streams.collect()
 }
 
-/// Reads the list. The flag is true if there was a file that could not be read.
-pub(super) fn load(disk: &dyn Disk) -> io::Result<(Vec<FinishedStream>, bool)> {
+/// Reads the list; a stream of which it is not said whose it was is of dataset `ours`. The flag is true if there was a file that could not be read.
+pub(super) fn load(disk: &dyn Disk, ours: DatasetId) -> io::Result<(Vec<FinishedStream>, bool)> {
     let listed = disk.list(false)?;
     if listed.iter().any(|f| f.name == TEMPORARY) {
         disk.remove(TEMPORARY)?;
@@ -72,7 +78,7 @@ pub(super) fn load(disk: &dyn Disk) -> io::Result<(Vec<FinishedStream>, bool)> {
         let mut bytes = vec![0; index(found.len)];
         let file = disk.open(FILE)?;
         let n = read_all(file.as_ref(), 0, &mut bytes);
-        if let Some(streams) = parse(&bytes[..n]) {
+        if let Some(streams) = parse(&bytes[..n], ours) {
             return Ok((streams, false));
         }
     }
@@ -84,6 +90,7 @@ pub(super) fn load(disk: &dyn Disk) -> io::Result<(Vec<FinishedStream>, bool)> {
 pub(super) fn store(disk: &dyn Disk, streams: &[FinishedStream]) -> io::Result<()> {
     let lines = streams.iter().map(|s| Line {
         stream: s.stream.to_string(),
+        dataset: Some(s.dataset.to_string()),
         began_ms: s.began_ms,
         finished_ms: s.finished_ms,
         ordinals: s.ordinals.clone(),

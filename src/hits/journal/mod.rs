@@ -126,7 +126,7 @@ impl Journal {
             return Err(Error::Refused(format!("{} is no number of lanes", owner.lanes)));
         }
         let (finished, _unreadable) =
-            finished::load(disk.as_ref()).map_err(while_trying("read its streams"))?;
+            finished::load(disk.as_ref(), owner.dataset).map_err(while_trying("read its streams"))?;
         let mut recovered =
             recover::recover(disk.as_ref(), owner, &finished).map_err(while_trying("read its segments"))?;
         if recovered.shelf.has(owner.stream) || finished.iter().any(|s| s.stream == owner.stream) {

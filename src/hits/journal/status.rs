@@ -219,10 +219,11 @@ impl Journal {
         self.core.prune_corrupt(now_ms)
     }
 
-    /// The finished streams that are remembered, earliest first.
+    /// The finished streams of our dataset that are remembered, earliest first.
     #[must_use]
     pub fn finished(&self) -> Vec<FinishedStream> {
-        lock(&self.finished).clone()
+        let ours = |stream: &&FinishedStream| stream.dataset == self.core.owner.dataset;
+        lock(&self.finished).iter().filter(ours).cloned().collect()
     }
 
     /// Remembers a finished stream; on the disk when this returns.

@@ -13,7 +13,7 @@ use crate::domain::tally::{DatasetId, StreamId};
 use super::disk::{Disk, Listed, Opened, SegmentFile, SegmentWriter};
 use super::format::index;
 use super::real::RealDisk;
-use super::{Error, Journal, Owner, Reader, Settings, StreamInfo};
+use super::{Error, Journal, Odd, Owner, Reader, Settings, StreamInfo};
 use crate::units::Size;
 
 /// How often a folder is looked at again because a file went while it was being looked at.
@@ -54,6 +54,15 @@ impl Survey {
     pub fn streams(&self) -> Vec<StreamInfo> {
         let dataset = self.journal.core.owner.dataset;
         self.journal.streams().into_iter().filter(|s| !s.current && s.dataset == dataset).collect()
+    }
+
+    /// How many lanes segments of our dataset were made for, if that is another number than ours.
+    #[must_use]
+    pub fn other_lanes(&self) -> Option<u16> {
+        self.journal.odd().iter().find_map(|odd| match odd {
+            Odd::OtherLanes { lanes, .. } => Some(*lanes),
+            _ => None,
+        })
     }
 
     /// See [`Journal::read`].

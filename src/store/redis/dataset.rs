@@ -24,6 +24,14 @@ static SET: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("set.lu
 /// A field of a zone: this and the second it holds from.
 const ZONE: &str = "z:";
 
+/// The root lane's field that says to where all of it was migrated.
+pub(super) const MOVED: &str = "moved";
+
+/// Says that a store was left.
+pub(super) fn moved(to: &str) -> String {
+    format!("it was migrated to {to}. `slugline store adopt` takes it into use again")
+}
+
 /// Opens the dataset that is there, or makes `new`. `known` is the dataset that this node has worked with before,
 /// if it has: then no other one will do, and none is made.
 ///
@@ -37,6 +45,9 @@ pub async fn open(
 ) -> Result<(Lanes, Dataset)> {
     let planned = Lanes::new(prefix, new.id, new.lanes);
     let mut fields = root(conn, &planned).await?;
+    if let Some(to) = fields.get(MOVED) {
+        return Err(Error::Fenced(moved(to)));
+    }
     if !fields.contains_key("id") {
         if let Some(known) = known {
             return Err(Error::Fenced(format!(
@@ -134,7 +145,7 @@ async fn refuse_remains(conn: &Conn, planned: &Lanes) -> Result<()> {
 }
 
 /// Each lane with the dataset it says it is of.
-async fn ids(conn: &Conn, lanes: &Lanes) -> Result<Vec<(Lane, Option<String>)>> {
+pub(super) async fn ids(conn: &Conn, lanes: &Lanes) -> Result<Vec<(Lane, Option<String>)>> {
     let ask = |lane| {
         let mut cmd = redis::cmd("HGET");
         cmd.arg(lanes.meta(lane)).arg("id");
@@ -144,7 +155,8 @@ async fn ids(conn: &Conn, lanes: &Lanes) -> Result<Vec<(Lane, Option<String>)>> 
     lanes.all().zip(answers).map(|(lane, id)| Ok((lane, read(id)?))).collect()
 }
 
-async fn root(conn: &Conn, lanes: &Lanes) -> Result<BTreeMap<String, String>> {
+/// What the root lane says, which is found without knowing how many lanes there are.
+pub(super) async fn root(conn: &Conn, lanes: &Lanes) -> Result<BTreeMap<String, String>> {
     let mut cmd = redis::cmd("HGETALL");
     cmd.arg(lanes.meta(lanes.root()));
     read(conn.ask(cmd).await?)
@@ -158,7 +170,8 @@ pub(super) fn fenced(lanes: &Lanes, lane: Lane, id: Option<&str>) -> Error {
     Error::Fenced(format!("the store was dataset {}, and its lane {lane} is {is}", lanes.dataset()))
 }
 
-fn root_fields(new: &Dataset) -> Vec<(String, String)> {
+/// The root lane's fields of a dataset.
+pub(super) fn root_fields(new: &Dataset) -> Vec<(String, String)> {
     let mut fields = vec![
         ("id".to_owned(), new.id.to_string()),
         ("lanes".to_owned(), new.lanes.to_string()),
@@ -168,7 +181,8 @@ fn root_fields(new: &Dataset) -> Vec<(String, String)> {
     fields
 }
 
-fn dataset(fields: &BTreeMap<String, String>) -> Result<Dataset> {
+/// The dataset that the root lane's fields tell of.
+pub(super) fn dataset(fields: &BTreeMap<String, String>) -> Result<Dataset> {
     let corrupt = |name: &str| Error::Corrupt(format!("the dataset's {name} is {:?}", fields.get(name)));
     let field = |name| fields.get(name).ok_or_else(|| corrupt(name));
     let mut zones = vec![];

@@ -5,6 +5,7 @@
 //! together: both carry the dataset's id. Other processes may write beside this one. Knows no other backend.
 
 mod accounts;
+pub mod care;
 mod failure;
 mod file;
 mod links;
@@ -144,6 +145,9 @@ fn one_dataset(links: &Connection, tallies: &Connection, new: Dataset) -> Result
     // In this order everywhere, so that two processes cannot wait for each other.
     let tallies = rusqlite::Transaction::new_unchecked(tallies, TransactionBehavior::Immediate)?;
     let links = rusqlite::Transaction::new_unchecked(links, TransactionBehavior::Immediate)?;
+    if let Some(to) = care::said_moved(&links)? {
+        return Err(Error::Refused(care::moved(&to)));
+    }
     let dataset = match (tallies::dataset(&tallies)?, said_dataset(&links)?) {
         (Some(dataset), Some(said)) if dataset.id == said => return Ok(dataset),
         (Some(dataset), Some(said)) => {

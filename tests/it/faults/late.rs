@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use slugline::domain::tally::Group;
+use slugline::domain::tally::{Batch, Group};
 use slugline::hits::journal::sim::Chance;
 use slugline::store::Tallies;
 use slugline::store::tallies::Applied;
@@ -54,6 +54,35 @@ async fn late_duplicates_change_nothing() {
         rig.check("settled").await;
         all_again(&rig, &mut chance, &format!("round {round}")).await;
         rig.check("all came again").await;
+    }
+}
+
+#[tokio::test]
+async fn batches_are_cut_to_what_the_store_takes() {
+    let (seed, began_ms) = (Seed::new(), slugline::clock::now_ms() - 3_600_000);
+    for round in 0..rounds(6, 60) {
+        let (mut chance, what) = (seed.chance(round), format!("round {round}"));
+        // Two copies of the same hits: one is counted at once, the other in small pieces.
+        let (mut whole, mut cut) = (Rig::new(4).await, Rig::new(4).await);
+        let most = 8 + usize::try_from(chance.below(40)).unwrap();
+        (whole.batch_hits, cut.batch_hits) = (1_000, 1_000);
+        cut.tap.take_rows(most);
+        for rig in [&mut whole, &mut cut] {
+            rig.fresh_applier();
+            let mut chance = seed.chance(round + 1_000);
+            for n in 0..300 {
+                rig.hit_at(&mut chance, began_ms + n * 7_000);
+            }
+            rig.settle().await;
+            rig.check(&what).await;
+        }
+        let rows = |batch: &Batch| batch.groups.iter().map(|group| group.rows.len()).sum::<usize>();
+        let batches = cut.tap.batches();
+        assert!(batches.len() > 2 * whole.tap.batches().len(), "{what}: {} batches", batches.len());
+        let large = batches.iter().find(|batch| rows(batch) > most && batch.to > batch.from + 1);
+        assert!(large.is_none(), "{what}: more than {most} rows: {large:?}");
+        let (whole, cut) = (whole.tap.inner(), cut.tap.inner());
+        assert_eq!(numbers(cut.as_ref()).await, numbers(whole.as_ref()).await, "{what}");
     }
 }
 

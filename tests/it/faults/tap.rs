@@ -1,6 +1,7 @@
 //! The store's numbers with a hand on the line: any call may fail before or after it is done, every batch is kept,
 //! and the store behind it can be changed for an older one.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use async_trait::async_trait;
@@ -34,11 +35,23 @@ pub struct Tap {
     inner: RwLock<Arc<dyn Tallies>>,
     plan: Mutex<Plan>,
     batches: Mutex<Vec<Batch>>,
+    /// Most rows of a batch.
+    rows: AtomicUsize,
 }
 
 impl Tap {
     pub fn new(inner: Arc<dyn Tallies>) -> Tap {
-        Tap { inner: RwLock::new(inner), plan: Mutex::default(), batches: Mutex::default() }
+        Tap {
+            inner: RwLock::new(inner),
+            plan: Mutex::default(),
+            batches: Mutex::default(),
+            rows: AtomicUsize::new(usize::MAX),
+        }
+    }
+
+    /// From now on a batch may have so many rows.
+    pub fn take_rows(&self, most: usize) {
+        self.rows.store(most, Ordering::Relaxed);
     }
 
     /// The store behind it.
@@ -99,7 +112,7 @@ impl Tallies for Tap {
     }
 
     fn max_increments(&self) -> usize {
-        self.inner().max_increments()
+        self.inner().max_increments().min(self.rows.load(Ordering::Relaxed))
     }
 
     async fn apply(&self, batch: &Batch) -> Result<Applied> {

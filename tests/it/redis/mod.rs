@@ -1,6 +1,7 @@
 //! The Redis store against real `redis-server` processes.
 
 mod alone;
+mod care;
 mod coherent;
 mod conformance;
 mod conn;

@@ -169,6 +169,7 @@ fn finished_streams_are_remembered_atomically() {
     let disk = SimDisk::new(1);
     let stream = |n: u64, finished_ms| FinishedStream {
         stream: StreamId(n),
+        dataset: owner(1, 3).dataset,
         began_ms: 1,
         ordinals: vec![n, 2, u64::MAX],
         finished_ms,
@@ -190,6 +191,16 @@ fn finished_streams_are_remembered_atomically() {
     let journal = open(&disk, &settings(8192), 2, 3);
     assert_eq!(journal.finished(), expected);
     assert!(Journal::open_still(Arc::new(disk.clone()), &settings(8192), owner(13, 3), 0).is_err());
+    drop(journal);
+    let other = Owner { dataset: DatasetId(0xd), ..owner(20, 3) };
+    let journal = Journal::open_still(Arc::new(disk.clone()), &settings(8192), other, 0).unwrap();
+    assert_eq!(journal.finished(), [], "another dataset's are nothing to it");
+    let theirs = FinishedStream { dataset: other.dataset, ..stream(15, 20) };
+    journal.remember_finished(theirs.clone()).unwrap();
+    assert_eq!(journal.finished(), [theirs]);
+    drop(journal);
+    let journal = open(&disk, &settings(8192), 4, 3);
+    assert_eq!(journal.finished(), expected, "and they keep what is theirs");
     drop(journal);
     disk.place("streams.json", b"{\"streams\":[{\"str");
     let journal = open(&disk, &settings(8192), 3, 3);

@@ -15,12 +15,13 @@ mod pack;
 mod read;
 mod streams;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::conn::Conn;
+use super::conn::{self, Conn};
 use super::dataset;
 use super::lanes::Lanes;
 use crate::domain::lane::Lane;
@@ -29,9 +30,40 @@ use crate::store::mirror::Mirror;
 use crate::store::tallies::{Applied, Dataset, LaneAudit, StreamState, Tallies};
 use crate::store::{Error, Result};
 use hashes::Hashes;
+use keys::Family;
 
 /// Rows of one batch: what Redis writes in a few milliseconds.
 const MAX_ROWS: usize = 5_000;
+
+/// All keys of numbers that a lane may have left when what it is has gone: those that its own sets name, and those
+/// of twenty years of days and two months of minutes before `now`, because the sets may have gone as well.
+///
+/// # Errors
+/// `Unavailable`.
+pub(super) async fn left_keys(
+    conn: &Conn,
+    lanes: &Lanes,
+    lane: Lane,
+    now: Timestamp,
+) -> Result<Vec<Vec<u8>>> {
+    let names = keys::LaneKeys::new(lanes, lane);
+    let mut left: Vec<Vec<u8>> =
+        (0..i64::from(keys::BUCKETS)).map(|bucket| names.numbers(Family::Total, bucket)).collect();
+    for family in Family::DATED {
+        let mut members = redis::cmd("SMEMBERS");
+        members.arg(names.periods(family));
+        let mut periods: BTreeSet<i64> =
+            conn::read::<Vec<i64>>(conn.ask(members).await?)?.into_iter().collect();
+        let (last, back) = match family {
+            Family::Minute => (now.as_second() / 3_600, 24 * 60),
+            _ => (now.as_second() / 86_400, 366 * 20),
+        };
+        periods.extend(last - back..=last + 2);
+        left.push(names.periods(family));
+        left.extend(periods.into_iter().map(|period| names.numbers(family, period)));
+    }
+    Ok(left)
+}
 
 /// The tallies of a store in Redis.
 pub struct RedisTallies {

@@ -13,7 +13,7 @@ use crate::redis::servers::Standalone;
 
 /// Links of the quick measurement. The promise is for 100,000 (`SLUGLINE_LEAN=100000`): the hashes' own cost is
 /// shared by fewer here.
-const LINKS: usize = 20_000;
+const LINKS: usize = 5_000;
 /// Most bytes of Redis for a link without hits, with its article, slot and alias.
 const BYTES: u64 = 300;
 
