@@ -116,7 +116,8 @@ impl Home {
 
     /// How the program is configured, but for this data folder.
     pub fn config(&self, data: &Path) -> Config {
-        let mut options = vec![format!("data.dir={}", data.display())];
+        let mut options: Vec<String> = OPTIONS.iter().map(|option| (*option).to_owned()).collect();
+        options.push(format!("data.dir={}", data.display()));
         options.extend(self.options.iter().cloned());
         Config::load(Some(&self.write_file()), std::iter::empty(), &options).unwrap()
     }
