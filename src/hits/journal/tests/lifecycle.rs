@@ -205,7 +205,8 @@ fn finished_streams_are_remembered_atomically() {
     disk.place("streams.json", b"{\"streams\":[{\"str");
     let journal = open(&disk, &settings(8192), 3, 3);
     assert_eq!(journal.finished(), []);
-    assert_eq!(journal.odd(), [Odd::NotASegment { file: "streams.json.unreadable".into() }]);
+    // Beside the other dataset's segment.
+    assert!(journal.odd().contains(&Odd::NotASegment { file: "streams.json.unreadable".into() }));
 }
 
 #[test]
