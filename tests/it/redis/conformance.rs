@@ -20,6 +20,8 @@ async fn new_on(servers: Settings) -> (Store, TempDir) {
     settings.redis = servers;
     settings.redis.prefix = format!("case{}:", NEXT.fetch_add(1, Ordering::Relaxed));
     let store = open(dir.path(), &settings, at(0), "Europe/Vienna").await.unwrap();
+    // An export waits until the mirror is whole: filling it is no part of a case.
+    assert!(store.links.export(None).await.unwrap().items.is_empty());
     (store, dir)
 }
 
