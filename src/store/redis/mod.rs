@@ -5,6 +5,7 @@
 //! a store which is not the one this node knows is left alone. Knows the domain and `store`, no other backend.
 
 pub mod accounts;
+mod aof;
 pub mod care;
 pub mod conn;
 pub mod dataset;

@@ -4,12 +4,14 @@
 //! fenced before anything of it is taken. Knows nothing of records.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Core;
 use super::read::{self, Told};
 use crate::domain::lane::Lane;
 use crate::store::Result;
+use crate::store::redis::aof;
 
 /// Between two questions to all lanes, and how much it varies, so that nodes do not ask in step.
 const POLL: Duration = Duration::from_millis(950);
@@ -22,6 +24,15 @@ impl Core {
     pub(super) async fn poll(self: Arc<Self>) {
         loop {
             let asked = self.ask().await;
+            if asked.is_err() {
+                self.reconnected.store(true, Ordering::Release);
+            } else if self.gate().is_ok()
+                && self.reconnected.swap(false, Ordering::AcqRel)
+                && let Err(error) = aof::renew(&self.conn).await
+            {
+                tracing::debug!(%error, "append-only files could not be looked at; they will be again");
+                self.reconnected.store(true, Ordering::Release);
+            }
             let wait = if asked.is_ok() { POLL + spread() } else { POLL_AWAY };
             self.away.set(asked.err().map(|error| error.to_string()));
             tokio::select! {
@@ -65,6 +76,7 @@ impl Core {
             while let Some(message) = messages.recv().await {
                 // Nothing: some may have been missed.
                 let Some(bytes) = message else {
+                    self.reconnected.store(true, Ordering::Release);
                     self.look.notify_one();
                     continue;
                 };

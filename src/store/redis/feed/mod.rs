@@ -13,7 +13,7 @@ mod listen;
 mod lost;
 mod read;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,8 @@ struct Core {
     began: Instant,
     /// Somebody wants to know now how far all lanes are.
     look: Notify,
+    /// A connection was lost, or is new: servers may have been restarted.
+    reconnected: AtomicBool,
     /// Rises whenever a lane was found in step.
     steps: watch::Sender<u64>,
     /// Who compares a lane holds one.
@@ -125,6 +127,7 @@ impl Feed {
             away: State::default(),
             began: Instant::now(),
             look: Notify::new(),
+            reconnected: AtomicBool::new(true),
             steps: watch::Sender::new(0),
             comparing: Semaphore::new(COMPARED),
             compared: AtomicU64::new(0),
