@@ -1,0 +1,135 @@
+//! Folding: sums are the same however hits are cut, and each hit is in each sum once.
+
+use super::*;
+use crate::domain::calendar::Calendar;
+use crate::domain::hit::{MissedReason, Signals, Trigger};
+use crate::hits::classify::Classifier;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+type Sums = BTreeMap<(Scope, Series, i64, String), Counts>;
+
+fn sums(groups: Vec<Group>) -> Sums {
+    let mut sums = Sums::new();
+    for group in groups {
+        for row in group.rows {
+            let key = (group.scope.clone(), row.series, row.bucket, row.value.into_owned());
+            *sums.entry(key).or_default() += row.counts;
+        }
+    }
+    sums
+}
+
+#[derive(Clone, Debug)]
+struct Made {
+    code: usize,
+    at_s: i64,
+    target: u32,
+    agent: usize,
+    qr: bool,
+    missed: bool,
+}
+
+const CODES: [&str; 4] = ["kx7dw4m", "b4tqz9n", "night", "r6hmc2v"];
+const AGENTS: [&str; 4] = ["Mozilla/5.0 (X11) Firefox/145.0", "curl/8", "WhatsApp/2", "Googlebot/2.1"];
+
+fn hit(made: &Made) -> Hit<'static> {
+    let outcome = match made.missed {
+        true => Outcome::Missed(MissedReason::Expired),
+        false => Outcome::Followed { target: made.target },
+    };
+    Hit {
+        lane: u16::from(made.code > 1),
+        lane_ordinal: 1,
+        site_ordinal: 1,
+        code: CODES[made.code],
+        at_ms: 1_790_000_000_000 + made.at_s * 1000,
+        outcome,
+        trigger: if made.qr { Trigger::Qr } else { Trigger::Link },
+        signals: Signals::default(),
+        user_agent: AGENTS[made.agent].as_bytes(),
+        referrer: b"",
+    }
+}
+
+fn facts(code: &str) -> LinkFacts {
+    LinkFacts {
+        channel: (code == CODES[0]).then(|| "x".into()),
+        section: Some(if code < "k" { "World".into() } else { "Culture".into() }),
+        authors: if code == CODES[1] { vec!["A".into(), "B".into()] } else { vec!["A".into()] },
+    }
+}
+
+fn fold(hits: &[Made]) -> (Sums, Sums) {
+    let calendar = Calendar::new(&[(0, "Europe/Vienna".into())]).unwrap();
+    let (mut fold, mut classifier, mut placer) =
+        (Fold::default(), Classifier::default(), Placer::new(calendar));
+    for made in hits {
+        let hit = hit(made);
+        let verdict = classifier.classify(&hit);
+        fold.add(&hit, verdict, placer.place(hit.at_ms));
+    }
+    let links = fold.of_lanes(2).into_iter().flatten().collect();
+    (sums(links), sums(fold.of_site(facts)))
+}
+
+fn plus(mut a: Sums, b: Sums) -> Sums {
+    for (key, counts) in b {
+        *a.entry(key).or_default() += counts;
+    }
+    a
+}
+
+fn hits() -> impl Strategy<Value = Vec<Made>> {
+    let one = (0..4usize, 0..400_000i64, 1..5u32, 0..4usize, any::<bool>(), 0..8u8).prop_map(
+        |(code, at_s, target, agent, qr, missed)| Made { code, at_s, target, agent, qr, missed: missed == 0 },
+    );
+    prop::collection::vec(one, 0..120)
+}
+
+proptest! {
+    #[test]
+    fn folding_parts_is_folding_the_whole(hits in hits(), cut in any::<prop::sample::Index>()) {
+        let (a, b) = hits.split_at(if hits.is_empty() { 0 } else { cut.index(hits.len()) });
+        let (whole, part_a, part_b) = (fold(&hits), fold(a), fold(b));
+        prop_assert_eq!(whole.0, plus(part_a.0, part_b.0));
+        prop_assert_eq!(whole.1, plus(part_a.1, part_b.1));
+    }
+
+    #[test]
+    fn rows_are_known_before_they_are_made(hits in hits()) {
+        let calendar = Calendar::new(&[(0, "Europe/Vienna".into())]).unwrap();
+        let (mut fold, mut classifier, mut placer) =
+            (Fold::default(), Classifier::default(), Placer::new(calendar));
+        for made in &hits {
+            let (hit, before) = (hit(made), fold.most_rows());
+            let verdict = classifier.classify(&hit);
+            fold.add(&hit, verdict, placer.place(hit.at_ms));
+            prop_assert!(fold.most_rows() <= before + HIT_ROWS);
+        }
+        let rows = |lane: Vec<Group>| lane.iter().map(|group| group.rows.len()).sum::<usize>();
+        prop_assert_eq!(Some(fold.most_rows()), fold.of_lanes(2).into_iter().map(rows).max());
+    }
+
+    #[test]
+    fn every_hit_is_in_every_sum_once(hits in hits()) {
+        let (links, site) = fold(&hits);
+        let n = u64::try_from(hits.len()).unwrap();
+        for sums in [&links, &site] {
+            let auditing = |scope: &Scope| matches!(scope, Scope::Link(_) | Scope::Site);
+            let sum = |series: &[Series]| -> Counts {
+                sums.iter()
+                    .filter(|((scope, s, ..), _)| auditing(scope) && series.contains(s))
+                    .map(|(_, n)| *n)
+                    .sum()
+            };
+            let total = sum(&[Series::Total]);
+            prop_assert_eq!(total.all(), n);
+            for series in [Series::Minute, Series::Hour, Series::Day, Series::Trigger] {
+                prop_assert_eq!(sum(&[series, Series::Missed]), total);
+            }
+            prop_assert_eq!(sum(&[Series::Bot]).bots, total.bots);
+            prop_assert_eq!(sum(&[Series::Preview]).previews, total.previews);
+        }
+    }
+}
