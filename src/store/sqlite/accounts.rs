@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::failure::{corrupt, maybe_time, ms, signed, time, unsigned};
-use super::links::{LinksState, account_changed, audited, writer};
+use super::links::{AUDIT, LinksState, account_changed, audited, writer};
 use super::threads::{Readers, Writer};
 use crate::domain::access::Role;
 use crate::store::Result;
@@ -193,31 +193,56 @@ fn finish(conn: &Connection, owner: &str, key: &str, answer: Option<Answer>) -> 
     Ok(())
 }
 
+/// Where a line of another store goes.
+enum Place {
+    /// Under this number, unless it is taken.
+    At(i64),
+    /// Behind all others.
+    Last,
+    /// Nowhere: it is older than all that are kept.
+    None,
+}
+
+/// Lines keep their numbers, unless those are none of ours (Redis numbers by time): then they come from the newest to
+/// the oldest and are numbered downwards, so that numbers stay dense and the oldest are the first to go.
+fn place_of(conn: &Connection, entry: &AuditEntry) -> Result<Place> {
+    let id = signed(entry.id)?;
+    if id <= AUDIT {
+        return Ok(Place::At(id));
+    }
+    let ends = "SELECT coalesce(min(id), ?1 + 1), coalesce(max(id), 0) FROM audit";
+    let (first, last): (i64, i64) =
+        conn.prepare_cached(ends)?.query_row([AUDIT], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(match first {
+        2.. => Place::At(first - 1),
+        _ if last >= AUDIT => Place::None,
+        _ => Place::Last,
+    })
+}
+
 /// Lines that are there already, under whatever number, are not written again.
 fn import_entry(conn: &Connection, entry: &AuditEntry) -> Result<()> {
+    let AuditEntry { at, by, action, object, detail, .. } = entry;
     let there: Option<i64> = conn
         .prepare_cached(
             "SELECT id FROM audit WHERE at = ? AND by = ? AND action = ? AND object = ? AND detail = ? LIMIT 1",
         )?
-        .query_row(params![ms(entry.at), entry.by, entry.action, entry.object, entry.detail], |row| row.get(0))
+        .query_row(params![ms(*at), by, action, object, detail], |row| row.get(0))
         .optional()?;
     if there.is_some() {
         return Ok(());
     }
-    let added = conn
-        .prepare_cached(
-            "INSERT OR IGNORE INTO audit (id, at, by, action, object, detail) VALUES (?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            signed(entry.id)?,
-            ms(entry.at),
-            entry.by,
-            entry.action,
-            entry.object,
-            entry.detail
-        ])?;
+    let added = match place_of(conn, entry)? {
+        Place::None => return Ok(()),
+        Place::Last => 0,
+        Place::At(id) => conn
+            .prepare_cached(
+                "INSERT OR IGNORE INTO audit (id, at, by, action, object, detail) VALUES (?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![id, ms(*at), by, action, object, detail])?,
+    };
     if added == 0 {
-        audited(conn, ms(entry.at), &entry.by, &entry.action, &entry.object, &entry.detail)?;
+        audited(conn, ms(*at), by, action, object, detail)?;
     }
     Ok(())
 }
