@@ -11,6 +11,8 @@ mod copy;
 mod digest;
 mod marker;
 mod numbers;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
