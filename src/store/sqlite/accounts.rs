@@ -351,3 +351,71 @@ impl Accounts for SqliteAccounts {
             .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::conformance::{at, run};
+    use crate::store::settings::Kind;
+    use crate::store::{Settings, Store};
+
+    fn open(dir: &std::path::Path) -> Store {
+        let page_cache = crate::units::Size(1 << 20);
+        let settings =
+            Settings { kind: Kind::Sqlite, lanes: 1, readers: 1, page_cache, redis: Default::default() };
+        crate::store::sqlite::open(dir, &settings, at(0), "UTC").unwrap().store
+    }
+
+    fn line(seconds: i64, id: u64) -> AuditEntry {
+        let (by, action) = ("cli".into(), "thing.done".into());
+        AuditEntry {
+            id,
+            at: at(seconds),
+            by,
+            action,
+            object: format!("thing:{seconds}"),
+            detail: String::new(),
+        }
+    }
+
+    #[test]
+    fn lines_numbered_by_time_keep_their_order_and_are_kept() {
+        run(async {
+            let dir = tempfile::tempdir().unwrap();
+            let store = open(dir.path());
+            let number = |seconds: i64| crate::store::mirror::audit_id(&line(seconds, 0));
+            let lines = (0..50).rev().map(|seconds| line(seconds, number(seconds)));
+            for some in lines.collect::<Vec<_>>().chunks(7) {
+                for _ in 0..2 {
+                    store
+                        .accounts
+                        .import(some.iter().cloned().map(AccountItem::Audit).collect())
+                        .await
+                        .unwrap();
+                }
+            }
+            store.accounts.audit(vec![line(50, 0)]).await.unwrap();
+            let all = store.accounts.audited(None, 100).await.unwrap();
+            let expected: Vec<String> = (0..=50).rev().map(|seconds| format!("thing:{seconds}")).collect();
+            assert_eq!(all.iter().map(|line| line.object.clone()).collect::<Vec<_>>(), expected);
+            // Numbers are dense: what is written next lets nothing go that is not too old.
+            assert_eq!(all[0].id - all[50].id, 50);
+            store.close().await.unwrap();
+        });
+    }
+
+    #[test]
+    fn lines_of_elsewhere_find_a_place_behind_own_ones() {
+        run(async {
+            let dir = tempfile::tempdir().unwrap();
+            let store = open(dir.path());
+            store.accounts.audit(vec![line(1, 0)]).await.unwrap();
+            let others = [line(9, 1 << 60), line(8, 1 << 59)];
+            store.accounts.import(others.map(AccountItem::Audit).to_vec()).await.unwrap();
+            let all = store.accounts.audited(None, 100).await.unwrap();
+            let ids: Vec<u64> = all.iter().map(|line| line.id).collect();
+            assert_eq!(ids, [3, 2, 1]);
+            store.close().await.unwrap();
+        });
+    }
+}
