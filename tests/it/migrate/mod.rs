@@ -1,6 +1,7 @@
 //! `slugline migrate` on the real program: what goes over, what stops it, what a kill leaves, what the source says then.
 
 mod fence;
+mod journal;
 mod kills;
 mod newsroom;
 mod refusals;
