@@ -108,6 +108,18 @@ pub async fn settle(config: &Config) -> anyhow::Result<()> {
     settled
 }
 
+/// Counts what the journal has into an open store, but for what waits for the operator's word. The caller holds the
+/// data folder's lock.
+///
+/// # Errors
+/// The journal's or the store's.
+pub async fn settle_journal(config: &Config, store: &Store) -> anyhow::Result<()> {
+    match config.data.dir.join(JOURNAL).is_dir() {
+        true => parts::settle(config, store, clock::now(), false).await,
+        false => Ok(()),
+    }
+}
+
 /// Counts what the journal has into an open store, also what waits for the operator's word. The caller holds the
 /// data folder's lock.
 ///

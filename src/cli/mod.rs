@@ -6,6 +6,7 @@
 mod about;
 mod accounts;
 mod data;
+mod migrate;
 mod serve;
 mod store;
 
@@ -82,6 +83,14 @@ enum Command {
     Restore {
         /// Where from.
         dir: PathBuf,
+    },
+    /// Moves everything into another, new store, compares both, and leaves this one for good: its next start says
+    /// where it went, and `store adopt` takes it back. Goes on where it was cut short. No server may run on either.
+    Migrate {
+        /// The configuration file of the other store, with a data.dir of its own. Environment and --set are for
+        /// this store alone.
+        #[arg(long, value_name = "CONFIG")]
+        to: PathBuf,
     },
     /// Checks that the numbers add up, and recounts what the journal still has.
     Verify,
@@ -187,6 +196,7 @@ pub fn main() -> ExitCode {
         }
         Command::Backup { dir } => with_config(&common, |config| data::backup(config, &dir)),
         Command::Restore { dir } => with_config(&common, |config| data::restore(config, &dir)),
+        Command::Migrate { to } => with_config(&common, |config| migrate::migrate(&config, &to)),
         Command::Verify => with_config(&common, data::verify),
         Command::Store(StoreCommand::Status) => with_config(&common, store::status),
         Command::Store(StoreCommand::Adopt { yes }) => {

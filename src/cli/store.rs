@@ -1,6 +1,7 @@
 //! `slugline store status`, `adopt`, `rebuild`: what the store is, and the operator's word.
 
 use std::io::{BufRead, IsTerminal};
+use std::path::Path;
 
 use anyhow::bail;
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use crate::config::Config;
 use crate::domain::calendar::Calendar;
 use crate::hits::journal::Survey;
 use crate::store::care::{self, Status};
-use crate::store::tallies::Dataset;
+use crate::store::tallies::{Dataset, StreamState};
 
 pub(super) fn status(config: Config) -> anyhow::Result<()> {
     if !config.data.dir.is_dir() {
@@ -75,22 +76,33 @@ fn say_journal(config: &Config, status: &Status) {
     let (Some(dataset), folder) = (status.dataset.as_ref().or(known), config.data.dir.join(JOURNAL)) else {
         return;
     };
-    let Ok(survey) = Survey::open(&folder, dataset.id, dataset.lanes) else { return };
-    let (mut kept, mut waiting) = (0, 0);
-    for info in survey.streams() {
-        let streams = status.numbers.iter().flat_map(|numbers| &numbers.streams);
-        let state = streams.into_iter().find(|state| state.stream == info.stream);
-        let ends = info.ends.last().copied().unwrap_or(0);
-        let first = info.first_retained.last().copied().unwrap_or(1);
-        kept += (ends + 1).saturating_sub(first);
-        waiting += ends.saturating_sub(state.and_then(|state| state.ordinals.last().copied()).unwrap_or(0));
-    }
+    let streams = status.numbers.as_ref().map_or(&[][..], |numbers| &numbers.streams);
+    let Ok((kept, waiting)) = in_journal(&folder, dataset, streams) else { return };
     let waits = if status.numbers.is_some() {
         format!(", {waiting} of them are not counted yet")
     } else {
         String::new()
     };
     println!("journal    {kept} hits{waits}");
+}
+
+/// How many hits a journal has of a dataset, and how many of them the store, which knows these streams, has not
+/// counted.
+pub(super) fn in_journal(
+    folder: &Path,
+    dataset: &Dataset,
+    streams: &[StreamState],
+) -> anyhow::Result<(u64, u64)> {
+    let survey = Survey::open(folder, dataset.id, dataset.lanes)?;
+    let (mut kept, mut waiting) = (0, 0);
+    for info in survey.streams() {
+        let state = streams.iter().find(|state| state.stream == info.stream);
+        let ends = info.ends.last().copied().unwrap_or(0);
+        let first = info.first_retained.last().copied().unwrap_or(1);
+        kept += (ends + 1).saturating_sub(first);
+        waiting += ends.saturating_sub(state.and_then(|state| state.ordinals.last().copied()).unwrap_or(0));
+    }
+    Ok((kept, waiting))
 }
 
 /// Asks before something that cannot be taken back.

@@ -47,6 +47,9 @@ pub struct User {
     pub disabled_at: Option<Timestamp>,
 }
 
+/// So many lines of the audit, the newest, are kept by every store, whatever else it lets go.
+pub const AUDIT_KEPT: u64 = 64_000;
+
 /// One line of the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {

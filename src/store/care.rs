@@ -3,7 +3,7 @@
 //! The other place beside [`super::open`] that knows which backends there are. Guarantees that nothing is changed
 //! unless the call's name says so, and that what cannot be done is refused with what helps instead.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -75,7 +75,9 @@ pub struct Rebuilt {
 /// Told how much is done, and of how much if that is known.
 pub type Progress<'a> = &'a (dyn Fn(u64, Option<u64>) + Sync);
 
-fn place(dir: &Path, settings: &Settings) -> String {
+/// Which backend, and where.
+#[must_use]
+pub fn place(dir: &Path, settings: &Settings) -> String {
     match settings.kind {
         Kind::Sqlite => format!("SQLite in {}", dir.display()),
         Kind::Redis => {
@@ -234,16 +236,99 @@ pub async fn rebuild(
     }
 }
 
-/// Leaves the store, which is `dataset`, for another one: it is not opened again without the operator's word.
+/// Whether there is a store, as far as that can be said without opening it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing of one: opening would make it.
+    Nothing,
+    /// There is one.
+    There,
+    /// There is one, and it was left for this other one.
+    Left(String),
+}
+
+/// Looks whether there is a store. `dir` is the data folder, which must be there.
 ///
 /// # Errors
-/// The backend's.
-pub async fn leave(dir: &Path, settings: &Settings, dataset: &Dataset, to: &str) -> Result<()> {
+/// A file's; `Unavailable` if it cannot be asked.
+pub async fn standing(dir: &Path, settings: &Settings) -> Result<Standing> {
+    match settings.kind {
+        Kind::Sqlite => {
+            let dir = dir.to_path_buf();
+            blocking(move || sqlite::care::standing(&dir)).await
+        }
+        Kind::Redis => redis::care::standing(&settings.redis).await,
+    }
+}
+
+/// Leaves the store, which is `dataset`, for another one: it is not opened again without the operator's word. Done
+/// twice it is done once, also if the first time was cut short.
+///
+/// # Errors
+/// The backend's; `Fenced` if it is another dataset by now.
+pub async fn leave(dir: &Path, settings: &Settings, dataset: DatasetId, to: &str) -> Result<()> {
     match settings.kind {
         Kind::Sqlite => {
             let (dir, to) = (dir.to_path_buf(), to.to_owned());
-            blocking(move || sqlite::care::leave(&dir, &to)).await
+            blocking(move || sqlite::care::leave(&dir, dataset, &to)).await
         }
         Kind::Redis => redis::care::leave(&settings.redis, dataset, to).await,
     }
+}
+
+/// The folder of a view's own mirror, in the data folder.
+const VIEW: &str = "view";
+
+/// A store as somebody sees it who has never worked with it: nothing comes from what this node remembers.
+pub struct View {
+    /// The store.
+    pub store: Store,
+    folder: Option<PathBuf>,
+}
+
+impl View {
+    /// Opens a store that is there. `dir` is the data folder; the caller holds its lock.
+    ///
+    /// # Errors
+    /// The backend's, or the folder's.
+    pub async fn open(dir: &Path, settings: &Settings, now: Timestamp) -> Result<View> {
+        // The zone is asked for only where a store is made.
+        let open = async |dir: &Path| super::open(dir, settings, now, "UTC").await;
+        match settings.kind {
+            Kind::Sqlite => Ok(View { store: open(dir).await?, folder: None }),
+            Kind::Redis => {
+                let folder = dir.join(VIEW);
+                let new = folder.clone();
+                blocking(move || {
+                    clear(&new)?;
+                    std::fs::create_dir(&new).map_err(|e| unavailable(&new, &e))
+                })
+                .await?;
+                Ok(View { store: open(&folder).await?, folder: Some(folder) })
+            }
+        }
+    }
+
+    /// Closes it, and removes what it needed.
+    ///
+    /// # Errors
+    /// The backend's, or the folder's.
+    pub async fn close(self) -> Result<()> {
+        let closed = self.store.close().await;
+        if let Some(folder) = self.folder {
+            blocking(move || clear(&folder)).await?;
+        }
+        closed
+    }
+}
+
+fn clear(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(unavailable(folder, &e)),
+        _ => Ok(()),
+    }
+}
+
+fn unavailable(folder: &Path, error: &std::io::Error) -> Error {
+    Error::Unavailable(format!("{}: {error}", folder.display()))
 }

@@ -1,4 +1,4 @@
-//! Everything that is kept, moved: to JSON lines and back, to a backup and back.
+//! Everything that is kept, moved: to JSON lines and back, to a backup and back, into another store.
 //!
 //! Guarantees that what was begun and not ended can be seen ([`unfinished`]), and that nothing is written over
 //! what is there already. Knows stores by their traits and the data folder by its names; draws no progress bars
@@ -11,6 +11,7 @@ mod files;
 mod format;
 pub mod import;
 mod lines;
+pub mod migrate;
 pub mod restore;
 
 #[cfg(test)]
@@ -89,6 +90,13 @@ pub enum Unfinished {
     },
     /// A restore that was cut short: run it again.
     Restore,
+    /// A migration that was cut short: run it again with the same two configurations.
+    Migration {
+        /// The dataset that is left.
+        source: String,
+        /// The dataset that is filled.
+        target: String,
+    },
 }
 
 impl std::fmt::Display for Unfinished {
@@ -99,6 +107,12 @@ impl std::fmt::Display for Unfinished {
                 "an import of dataset {source} was cut short after line {lines}; run `slugline import` again with \
                  the same file, or remove {} to leave it at that",
                 import::MARKER
+            ),
+            Unfinished::Migration { source, target } => write!(
+                f,
+                "a migration of dataset {source} into dataset {target} was cut short; run `slugline migrate` again, or \
+                 remove {} to leave it at that",
+                migrate::MARKER
             ),
             Unfinished::Restore => {
                 f.write_str("a restore was cut short; run `slugline restore` again with the same backup")
@@ -114,6 +128,9 @@ impl std::fmt::Display for Unfinished {
 pub fn unfinished(dir: &Path) -> Result<Option<Unfinished>, Error> {
     if restore::unfinished(dir) {
         return Ok(Some(Unfinished::Restore));
+    }
+    if let Some(migration) = migrate::unfinished(dir)? {
+        return Ok(Some(migration));
     }
     import::unfinished(dir)
 }

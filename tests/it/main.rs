@@ -16,6 +16,7 @@ mod harness;
 
 mod first_minute;
 mod links;
+mod migrate;
 mod operations;
 mod redirect;
 mod redis;

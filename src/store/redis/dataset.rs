@@ -29,14 +29,15 @@ pub(super) const MOVED: &str = "moved";
 
 /// Says that a store was left.
 pub(super) fn moved(to: &str) -> String {
-    format!("it was migrated to {to}. `slugline store adopt` takes it into use again")
+    format!("the store was migrated to {to}. `slugline store adopt` takes it into use again")
 }
 
 /// Opens the dataset that is there, or makes `new`. `known` is the dataset that this node has worked with before,
 /// if it has: then no other one will do, and none is made.
 ///
 /// # Errors
-/// `Fenced` for a store that is not the known one or lacks a part; `Unavailable` when that cannot be said.
+/// `Fenced` for a store that is not the known one or lacks a part, `Refused` for one that was left for another;
+/// `Unavailable` when that cannot be said.
 pub async fn open(
     conn: &Conn,
     prefix: &str,
@@ -46,7 +47,8 @@ pub async fn open(
     let planned = Lanes::new(prefix, new.id, new.lanes);
     let mut fields = root(conn, &planned).await?;
     if let Some(to) = fields.get(MOVED) {
-        return Err(Error::Fenced(moved(to)));
+        // Not `Fenced`: a node that went on from its mirror would redirect by links that live elsewhere by now.
+        return Err(Error::Refused(moved(to)));
     }
     if !fields.contains_key("id") {
         if let Some(known) = known {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::failure::{corrupt, maybe_time, ms, signed, time, unsigned};
-use super::links::{LinksState, account_changed, audited, writer};
+use super::links::{AUDIT, LinksState, account_changed, audited, writer};
 use super::threads::{Readers, Writer};
 use crate::domain::access::Role;
 use crate::store::Result;
@@ -193,31 +193,56 @@ fn finish(conn: &Connection, owner: &str, key: &str, answer: Option<Answer>) -> 
     Ok(())
 }
 
+/// Where a line of another store goes.
+enum Place {
+    /// Under this number, unless it is taken.
+    At(i64),
+    /// Behind all others.
+    Last,
+    /// Nowhere: it is older than all that are kept.
+    None,
+}
+
+/// Lines keep their numbers, unless those are none of ours (Redis numbers by time): then they come from the newest to
+/// the oldest and are numbered downwards, so that numbers stay dense and the oldest are the first to go.
+fn place_of(conn: &Connection, entry: &AuditEntry) -> Result<Place> {
+    let id = signed(entry.id)?;
+    if id <= AUDIT {
+        return Ok(Place::At(id));
+    }
+    let ends = "SELECT coalesce(min(id), ?1 + 1), coalesce(max(id), 0) FROM audit";
+    let (first, last): (i64, i64) =
+        conn.prepare_cached(ends)?.query_row([AUDIT], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(match first {
+        2.. => Place::At(first - 1),
+        _ if last >= AUDIT => Place::None,
+        _ => Place::Last,
+    })
+}
+
 /// Lines that are there already, under whatever number, are not written again.
 fn import_entry(conn: &Connection, entry: &AuditEntry) -> Result<()> {
+    let AuditEntry { at, by, action, object, detail, .. } = entry;
     let there: Option<i64> = conn
         .prepare_cached(
             "SELECT id FROM audit WHERE at = ? AND by = ? AND action = ? AND object = ? AND detail = ? LIMIT 1",
         )?
-        .query_row(params![ms(entry.at), entry.by, entry.action, entry.object, entry.detail], |row| row.get(0))
+        .query_row(params![ms(*at), by, action, object, detail], |row| row.get(0))
         .optional()?;
     if there.is_some() {
         return Ok(());
     }
-    let added = conn
-        .prepare_cached(
-            "INSERT OR IGNORE INTO audit (id, at, by, action, object, detail) VALUES (?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            signed(entry.id)?,
-            ms(entry.at),
-            entry.by,
-            entry.action,
-            entry.object,
-            entry.detail
-        ])?;
+    let added = match place_of(conn, entry)? {
+        Place::None => return Ok(()),
+        Place::Last => 0,
+        Place::At(id) => conn
+            .prepare_cached(
+                "INSERT OR IGNORE INTO audit (id, at, by, action, object, detail) VALUES (?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![id, ms(*at), by, action, object, detail])?,
+    };
     if added == 0 {
-        audited(conn, ms(entry.at), &entry.by, &entry.action, &entry.object, &entry.detail)?;
+        audited(conn, ms(*at), by, action, object, detail)?;
     }
     Ok(())
 }
@@ -324,5 +349,73 @@ impl Accounts for SqliteAccounts {
         writer(&self.writer)?
             .write(move |conn, _| items.into_iter().try_for_each(|item| import_item(conn, item)))
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::conformance::{at, run};
+    use crate::store::settings::Kind;
+    use crate::store::{Settings, Store};
+
+    fn open(dir: &std::path::Path) -> Store {
+        let page_cache = crate::units::Size(1 << 20);
+        let settings =
+            Settings { kind: Kind::Sqlite, lanes: 1, readers: 1, page_cache, redis: Default::default() };
+        crate::store::sqlite::open(dir, &settings, at(0), "UTC").unwrap().store
+    }
+
+    fn line(seconds: i64, id: u64) -> AuditEntry {
+        let (by, action) = ("cli".into(), "thing.done".into());
+        AuditEntry {
+            id,
+            at: at(seconds),
+            by,
+            action,
+            object: format!("thing:{seconds}"),
+            detail: String::new(),
+        }
+    }
+
+    #[test]
+    fn lines_numbered_by_time_keep_their_order_and_are_kept() {
+        run(async {
+            let dir = tempfile::tempdir().unwrap();
+            let store = open(dir.path());
+            let number = |seconds: i64| crate::store::mirror::audit_id(&line(seconds, 0));
+            let lines = (0..50).rev().map(|seconds| line(seconds, number(seconds)));
+            for some in lines.collect::<Vec<_>>().chunks(7) {
+                for _ in 0..2 {
+                    store
+                        .accounts
+                        .import(some.iter().cloned().map(AccountItem::Audit).collect())
+                        .await
+                        .unwrap();
+                }
+            }
+            store.accounts.audit(vec![line(50, 0)]).await.unwrap();
+            let all = store.accounts.audited(None, 100).await.unwrap();
+            let expected: Vec<String> = (0..=50).rev().map(|seconds| format!("thing:{seconds}")).collect();
+            assert_eq!(all.iter().map(|line| line.object.clone()).collect::<Vec<_>>(), expected);
+            // Numbers are dense: what is written next lets nothing go that is not too old.
+            assert_eq!(all[0].id - all[50].id, 50);
+            store.close().await.unwrap();
+        });
+    }
+
+    #[test]
+    fn lines_of_elsewhere_find_a_place_behind_own_ones() {
+        run(async {
+            let dir = tempfile::tempdir().unwrap();
+            let store = open(dir.path());
+            store.accounts.audit(vec![line(1, 0)]).await.unwrap();
+            let others = [line(9, 1 << 60), line(8, 1 << 59)];
+            store.accounts.import(others.map(AccountItem::Audit).to_vec()).await.unwrap();
+            let all = store.accounts.audited(None, 100).await.unwrap();
+            let ids: Vec<u64> = all.iter().map(|line| line.id).collect();
+            assert_eq!(ids, [3, 2, 1]);
+            store.close().await.unwrap();
+        });
     }
 }

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::file::{LINKS, TALLIES};
 use super::{said_dataset, tallies};
 use crate::domain::tally::DatasetId;
+use crate::store::care::Standing;
 use crate::store::tallies::Dataset;
 use crate::store::{Error, Result, Settings};
 
@@ -76,12 +77,27 @@ pub fn rebuild(
     Ok(id)
 }
 
-/// Notes that all of it was migrated: from then on it is not opened.
+/// Whether there is a store, and whether it was left.
 ///
 /// # Errors
 /// The file's.
-pub fn leave(dir: &Path, to: &str) -> Result<()> {
+pub fn standing(dir: &Path) -> Result<Standing> {
+    if !LINKS.path(dir).exists() {
+        return Ok(if is_there(dir) { Standing::There } else { Standing::Nothing });
+    }
     let links = LINKS.open_writer(dir, 0)?;
+    Ok(said_moved(&links)?.map_or(Standing::There, Standing::Left))
+}
+
+/// Notes that all of it was migrated: from then on it is not opened.
+///
+/// # Errors
+/// The file's; `Fenced` if it is not `dataset`.
+pub fn leave(dir: &Path, dataset: DatasetId, to: &str) -> Result<()> {
+    let links = LINKS.open_writer(dir, 0)?;
+    if said_dataset(&links)? != Some(dataset) {
+        return Err(Error::Fenced(format!("the store is not dataset {dataset} any more")));
+    }
     links.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('moved', ?)", [to])?;
     Ok(())
 }

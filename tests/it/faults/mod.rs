@@ -18,7 +18,7 @@ pub mod load;
 pub mod node;
 mod power;
 mod replies;
-mod rig;
+pub mod rig;
 mod streams;
 mod tap;
 pub mod wire;

@@ -102,6 +102,11 @@ impl Home {
         (answer.status != 503).then(|| answer.json())
     }
 
+    /// Retires a link; the status of the answer.
+    pub fn try_delete(&self, node: &Node, code: &str) -> u16 {
+        self.call(node, "DELETE", &format!("/links/{code}"), &Value::Null).status
+    }
+
     fn call(&self, node: &Node, method: &str, path: &str, body: &Value) -> Answer {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         wire::ask(node.public(), method, &format!("/api/v1{path}"), &self.key, &body).unwrap()
@@ -169,6 +174,20 @@ impl Home {
         copy(&self.data(), &dir.path().join("data"));
         let (file, options) = (self.file.clone(), self.options.clone());
         Home { dir, file, options, key: self.key.clone(), codes: self.codes.clone() }
+    }
+
+    /// Where all of this one may be moved to: a new folder and this configuration, with the same links and key.
+    pub fn onward(&self, file: &str) -> Home {
+        let (dir, options) = (tempfile::tempdir().unwrap(), self.options.clone());
+        Home { dir, file: file.to_owned(), options, key: self.key.clone(), codes: self.codes.clone() }
+    }
+
+    /// A configuration file that says where its data folder is, too.
+    pub fn whole_file(&self) -> PathBuf {
+        let file = self.dir.path().join("whole.toml");
+        let dir = self.data().display().to_string();
+        std::fs::write(&file, format!("{}\n[data]\ndir = \"{dir}\"\n", self.file)).unwrap();
+        file
     }
 
     /// Puts back all files of a copy.

@@ -3,14 +3,14 @@
 //! Guarantees that a line is there once however often it is written, and that there are at most 100,000; the oldest
 //! go. A line's number follows from its time and from what it says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::store::Result;
 use crate::store::accounts::AuditEntry;
 use crate::store::mirror::audit_id;
 use crate::store::redis::records::{
     BUCKETS, Committed, Name, Record, Records, Tries, Write, audit, bucket, cut,
 };
+use crate::store::{Error, Result};
 
 /// Lines kept in all.
 const LINES: u32 = 100_000;
@@ -41,14 +41,23 @@ pub(super) async fn writes(
     records: &Records,
     entries: impl IntoIterator<Item = &AuditEntry>,
 ) -> Result<Vec<Write>> {
+    let entries: Vec<AuditEntry> =
+        entries.into_iter().map(|entry| AuditEntry { at: cut(entry.at), ..entry.clone() }).collect();
+    let names = entries.iter().map(|entry| Name::Audit(audit_id(entry))).collect();
+    let mut read: HashMap<Name, Record> =
+        records.read(names).await?.into_iter().map(|record| (record.name.clone(), record)).collect();
     let mut news: BTreeMap<u64, Record> = BTreeMap::new();
     let mut raws: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
-    for entry in entries {
-        let entry = AuditEntry { at: cut(entry.at), ..entry.clone() };
-        let raw = audit::write(&entry)?;
-        let mut id = audit_id(&entry);
+    for entry in &entries {
+        let raw = audit::write(entry)?;
+        let mut id = audit_id(entry);
         loop {
-            let record = records.read_one(Name::Audit(id)).await?;
+            let name = Name::Audit(id);
+            let record = match read.remove(&name) {
+                Some(record) => record,
+                None if raws.contains_key(&id) => Record { name, raw: vec![] },
+                None => records.read_one(name).await?,
+            };
             let there = raws.get(&id).unwrap_or(&record.raw);
             if there.is_empty() {
                 raws.insert(id, raw);
@@ -78,12 +87,15 @@ async fn oldest(records: &Records, news: &BTreeMap<u64, Vec<u8>>) -> Result<BTre
     for id in news.keys() {
         hashes.entry(bucket(&Name::Audit(*id).field())).or_default().insert(*id);
     }
-    let mut gone = BTreeSet::new();
-    for mut lines in hashes.into_values() {
-        let Some(one) = lines.first() else { continue };
+    let asked = hashes.into_values().map(|mut lines| async move {
+        let Some(one) = lines.first() else { return Ok(lines) };
         for name in records.beside(&Name::Audit(*one)).await? {
             lines.extend(if let Name::Audit(id) = name { Some(id) } else { None });
         }
+        Ok::<_, Error>(lines)
+    });
+    let mut gone = BTreeSet::new();
+    for lines in futures_util::future::try_join_all(asked).await? {
         let over = lines.len().saturating_sub(share);
         gone.extend(lines.into_iter().take(over));
     }

@@ -14,6 +14,7 @@ use super::lanes::Lanes;
 use super::settings;
 use crate::domain::lane::Lane;
 use crate::domain::tally::DatasetId;
+use crate::store::care::Standing;
 use crate::store::mirror::Mirror;
 use crate::store::tallies::Dataset;
 use crate::store::{Error, Result};
@@ -140,17 +141,38 @@ async fn adopt_over(conn: &Conn, prefix: &str, mirror: &dyn Mirror) -> Result<Ad
 ///
 /// # Errors
 /// `Fenced` if it is not `dataset`.
-pub async fn leave(settings: &settings::Redis, dataset: &Dataset, to: &str) -> Result<()> {
+pub async fn leave(settings: &settings::Redis, dataset: DatasetId, to: &str) -> Result<()> {
     let conn = Conn::open(settings).await?;
-    let lanes = Lanes::new(&settings.prefix, dataset.id, dataset.lanes);
-    // The note first, and last on the way back: while it is there the rest is known to be half done.
-    let left = async {
-        note(&conn, &lanes, to).await?;
-        rename(&conn, &lanes, "id", "was").await
-    };
-    let left = left.await;
+    let left = leave_over(&conn, &settings.prefix, dataset, to).await;
     conn.close().await;
     left
+}
+
+async fn leave_over(conn: &Conn, prefix: &str, dataset: DatasetId, to: &str) -> Result<()> {
+    let there = look(conn, prefix, None).await?.dataset.filter(|there| there.id == dataset);
+    let other = || Error::Fenced(format!("the store is not dataset {dataset} any more"));
+    let there = there.ok_or_else(other)?;
+    let lanes = Lanes::new(prefix, there.id, there.lanes);
+    // The note first, and last on the way back: while it is there the rest is known to be half done.
+    note(conn, &lanes, to).await?;
+    rename(conn, &lanes, "id", "was").await
+}
+
+/// Whether there is a store, and whether it was left.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn standing(settings: &settings::Redis) -> Result<Standing> {
+    let conn = Conn::open(settings).await?;
+    // The root lane's tag does not depend on the rest.
+    let fields = dataset::root(&conn, &Lanes::new(&settings.prefix, DatasetId(0), 1)).await;
+    conn.close().await;
+    let fields = fields?;
+    Ok(match fields.get(MOVED) {
+        Some(to) => Standing::Left(to.clone()),
+        None if fields.contains_key("id") => Standing::There,
+        None => Standing::Nothing,
+    })
 }
 
 /// Renames the field in which every lane but the root has its dataset.

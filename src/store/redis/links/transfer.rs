@@ -66,14 +66,18 @@ enum Part {
 fn parts(items: Vec<ExportItem>) -> Vec<(Vec<String>, Part)> {
     let mut parts: Vec<(Vec<String>, Part)> = vec![];
     for item in items {
-        let (key, part) = match item {
-            ExportItem::Article(article) => (article.id.0.to_string(), Part::Article(Box::new(article))),
+        let (keys, part) = match item {
+            ExportItem::Article(article) => {
+                (vec![article.id.0.to_string()], Part::Article(Box::new(article)))
+            }
             ExportItem::Alias { kind, site, value, article } => {
-                (article.0.to_string(), Part::Alias { kind, site, value, article })
+                (vec![article.0.to_string()], Part::Alias { kind, site, value, article })
             }
             ExportItem::Link { link, holds_slot } => {
-                let key = link.article.as_ref().map_or_else(|| link.code.to_string(), |id| id.0.to_string());
-                (key, Part::Link { link: Box::new(link), holds_slot })
+                // Those that share a record come into it in their order: the oldest first.
+                let mut keys = vec![format!("l {}", link.code.key())];
+                keys.extend(link.article.as_ref().map(|id| id.0.to_string()));
+                (keys, Part::Link { link: Box::new(link), holds_slot })
             }
             ExportItem::History { code, entry } => {
                 if let Some((_, Part::History { code: last, lines })) = parts.last_mut()
@@ -82,10 +86,10 @@ fn parts(items: Vec<ExportItem>) -> Vec<(Vec<String>, Part)> {
                     lines.push(entry);
                     continue;
                 }
-                (code.to_string(), Part::History { code, lines: vec![entry] })
+                (vec![code.to_string()], Part::History { code, lines: vec![entry] })
             }
         };
-        parts.push((vec![key], part));
+        parts.push((keys, part));
     }
     parts
 }

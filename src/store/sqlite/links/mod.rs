@@ -30,7 +30,7 @@ use crate::store::links::{
 };
 use crate::store::{Error, Result};
 pub(super) use search::index_some;
-pub(super) use trail::{LinksState, account_changed, audited};
+pub(super) use trail::{AUDIT, LinksState, account_changed, audited};
 
 /// Indexes all links that wait for it.
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(in crate::store::sqlite) const FEED: i64 = 4_096;
 /// Changes kept of one link; the oldest go.
 pub(in crate::store::sqlite) const HISTORY: u64 = 1_000;
 /// Lines kept of the audit; the oldest go.
-const AUDIT: i64 = 1_000_000;
+pub(in crate::store::sqlite) const AUDIT: i64 = 1_000_000;
 
 const FEED_LINK: i64 = 0;
 const FEED_ACCOUNT: i64 = 1;
