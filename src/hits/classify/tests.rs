@@ -1,0 +1,3 @@
+//! Whole requests against the compiled-in tables, and the fixtures.
+
+use super::*;
