@@ -108,11 +108,13 @@ fn plain(tables: &Tables, agent: &str, hints: &Read) -> Agent {
 
 /// The in-app browser, by the agent or the Android package. What an app fetches by itself is none.
 fn app(tables: &Tables, found: &Found, lower: &str, hints: &Read) -> Option<usize> {
-    let fetches = ["cfnetwork/", "okhttp", "dalvik/"].iter().any(|library| lower.contains(library))
+    let fetches = ["cfnetwork/", "okhttp"].iter().any(|library| lower.contains(library))
         && !lower.contains("applewebkit");
-    // An app's fetcher says its name first.
+    // An app's fetcher says its name first; what only names an app says where to ask.
     let fetcher = found.automatic.is_some_and(|(_, at_start)| at_start);
-    if fetches || fetcher {
+    let asks = ["+http", "(http", "; http"].iter().any(|sign| lower.contains(sign))
+        || (lower.contains("compatible;") && !lower.contains("msie ") && !lower.contains("trident/"));
+    if fetches || fetcher || asks {
         return None;
     }
     found.app.or_else(|| tables.agents.package(&hints.package))

@@ -104,7 +104,7 @@ const TABLETS: &[&str] = &[
 const CONSOLES: &[&str] =
     &["playstation", "nintendo", "xbox", "steam deck", "steamdeck", "valve steam gameoverlay"];
 const WATCHES: &[&str] =
-    &["watchos", "apple watch", "wear os", "wearos", "sm-r8", "sm-r9", "sm-l3", "galaxy watch"];
+    &["watchos", "apple watch", "wear os", "moto 360", "wearos", "sm-r8", "sm-r9", "sm-l3", "galaxy watch"];
 const READERS: &[&str] = &["kindle/", "kobo", "tolino", "pocketbook", "sony reader", "boox"];
 const GLASSES: &[&str] =
     &["oculusbrowser", "quest", "pico neo", "vive", "visionos", "apple vision", "mobile vr"];
@@ -197,7 +197,9 @@ pub(super) fn device(agent: &str, hints: &Read) -> &'static str {
         "ubuntu",
     ];
     if has(&desktop)
-        || ["lynx", "w3m", "links", "elinks", "browsh"].iter().any(|text| agent.starts_with(text))
+        || ["lynx", "w3m", "links", "elinks", "browsh", "dillo", "netsurf"]
+            .iter()
+            .any(|text| agent.starts_with(text))
     {
         return "desktop";
     }
@@ -214,7 +216,11 @@ fn android(agent: &str, hints: &Read, named_tablet: bool) -> &'static str {
         Some(true) => "phone",
         // What says that it is an Android without Mobile is a tablet; Dex and Chromebooks say Linux and CrOS.
         Some(false) => "tablet",
-        None if agent.contains("mobile") || agent.contains("opera mini") || agent.contains("phone") => {
+        None if agent.contains("mobile")
+            || agent.contains("opera mini")
+            || agent.contains("dalvik/")
+            || agent.contains("phone") =>
+        {
             "phone"
         }
         None => "tablet",
@@ -232,6 +238,7 @@ fn is_fire_television(agent: &str) -> bool {
 
 /// Systems in the order in which they are looked for.
 const SYSTEMS: &[(&str, &str)] = &[
+    ("kindle/", "Linux"),
     ("windows phone", "Windows Phone"),
     ("xbox", "Xbox"),
     ("playstation", "PlayStation"),
@@ -288,7 +295,6 @@ const SYSTEMS: &[(&str, &str)] = &[
     ("linux", "Linux"),
     ("x11", "Linux"),
     ("ubuntu", "Linux"),
-    ("kindle/", "Linux"),
     ("midp", "Java ME"),
 ];
 

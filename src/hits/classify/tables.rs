@@ -147,7 +147,7 @@ struct Token {
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) app: Option<usize>,
-    /// The longest token's entry, and whether it is one for the agent's beginning.
+    /// The longest token's entry, libraries last, and whether the token is one for the agent's beginning.
     pub(super) automatic: Option<(usize, bool)>,
     pub(super) browser: Option<usize>,
 }
@@ -199,7 +199,7 @@ impl AgentTable {
     /// Looks for all tokens at once in an agent in lower case.
     pub(super) fn find(&self, agent: &str) -> Found {
         let mut found = Found::default();
-        let mut longest = 0;
+        let mut best = 0;
         for at in self.finder.iter().flat_map(|finder| finder.find_overlapping_iter(agent)) {
             let Some(token) = self.tokens.get(at.pattern().as_usize()) else { continue };
             let fits = match token.place {
@@ -214,9 +214,12 @@ impl AgentTable {
                 What::App(i) => found.app = Some(found.app.map_or(i, |known| known.min(i))),
                 What::Browser(i) => found.browser = Some(found.browser.map_or(i, |known| known.min(i))),
                 What::Automatic(i) => {
-                    let first = found.automatic.is_none_or(|(known, _)| at.len() == longest && i < known);
-                    if at.len() > longest || first {
-                        longest = at.len();
+                    // What a program is built with says less than what it calls itself.
+                    let library = self.automatic.get(i).is_some_and(|known| known.kind == "library");
+                    let weight = at.len() + if library { 0 } else { 1000 };
+                    let first = found.automatic.is_none_or(|(known, _)| weight == best && i < known);
+                    if weight > best || first {
+                        best = weight;
                         found.automatic = Some((i, token.place == Where::Start));
                     }
                 }

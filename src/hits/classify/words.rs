@@ -52,6 +52,8 @@ const PARTS: &[(&str, &str)] = &[
     ("httpclient", "library"),
     ("http-client", "library"),
     ("httpagent", "library"),
+    ("backlink", "seo"),
+    (".js/", "automation"),
 ];
 
 /// Whole words that only programs say of themselves.
@@ -97,6 +99,8 @@ const COMPATIBLE: &[&str] = &[
     "aol",
     "mobile",
     "abrowse",
+    "origyn",
+    "mozilla",
     "maxthon",
     "kindle",
     "omniweb",
@@ -171,6 +175,12 @@ fn word(agent: &str, outside: &impl Fn(usize) -> bool) -> Option<Guess> {
         let known = WORDS.iter().find(|(known, _)| *known == word);
         // Google's own fetchers: Google-Something, Something-Google.
         let google = word == "google" && { agent[at + 6..].starts_with('-') || agent[..at].ends_with('-') };
+        // GomezAgent, some-agent; what stands in for a browser calls itself User-Agent at most.
+        let acts = word.ends_with("agent")
+            && !word.ends_with("useragent")
+            && !agent[..at].ends_with("user-")
+            && !agent[..at].ends_with("user ");
+        let known = known.or_else(|| acts.then_some(&("agent", "crawler")));
         let kind = known.map(|(_, kind)| *kind).or_else(|| google.then_some("fetcher"));
         if let Some(kind) = kind.filter(|_| outside(at)) {
             return Some(Guess { reason: Reason::SaysSo, kind, at });
@@ -221,9 +231,15 @@ fn bare_domain(agent: &str, outside: &impl Fn(usize) -> bool) -> Option<usize> {
     None
 }
 
-/// `compatible; Something` where no browser says so.
+/// `compatible; Something` where no browser says so, or behind another name than a browser's.
 fn compatible(agent: &str) -> Option<Guess> {
     let at = agent.find("compatible;")? + "compatible;".len();
+    let phone = ["midp", "nokia", "docomo", "blackberry", "palm", "windows ce"]
+        .iter()
+        .any(|sign| agent.contains(sign));
+    if !phone && !["mozilla", "opera", "outlook"].iter().any(|name| agent.starts_with(name)) {
+        return Some(Guess { reason: Reason::SaysSo, kind: "crawler", at: 0 });
+    }
     if ["msie ", "trident/", "konqueror"].iter().any(|engine| agent.contains(engine)) {
         return None;
     }
@@ -250,6 +266,7 @@ const ENGINES: &[&str] = &[
     "applewebkit",
     "webkit/",
     "gecko/",
+    " gecko ",
     "like gecko",
     "goanna/",
     "khtml",
