@@ -258,7 +258,9 @@ fn foreign(agent: &str) -> Option<Guess> {
     let at = agent.find("mozilla/").filter(|at| *at > 2)?;
     let person = ["mobile", "android", "midp", "nokia", "ucweb", "symbian", "opera"];
     let nested = agent.starts_with("mozilla/") || person.iter().any(|sign| agent.contains(sign));
-    (!nested && at < 80).then_some(Guess { reason: Reason::SaysSo, kind: "crawler", at: 0 })
+    // "Anonymous, Mozilla/5.0 ...": someone hands another's agent on.
+    let handed_on = agent[..at].ends_with(", ");
+    ((!nested || handed_on) && at < 80).then_some(Guess { reason: Reason::SaysSo, kind: "crawler", at: 0 })
 }
 
 /// Parts of the agents of everything that people read with.
