@@ -16,6 +16,9 @@ use super::text;
 
 type FastMap<V> = HashMap<Box<str>, V, foldhash::fast::RandomState>;
 
+/// A source and its medium.
+type Pair = (Arc<str>, Arc<str>);
+
 /// Where a hit came from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Source {
@@ -180,7 +183,7 @@ impl SourceTable {
     }
 
     /// What a referrer's host is. An unknown one is a referral, unless its first label says what it is.
-    fn of_host(&self, host: &Host) -> (Arc<str>, Arc<str>) {
+    fn of_host(&self, host: &Host) -> Pair {
         if self.is_own(&host.name) {
             return (host.shown().into(), self.medium("internal"));
         }
@@ -226,7 +229,7 @@ impl SourceTable {
     }
 
     /// What parameters say: a source with its usual medium, and a medium.
-    fn said(&self, params: &ParamTable, cut: &[u8]) -> (Option<(Arc<str>, Arc<str>)>, Option<Arc<str>>) {
+    fn said(&self, params: &ParamTable, cut: &[u8]) -> (Option<Pair>, Option<Arc<str>>) {
         let (mut source, mut doubtful, mut clicked, mut medium) = (None, None, None, None);
         if cut.is_empty() {
             return (None, None);
@@ -246,7 +249,7 @@ impl SourceTable {
     }
 
     /// What a campaign calls a source. One that is not known stays as it is, in lower case.
-    fn alias(&self, value: &str, unknown_too: bool) -> Option<(Arc<str>, Arc<str>)> {
+    fn alias(&self, value: &str, unknown_too: bool) -> Option<Pair> {
         let value = value.to_lowercase();
         let value = value.trim();
         if matches!(

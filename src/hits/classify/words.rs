@@ -54,6 +54,7 @@ const PARTS: &[(&str, &str)] = &[
     ("httpagent", "library"),
     ("backlink", "seo"),
     (".js/", "automation"),
+    ("-snapshot", "crawler"),
 ];
 
 /// Whole words that only programs say of themselves.
@@ -116,12 +117,18 @@ const COMPATIBLE: &[&str] = &[
 pub(super) fn judge(agent: &str) -> Option<Guess> {
     let device = device(agent);
     let outside = |at: usize| !device.contains(&at);
-    bot_word(agent, &outside)
-        .or_else(|| part(agent, &outside))
-        .or_else(|| word(agent, &outside))
-        .or_else(|| contact(agent, &outside))
-        .or_else(|| compatible(agent))
-        .or_else(|| foreign(agent))
+    let says =
+        || bot_word(agent, &outside).or_else(|| part(agent, &outside)).or_else(|| word(agent, &outside));
+    // What an app's own browser says besides is the app's name, and people read in apps called Chatbot or Scanner.
+    let named = if is_webview(agent) { None } else { says() };
+    named.or_else(|| contact(agent, &outside)).or_else(|| compatible(agent)).or_else(|| foreign(agent))
+}
+
+/// True for a page shown inside an app, unless it says `compatible`, as no app does.
+fn is_webview(agent: &str) -> bool {
+    let apple = || (agent.contains("iphone") || agent.contains("ipad")) && !agent.contains("safari/");
+    let webview = agent.contains("; wv)") || (agent.contains("mobile/") && apple());
+    webview && !agent.contains("compatible")
 }
 
 /// The part of an Android agent that names the device: from the system to the end of the first comment.
@@ -216,7 +223,7 @@ fn is_mail(agent: &str, at: usize) -> bool {
 /// A site's name without a scheme, in the agent of a computer. Few endings: a version or a product must not be one.
 fn bare_domain(agent: &str, outside: &impl Fn(usize) -> bool) -> Option<usize> {
     const TOPS: [&str; 12] =
-        ["com", "net", "org", "io", "fr", "de", "eu", "info", "dev", "cloud", "site", "ru"];
+        ["com", "net", "org", "io", "fr", "de", "eu", "info", "dev", "cloud", "site", "app"];
     let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     let mut at = 0;
     for word in agent.split(|c: char| !inner(c)) {
