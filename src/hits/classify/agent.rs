@@ -77,6 +77,10 @@ pub(super) fn read(tables: &Tables, agent: &[u8], packed: &[u8]) -> Agent {
 }
 
 fn plain(tables: &Tables, agent: &str, hints: &Read) -> Agent {
+    // Some set the header to the whole line.
+    const NAME: &str = "user-agent:";
+    let named = agent.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME));
+    let agent = if named { agent[NAME.len()..].trim_start() } else { agent };
     let lower = agent.to_ascii_lowercase();
     if let Some((_, written)) = tables.excluded.iter().find(|(part, _)| lower.contains(part)) {
         return Agent::bot(Reason::Excluded, &text::value(written, text::MAX_VALUE), "excluded");

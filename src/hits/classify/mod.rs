@@ -20,7 +20,7 @@ mod words;
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 pub use agent::Agent;
 pub use settings::Settings;
@@ -216,10 +216,12 @@ pub struct Classifier {
 }
 
 impl Default for Classifier {
-    /// With the compiled-in tables, which a test reads: they cannot be bad in a release.
+    /// With the compiled-in tables, which a test reads: they cannot be bad in a release. They are read once.
     fn default() -> Classifier {
-        let tables = Tables::new(&Additions::default()).unwrap_or_else(|_| Tables::empty());
-        Classifier::new(Arc::new(tables))
+        static BUILTIN: LazyLock<Arc<Tables>> = LazyLock::new(|| {
+            Arc::new(Tables::new(&Additions::default()).unwrap_or_else(|_| Tables::empty()))
+        });
+        Classifier::new(Arc::clone(&BUILTIN))
     }
 }
 

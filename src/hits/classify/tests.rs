@@ -124,6 +124,7 @@ fn what_cannot_be_read_is_a_bot() {
         (Class::Bot, Reason::Unreadable)
     );
     assert_eq!(reason(b"\x00\x07"), (Class::Bot, Reason::Unreadable));
+    assert_eq!(reason(format!("User-Agent: {FIREFOX}").as_bytes()), (Class::Click, Reason::Browser));
     // A carrier's name in another encoding.
     assert_eq!(reason(b"Mozilla/5.0 [FBAN/FBIOS;FBCR/Telef\xf3nica]"), (Class::Click, Reason::InApp));
     let long = format!("{FIREFOX} {}", "\u{e9}".repeat(5000));
