@@ -29,6 +29,8 @@ pub struct Config {
     pub journal: hits::journal::Settings,
     /// From journal to numbers.
     pub hits: hits::Settings,
+    /// Tables of agents and sources.
+    pub classify: hits::classify::Settings,
     /// Who clients are.
     pub clients: web::client::Settings,
     /// Drawn codes.
@@ -172,6 +174,7 @@ impl Config {
         self.links.check().map_err(at("links"))?;
         self.articles.check().map_err(at("articles"))?;
         self.target_rules()?;
+        self.classifying()?;
         if !(1..=64).contains(&self.store.readers) {
             return Err(Invalid::new("store.readers", "1 to 64"));
         }
@@ -196,6 +199,18 @@ impl Config {
             "" => format!("http://{listening}"),
             url => url.to_owned(),
         }
+    }
+
+    /// The tables that hits are classified by.
+    ///
+    /// # Errors
+    /// [`Invalid`], naming key, file and entry.
+    pub fn classifying(&self) -> Result<hits::classify::Tables, Invalid> {
+        let public = url::Url::parse(&self.server.public_url).ok();
+        let public = public.as_ref().and_then(url::Url::host_str).map(str::to_owned);
+        let own: Vec<String> = self.articles.allowed_hosts.iter().cloned().chain(public).collect();
+        let tables = self.classify.tables(&[], &own);
+        tables.map_err(|(key, why)| Invalid::new(format!("classify.{key}"), why))
     }
 
     /// The rules for targets; own host and port come from [`Config::public_url`] once it is known.

@@ -5,6 +5,7 @@
 
 mod about;
 mod accounts;
+mod classify;
 mod data;
 mod migrate;
 mod serve;
@@ -97,6 +98,8 @@ enum Command {
     /// Says what the store is and covers; the operator's word after a flush or a wrong database.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Says what made the requests on stdin (one a line: a user agent, or JSON), from where, and with what.
+    Classify,
     /// Asks a running server whether it lives and redirects.
     Healthcheck,
     /// Prints the description of the API (OpenAPI 3.1).
@@ -205,6 +208,7 @@ pub fn main() -> ExitCode {
         Command::Store(StoreCommand::Rebuild { yes }) => {
             with_config(&common, |config| store::rebuild(config, yes))
         }
+        Command::Classify => with_config(&common, classify::classify),
         Command::Healthcheck => with_config(&common, about::healthcheck),
         Command::Openapi => about::openapi(),
         Command::Completions { shell } => about::completions(shell),

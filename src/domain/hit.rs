@@ -110,6 +110,54 @@ pub struct Signals {
     pub prefetch: bool,
 }
 
+/// What the operator's tables of addresses say of the one a hit came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Network {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// Never a person: an uptime probe, the newsroom's own tools.
+    Excluded,
+    /// A data centre.
+    DataCentre,
+    /// A scanner of mail.
+    MailScanner,
+}
+
+impl Network {
+    /// All of them, each at the place of its byte.
+    pub const ALL: [Network; 4] =
+        [Network::Unknown, Network::Excluded, Network::DataCentre, Network::MailScanner];
+
+    /// The byte in the journal.
+    #[must_use]
+    pub fn byte(self) -> u8 {
+        match self {
+            Network::Unknown => 0,
+            Network::Excluded => 1,
+            Network::DataCentre => 2,
+            Network::MailScanner => 3,
+        }
+    }
+
+    /// Reads the byte; one that is none says nothing.
+    #[must_use]
+    pub fn from_byte(byte: u8) -> Network {
+        Network::ALL.get(usize::from(byte)).copied().unwrap_or_default()
+    }
+
+    /// The word in configuration and commands.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Network::Unknown => "unknown",
+            Network::Excluded => "excluded",
+            Network::DataCentre => "data_centre",
+            Network::MailScanner => "mail_scanner",
+        }
+    }
+}
+
 /// One hit as the request path hands it to the journal; ordinals are the journal's to give.
 #[derive(Clone, Copy, Debug)]
 pub struct NewHit<'a> {
@@ -157,4 +205,17 @@ pub struct Hit<'a> {
     pub user_agent: &'a [u8],
     /// `Referer`, cut.
     pub referrer: &'a [u8],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_come_back_from_their_bytes() {
+        for network in Network::ALL {
+            assert_eq!(Network::from_byte(network.byte()), network);
+        }
+        assert_eq!(Network::from_byte(200), Network::Unknown);
+    }
 }

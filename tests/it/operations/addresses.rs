@@ -8,7 +8,7 @@ use crate::harness::{Program, cli};
 const READERS: [&str; 3] = ["203.0.113.77", "2001:db8:77:88::99", "198.51.100.201"];
 
 /// Of all requests here.
-const AGENT: &str = "Mozilla/5.0 (marker-4711)";
+const AGENT: &str = "Mozilla/5.0 (marker-4711) Gecko/20100101 Firefox/145.0";
 
 /// All spellings in which an address could be kept.
 fn spellings(address: &str) -> Vec<Vec<u8>> {

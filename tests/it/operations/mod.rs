@@ -1,6 +1,7 @@
 //! What operators need: health, metrics, the command line, starting and stopping.
 
 mod addresses;
+mod classify;
 mod commands;
 mod listener;
 mod program;

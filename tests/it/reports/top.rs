@@ -60,7 +60,7 @@ async fn what_the_rows_are() {
     assert_eq!(rows(&app.report("top?by=host").await), [("news.example.com", 42), ("blog.example.com", 36)]);
     assert_eq!(rows(&app.report("top?by=campaign").await), [("spring", 10)]);
     assert_eq!(rows(&app.report("top?by=creator").await), [(&*format!("key:{}", app.key_id()), 78)]);
-    assert_eq!(rows(&app.report("top?by=bot").await), [("tool", 0)]);
+    assert_eq!(rows(&app.report("top?by=bot").await), [("library", 0)]);
     assert_eq!(rows(&app.report("top?by=link&scope=channel:print&limit=2").await), [("l10", 10), ("l07", 7)]);
 }
 
