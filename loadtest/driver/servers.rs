@@ -200,6 +200,8 @@ fn slugline_with(
         .env("SLUGLINE__SERVER__LISTEN", format!("127.0.0.1:{port}"))
         .env("SLUGLINE__SERVER__OPS_LISTEN", format!("127.0.0.1:{ops_port}"))
         .env("SLUGLINE__DATA__DIR", folder.join("data"))
+        // Asking whether all is counted must not make the next round one that somebody watches.
+        .env("SLUGLINE__HITS__WATCH_FOR", "1s")
         .env("SLUGLINE__CLIENTS__TRUSTED_PROXIES", "127.0.0.1/32")
         .envs(more.iter().copied());
     let mut process = Process::start(&mut command, core, &log)?;
