@@ -8,6 +8,7 @@ use crate::domain::link::Found;
 use crate::domain::tally::Group;
 use crate::hits::fold::{Fold, HIT_ROWS, LinkFacts};
 use crate::hits::journal::Entry;
+use crate::priority::give_way;
 use crate::store;
 use crate::store::cache::{Cached, Routes};
 
@@ -40,7 +41,10 @@ impl Applier {
         let site = usize::from(self.lanes);
         let (lanes, to, lost) = (Fold::default(), draining.done.clone(), vec![0; site + 1]);
         let mut folded = Folded { lanes, site: None, to, lost, hits: 0, cut: true };
+        let mut round = 0;
         while folded.hits < most && folded.lanes.most_rows() <= rows {
+            round += 1;
+            give_way(round);
             let Some(entry) = reader.next() else {
                 folded.cut = false;
                 break;

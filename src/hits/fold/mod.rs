@@ -18,6 +18,7 @@ use crate::domain::calendar::Place;
 use crate::domain::hit::{Class, Hit, Outcome};
 use crate::domain::lane::Lane;
 use crate::domain::tally::{Counts, Group, Row, Scope, Series};
+use crate::priority::give_way;
 
 pub use placer::Placer;
 
@@ -124,7 +125,8 @@ impl Fold {
     #[must_use]
     pub fn of_lanes(&self, lanes: Lane) -> Vec<Vec<Group>> {
         let mut groups = vec![vec![]; usize::from(lanes)];
-        for (code, link) in &self.links {
+        for (round, (code, link)) in self.links.iter().enumerate() {
+            give_way(round);
             if let Some(lane) = groups.get_mut(usize::from(link.lane)) {
                 lane.push(self.group(Scope::Link(Arc::from(&**code)), &link.sums, link.total()));
             }
@@ -136,7 +138,8 @@ impl Fold {
     pub fn of_site(&self, facts: impl Fn(&str) -> LinkFacts) -> Vec<Group> {
         let mut scopes: FastMap<Scope, (Sums, Counts)> = FastMap::default();
         let mut site: (Sums, Counts) = Default::default();
-        for (code, link) in &self.links {
+        for (round, (code, link)) in self.links.iter().enumerate() {
+            give_way(round);
             let total = link.total();
             let shared = || link.sums.iter().filter(|(facet, _)| facet.series() != Series::Target);
             add_all(&mut site, shared(), total);

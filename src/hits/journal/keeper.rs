@@ -14,6 +14,10 @@ use super::settings::Sync;
 const SEEK: Duration = Duration::from_millis(250);
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    let run = || {
+        crate::priority::pause_often();
+        run();
+    };
     std::thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 

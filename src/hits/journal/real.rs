@@ -14,12 +14,19 @@ use rustix::fs::FallocateFlags;
 use super::disk::{CORRUPT, Disk, Listed, Opened, SegmentFile, SegmentWriter};
 use super::mapping::{self, Mapping};
 use super::settings::Io;
+use crate::priority::give_way;
 
 /// What `statfs` says of file systems on which storing into a preallocated mapping cannot fail: they neither
 /// copy on write nor live on another machine.
 const MAPPABLE: [u64; 3] = [0xef53, 0x5846_5342, 0x0102_1994];
 
-const ZEROS: usize = 1 << 20;
+/// Bytes written at once into a new file. The kernel keeps them as one piece, and whoever first stores into a page of it
+/// after a sync pays for the whole piece.
+const ZEROS: usize = 16 << 10;
+/// Bytes of a new file that are synced at once: one large sync would stand in the way of the journal's own.
+const SYNCED_AT_ONCE: u64 = 1 << 20;
+/// Bytes made writable between two pauses.
+const WARMED_AT_ONCE: u64 = 16 << 10;
 
 /// A folder on a file system.
 pub struct RealDisk {
@@ -178,8 +185,13 @@ impl SegmentFile for RealFile {
     }
 
     fn warm(&self, from: u64, to: u64) {
-        if let Some(mapping) = &self.mapping {
-            mapping.warm(from, to);
+        let Some(mapping) = &self.mapping else { return };
+        let mut at = from;
+        while at < to {
+            let end = to.min(at + WARMED_AT_ONCE);
+            mapping.warm(at, end);
+            at = end;
+            give_way(0);
         }
     }
 
@@ -188,13 +200,17 @@ impl SegmentFile for RealFile {
             return Ok(());
         }
         let zeros = vec![0; ZEROS];
-        let mut at = from;
+        let (mut at, mut unsynced) = (from, 0);
         while at < self.len {
             let n = usize::try_from(self.len - at).unwrap_or(ZEROS).min(ZEROS);
             self.file.write_all_at(&zeros[..n], at)?;
             at += n as u64;
-            // In small portions: one large sync would stand in the way of the journal's own.
-            self.file.sync_data()?;
+            unsynced += n as u64;
+            if unsynced >= SYNCED_AT_ONCE || at >= self.len {
+                self.file.sync_data()?;
+                unsynced = 0;
+            }
+            give_way(0);
         }
         Ok(())
     }

@@ -212,7 +212,8 @@ impl Core {
                     state.failing = None;
                 }
             }
-            (2 * grown).clamp(MIN_WARM, MAX_WARM)
+            // What is warmed is written with the next sync, so little more than what is needed until then.
+            (grown + grown / 4).clamp(MIN_WARM, MAX_WARM)
         };
         // A sync makes pages read-only again. Whoever stores into one next waits for the file system, with the
         // lock in hand; better here.

@@ -11,6 +11,7 @@ use super::keys::{Family, LaneKeys, bucket, field};
 use super::pack::{self, Entry};
 use super::streams;
 use crate::domain::tally::{Batch, Counts, Group, Series};
+use crate::priority::give_way;
 use crate::store::tallies::Applied;
 use crate::store::{Error, Result};
 
@@ -64,7 +65,8 @@ impl<'g> Cells<'g> {
     /// All rows of these groups. Each scope has a total, if only an empty one: by it a scope is known.
     pub(super) fn of(groups: &'g [Group]) -> Cells<'g> {
         let mut cells = Cells::default();
-        for group in groups {
+        for (round, group) in groups.iter().enumerate() {
+            give_way(round);
             let field = field(&group.scope);
             cells.at((Family::Total, bucket(&field)), &field);
             for row in group.rows.iter().filter(|row| row.counts != Counts::default()) {
@@ -98,7 +100,8 @@ impl<'g> Cells<'g> {
         for ((family, period), fields) in &self.0 {
             let mut pairs = Vec::with_capacity(2 * fields.len());
             let mut known = false;
-            for (field, entries) in fields {
+            for (round, (field, entries)) in fields.iter().enumerate() {
+                give_way(round);
                 let old = values.next().and_then(Option::as_deref);
                 known |= old.is_some();
                 pairs.extend([

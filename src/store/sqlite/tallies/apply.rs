@@ -9,6 +9,7 @@ use super::names::{Names, series_number};
 use super::streams;
 use crate::domain::lane::Lane;
 use crate::domain::tally::{Batch, Counts, Group, Series};
+use crate::priority::{self, give_way};
 use crate::store::Result;
 use crate::store::sqlite::failure::{corrupt, signed};
 use crate::store::tallies::Applied;
@@ -38,7 +39,8 @@ pub(super) fn apply(conn: &Connection, names: &mut Names, lanes: Lane, batch: &B
 pub(super) fn add(conn: &Connection, names: &mut Names, lanes: Lane, groups: &[Group]) -> Result<()> {
     let mut totals: Vec<(i64, Counts)> = Vec::with_capacity(groups.len());
     let mut rows: Vec<Numbered> = Vec::with_capacity(groups.iter().map(|group| group.rows.len()).sum());
-    for group in groups {
+    for (round, group) in groups.iter().enumerate() {
+        give_way(round);
         let scope = names.scope(conn, lanes, &group.scope)?;
         for row in &group.rows {
             if row.counts == Counts::default() {
@@ -53,8 +55,8 @@ pub(super) fn add(conn: &Connection, names: &mut Names, lanes: Lane, groups: &[G
         }
     }
     // In the order of the tables, so that rows of one page are changed one after the other.
-    totals.sort_unstable_by_key(|(scope, _)| *scope);
-    rows.sort_unstable_by_key(|(key, _)| *key);
+    priority::sort(&mut totals, |(scope, _)| *scope);
+    priority::sort(&mut rows, |(key, _)| *key);
     add_totals(conn, &totals)?;
     add_rows(conn, &rows)
 }
@@ -64,7 +66,8 @@ fn add_totals(conn: &Connection, totals: &[(i64, Counts)]) -> Result<()> {
         "UPDATE scopes SET clicks = clicks + ?2, previews = previews + ?3, bots = bots + ?4, \
          missed = missed + ?5 WHERE id = ?1",
     )?;
-    for (scope, counts) in totals {
+    for (round, (scope, counts)) in totals.iter().enumerate() {
+        give_way(round);
         let [clicks, previews, bots, missed] = columns(counts)?;
         add.execute(params![scope, clicks, previews, bots, missed])?;
     }
@@ -78,7 +81,8 @@ fn add_rows(conn: &Connection, rows: &[Numbered]) -> Result<()> {
          previews = previews + excluded.previews, bots = bots + excluded.bots, \
          missed = missed + excluded.missed",
     )?;
-    for ((series, bucket, scope, value), counts) in rows {
+    for (round, ((series, bucket, scope, value), counts)) in rows.iter().enumerate() {
+        give_way(round);
         let [clicks, previews, bots, missed] = columns(counts)?;
         add.execute(params![series, bucket, scope, value, clicks, previews, bots, missed])?;
     }
