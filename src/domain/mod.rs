@@ -12,5 +12,6 @@ pub mod hit;
 pub mod lane;
 pub mod link;
 pub mod report;
+pub mod sketch;
 pub mod tally;
 pub mod target;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::hit::Class;
 use super::lane::Lane;
+use super::sketch::Sketch;
 
 /// The random name of one journal of one boot of one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +57,10 @@ pub struct Counts {
     pub bots: u64,
     /// Visits to a link that was not open; in the audit, in no total.
     pub missed: u64,
+    /// Different readers, an estimate: of a day, or the sum of days. Only where a sketch is kept: in `Day` and `Total`.
+    pub uniques: u64,
+    /// Shares that previews were fetched for, an estimate, likewise.
+    pub unfurls: u64,
 }
 
 impl Counts {
@@ -92,7 +97,15 @@ impl Counts {
             previews: self.previews.saturating_sub(part.previews),
             bots: self.bots.saturating_sub(part.bots),
             missed: self.missed.saturating_sub(part.missed),
+            uniques: self.uniques.saturating_sub(part.uniques),
+            unfurls: self.unfurls.saturating_sub(part.unfurls),
         }
+    }
+
+    /// What was counted, without what is estimated.
+    #[must_use]
+    pub fn exact(&self) -> Counts {
+        Counts { uniques: 0, unfurls: 0, ..*self }
     }
 }
 
@@ -102,6 +115,8 @@ impl std::ops::AddAssign for Counts {
         self.previews += other.previews;
         self.bots += other.bots;
         self.missed += other.missed;
+        self.uniques += other.uniques;
+        self.unfurls += other.unfurls;
     }
 }
 
@@ -196,8 +211,8 @@ impl ScopeKind {
 
 /// What is counted apart within a scope; the numbers are kept in stores and never change.
 ///
-/// For every scope and class: the sum of hours = of days = `Total`, and the same of each dimension that the
-/// class has (`Bot` has only bots, `Preview` only previews). Missed visits are in `Total` and `Missed` only.
+/// For every scope and class: the sum of hours = of days = `Total`, and the same of each dimension that the class has
+/// (`Bot` has only bots, `Preview` only previews, `Reason` both). Missed visits are in `Total` and `Missed` only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Series {
     /// Ever; bucket 0.
@@ -216,13 +231,53 @@ pub enum Series {
     Target = 6,
     /// Kind of bot.
     Bot = 7,
-    /// Kind of preview.
+    /// Network of previews.
     Preview = 8,
+    /// Named origin.
+    Source = 9,
+    /// Its kind.
+    Medium = 10,
+    /// Referrer's registrable domain or app; `none` without one.
+    Referrer = 11,
+    /// ISO 3166 code of the address's country; `unknown` where it is not known.
+    Country = 12,
+    /// Kind of device.
+    Device = 13,
+    /// System.
+    Os = 14,
+    /// Browser, in-app browsers by name.
+    Browser = 15,
+    /// Why hits were no clicks: reason, or reason and name with a colon between. Links only.
+    Reason = 16,
+    /// Clicks that asked not to be followed: they are in no sketch. No dimension.
+    Untracked = 17,
+    /// Clicks whose reader was told apart by another key of the day than the other nodes': that day's estimate is too
+    /// high. No dimension.
+    OwnKey = 18,
+}
+
+/// What of a scope's hits a series has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All hits and missed visits.
+    Everything,
+    /// All hits.
+    Hits,
+    /// Previews.
+    Previews,
+    /// Bots.
+    Bots,
+    /// Previews and bots.
+    Automatic,
+    /// Missed visits.
+    Missed,
+    /// Some of them.
+    Some,
 }
 
 impl Series {
     /// All of them.
-    pub const ALL: [Series; 9] = [
+    pub const ALL: [Series; 19] = [
         Series::Total,
         Series::Minute,
         Series::Hour,
@@ -232,6 +287,16 @@ impl Series {
         Series::Target,
         Series::Bot,
         Series::Preview,
+        Series::Source,
+        Series::Medium,
+        Series::Referrer,
+        Series::Country,
+        Series::Device,
+        Series::Os,
+        Series::Browser,
+        Series::Reason,
+        Series::Untracked,
+        Series::OwnKey,
     ];
 
     /// The word in exports and, for dimensions, in `by=`.
@@ -247,7 +312,81 @@ impl Series {
             Series::Target => "target",
             Series::Bot => "bot",
             Series::Preview => "preview",
+            Series::Source => "source",
+            Series::Medium => "medium",
+            Series::Referrer => "referrer",
+            Series::Country => "country",
+            Series::Device => "device",
+            Series::Os => "os",
+            Series::Browser => "browser",
+            Series::Reason => "reason",
+            Series::Untracked => "untracked",
+            Series::OwnKey => "own_key",
         }
+    }
+
+    /// The series kept in stores under this number.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Series> {
+        Series::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+
+    /// The number that it is kept under.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// True for what only links have: within others it would mean nothing.
+    #[must_use]
+    pub fn is_of_links_only(self) -> bool {
+        matches!(self, Series::Target | Series::Reason)
+    }
+
+    /// True for what hits are told apart by within a day: its values sum up to its share of the day.
+    #[must_use]
+    pub fn is_dimension(self) -> bool {
+        let in_time = matches!(self, Series::Total | Series::Minute | Series::Hour | Series::Day);
+        !in_time && !matches!(self.extent(), Extent::Some | Extent::Missed)
+    }
+
+    /// What of a scope's hits it has, all its values together.
+    #[must_use]
+    pub fn extent(self) -> Extent {
+        match self {
+            Series::Total => Extent::Everything,
+            Series::Minute | Series::Untracked | Series::OwnKey => Extent::Some,
+            Series::Missed => Extent::Missed,
+            Series::Bot => Extent::Bots,
+            Series::Preview => Extent::Previews,
+            Series::Reason => Extent::Automatic,
+            Series::Hour
+            | Series::Day
+            | Series::Trigger
+            | Series::Target
+            | Series::Source
+            | Series::Medium
+            | Series::Referrer
+            | Series::Country
+            | Series::Device
+            | Series::Os
+            | Series::Browser => Extent::Hits,
+        }
+    }
+
+    /// What a scope's series sums up to, if the scope's `total` says so.
+    #[must_use]
+    pub fn share(self, total: &Counts) -> Option<Counts> {
+        let (none, total) = (Counts::default(), total.exact());
+        Some(match self.extent() {
+            Extent::Everything => total,
+            Extent::Hits => Counts { missed: 0, ..total },
+            Extent::Previews => Counts { previews: total.previews, ..none },
+            Extent::Bots => Counts { bots: total.bots, ..none },
+            Extent::Automatic => Counts { previews: total.previews, bots: total.bots, ..none },
+            Extent::Missed => Counts { missed: total.missed, ..none },
+            Extent::Some => return None,
+        })
     }
 
     /// Reads the word.
@@ -255,6 +394,32 @@ impl Series {
     pub fn from_name(name: &str) -> Option<Series> {
         Series::ALL.into_iter().find(|s| s.as_str() == name)
     }
+}
+
+/// Values of one dimension of a scope and day that no table knows, at most: any reader can make them up. What comes
+/// after them is counted under [`BEYOND`].
+pub const MAX_UNKNOWN: usize = 200;
+/// What values beyond [`MAX_UNKNOWN`] are counted under.
+pub const BEYOND: &str = "other";
+/// What a value begins with that no table knows.
+const UNKNOWN_MARK: char = '~';
+
+/// A value that no table knows, as it is counted and kept.
+#[must_use]
+pub fn unknown_value(shown: &str) -> String {
+    format!("{UNKNOWN_MARK}{shown}")
+}
+
+/// True for a value that no table knows.
+#[must_use]
+pub fn is_unknown_value(value: &str) -> bool {
+    value.starts_with(UNKNOWN_MARK)
+}
+
+/// A value as it is shown.
+#[must_use]
+pub fn shown_value(value: &str) -> &str {
+    value.strip_prefix(UNKNOWN_MARK).unwrap_or(value)
 }
 
 /// A number of one scope: how many hits in this bucket had this value ("" where the series has none).
@@ -270,13 +435,66 @@ pub struct Row {
     pub counts: Counts,
 }
 
+/// What a sketch is of; the numbers are kept in stores and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SketchOf {
+    /// Readers: `uniques`.
+    Readers = 0,
+    /// Shares that previews were fetched for: `unfurls`.
+    Shares = 1,
+}
+
+impl SketchOf {
+    /// All of them.
+    pub const ALL: [SketchOf; 2] = [SketchOf::Readers, SketchOf::Shares];
+
+    /// The word in exports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SketchOf::Readers => "readers",
+            SketchOf::Shares => "shares",
+        }
+    }
+
+    /// Its estimate as counts.
+    #[must_use]
+    pub fn counts(self, estimate: u64) -> Counts {
+        match self {
+            SketchOf::Readers => Counts { uniques: estimate, ..Counts::default() },
+            SketchOf::Shares => Counts { unfurls: estimate, ..Counts::default() },
+        }
+    }
+}
+
+/// Which different ones one scope had on a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaySketch {
+    /// Of what.
+    pub of: SketchOf,
+    /// [`super::calendar::Day`].
+    pub day: i64,
+    /// Which.
+    pub sketch: Sketch,
+}
+
 /// The numbers of one scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// Whose.
     pub scope: Scope,
-    /// Each (series, bucket, value) at most once.
+    /// Each (series, bucket, value) at most once; of one series and bucket in the order of their first hits.
     pub rows: Vec<Row>,
+    /// Each (of, day) at most once. What the scope's estimates rise by is the store's to find out.
+    pub sketches: Vec<DaySketch>,
+}
+
+impl Group {
+    /// Numbers without sketches.
+    #[must_use]
+    pub fn of(scope: Scope, rows: Vec<Row>) -> Group {
+        Group { scope, rows, sketches: vec![] }
+    }
 }
 
 /// Hits `from + 1 ..= to` of one (stream, lane), folded.

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 
 use super::Result;
 use crate::domain::lane::Lane;
-use crate::domain::tally::{Batch, Counts, DatasetId, Group, Row, Scope, ScopeKind, Series, StreamId};
+use crate::domain::sketch::Sketch;
+use crate::domain::tally::{
+    Batch, Counts, DatasetId, Group, Row, Scope, ScopeKind, Series, SketchOf, StreamId,
+};
 
 /// What a store of tallies is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +82,9 @@ pub trait Tallies: Send + Sync {
     fn max_increments(&self) -> usize;
 
     /// Adds a batch and sets its lane's ordinal to `to`, if the ordinal is `from` (0 for a stream that the
-    /// store does not know); else changes nothing.
+    /// store does not know); else changes nothing. Of values that no table knows, those that come first get rows
+    /// ([`crate::domain::tally::MAX_UNKNOWN`]); what a sketch's estimate rises by is counted in its day and the scope's
+    /// total.
     async fn apply(&self, batch: &Batch) -> Result<Applied>;
 
     /// What the store knows of a stream; zeros for an unknown one.
@@ -104,6 +109,12 @@ pub trait Tallies: Send + Sync {
 
     /// The rows of a scope in a series with `from <= bucket < to`, by bucket and value.
     async fn rows(&self, scope: &Scope, series: Series, from: i64, to: i64) -> Result<Vec<Row>>;
+
+    /// A scope's sketches of `from <= day < to`, by day; those that are kept.
+    async fn sketches(&self, scope: &Scope, of: SketchOf, from: i64, to: i64) -> Result<Vec<(i64, Sketch)>>;
+
+    /// Lets sketches go of days before `before`: their estimates stay in the rows.
+    async fn forget_sketches(&self, before: i64) -> Result<()>;
 
     /// The sum of each scope of a kind over `Day` buckets `from <= bucket < to`, in no order. With `only`, of
     /// those scopes alone (at most 10,000).

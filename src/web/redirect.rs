@@ -154,14 +154,12 @@ impl Redirector {
             Some(reason) => Outcome::Missed(reason),
         };
         let hit = NewHit {
-            lane: route.lane,
-            code: &route.code,
-            at_ms: now_ms,
             outcome,
             trigger: asked.trigger,
             signals: Signals { head, prefetch: is_prefetch(headers) },
             user_agent: headers.get(USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes),
             referrer: headers.get(REFERER).map_or(&b""[..], |v| origin(v.as_bytes())),
+            ..NewHit::plain(route.lane, &route.code, now_ms)
         };
         let receipt = self.hits.record(&hit);
         let response = match outcome {

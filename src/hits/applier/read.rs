@@ -38,6 +38,7 @@ impl Applier {
             draining.reader = self.journal.read(draining.stream, &draining.done);
         }
         let reader = draining.reader.as_mut()?;
+        self.classifier.settle();
         let site = usize::from(self.lanes);
         let (lanes, to, lost) = (Fold::default(), draining.done.clone(), vec![0; site + 1]);
         let mut folded = Folded { lanes, site: None, to, lost, hits: 0, cut: true };
@@ -62,18 +63,18 @@ impl Applier {
                     let lane = usize::from(hit.lane);
                     let (new_lane, new_site) =
                         (hit.lane_ordinal > folded.to[lane], hit.site_ordinal > folded.to[site]);
-                    let verdict = self.classifier.classify(&hit);
+                    let seen = self.classifier.classify(&hit);
                     let place = self.placer.place(hit.at_ms);
                     if new_lane != new_site && folded.site.is_none() {
                         folded.site = Some(folded.lanes.clone());
                     }
                     if new_lane {
-                        folded.lanes.add(&hit, verdict, place);
+                        folded.lanes.add(&hit, seen, &self.classifier, place);
                         folded.to[lane] = hit.lane_ordinal;
                     }
                     if new_site {
                         if let Some(site) = &mut folded.site {
-                            site.add(&hit, verdict, place);
+                            site.add(&hit, seen, &self.classifier, place);
                         }
                         folded.to[site] = hit.site_ordinal;
                     }

@@ -175,10 +175,18 @@ fn part(agent: &str, outside: &impl Fn(usize) -> bool) -> Option<Guess> {
     Some(Guess { reason: Reason::SaysSo, kind, at })
 }
 
+/// The words of an agent with their places.
+fn words(agent: &str, inner: impl Fn(char) -> bool + Copy) -> impl Iterator<Item = (usize, &str)> {
+    let mut next = 0;
+    agent.split_inclusive(move |c: char| !inner(c)).map(move |word| {
+        let at = next;
+        next += word.len();
+        (at, word.trim_end_matches(|c: char| !inner(c)))
+    })
+}
+
 fn word(agent: &str, outside: &impl Fn(usize) -> bool) -> Option<Guess> {
-    let letter = |c: char| c.is_ascii_alphanumeric();
-    let mut at = 0;
-    for word in agent.split(|c: char| !letter(c)) {
+    for (at, word) in words(agent, |c| c.is_ascii_alphanumeric()) {
         let known = WORDS.iter().find(|(known, _)| *known == word);
         // Google's own fetchers: Google-Something, Something-Google.
         let google = word == "google" && { agent[at + 6..].starts_with('-') || agent[..at].ends_with('-') };
@@ -192,7 +200,6 @@ fn word(agent: &str, outside: &impl Fn(usize) -> bool) -> Option<Guess> {
         if let Some(kind) = kind.filter(|_| outside(at)) {
             return Some(Guess { reason: Reason::SaysSo, kind, at });
         }
-        at += word.len() + 1;
     }
     None
 }
@@ -224,16 +231,13 @@ fn is_mail(agent: &str, at: usize) -> bool {
 fn bare_domain(agent: &str, outside: &impl Fn(usize) -> bool) -> Option<usize> {
     const TOPS: [&str; 12] =
         ["com", "net", "org", "io", "fr", "de", "eu", "info", "dev", "cloud", "site", "app"];
-    let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    let mut at = 0;
-    for word in agent.split(|c: char| !inner(c)) {
+    for (at, word) in words(agent, |c| c.is_ascii_alphanumeric() || c == '-' || c == '.') {
         let (host, top) = word.rsplit_once('.').unwrap_or_default();
         let is_host = host.bytes().any(|b| b.is_ascii_alphabetic()) && TOPS.contains(&top);
         // A maker's own name in a browser's product, and packages, which begin with the top.
         if is_host && outside(at) && !host.starts_with("com.") && !host.contains("browser") {
             return Some(at);
         }
-        at += word.len() + 1;
     }
     None
 }

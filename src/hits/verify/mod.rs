@@ -102,7 +102,7 @@ impl Report {
 
 /// Counts in words.
 fn said(counts: &Counts) -> String {
-    let Counts { clicks, previews, bots, missed } = counts;
+    let Counts { clicks, previews, bots, missed, .. } = counts;
     format!("{clicks} clicks, {previews} previews, {bots} bots, {missed} missed")
 }
 

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{Error, Progress, Report, said};
 use crate::domain::calendar::{Calendar, Hour};
 use crate::domain::code::fold as fold_code;
-use crate::domain::hit::Outcome;
+use crate::domain::hit::{Class, Outcome};
 use crate::domain::lane::lane_of;
 use crate::domain::tally::{Counts, Group, Scope, Series};
 use crate::hits::classify::Classifier;
@@ -179,12 +179,14 @@ impl<'a> Recount<'a> {
                     self.read += 1;
                     if self.read.is_multiple_of(TELL_EVERY) {
                         (self.progress)(self.read, None);
+                        self.classifier.settle();
                     }
                     let hour = self.placer.place(hit.at_ms).hour;
                     if !matches!(hit.outcome, Outcome::Followed { .. }) || hour * 1_000 < self.from_ms {
                         continue;
                     }
-                    let one = Counts::one(self.classifier.classify(&hit).class);
+                    let one =
+                        Counts::one(self.classifier.classify(&hit).map_or(Class::Missed, |seen| seen.class));
                     if let Some(cell) = self.cell(hit.code, hour) {
                         cell.high += one;
                         if ordinal <= at(sure, lane) {

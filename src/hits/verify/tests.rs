@@ -9,7 +9,7 @@ use super::*;
 use crate::clock;
 use crate::domain::article::ArticleFacts;
 use crate::domain::calendar::Calendar;
-use crate::domain::hit::{MissedReason, NewHit, Outcome, Signals, Trigger};
+use crate::domain::hit::{Country, MissedReason, NewHit, Outcome, Signals, Trigger, Visitor};
 use crate::domain::lane::lane_of;
 use crate::domain::link::Link;
 use crate::domain::tally::StreamId;
@@ -147,17 +147,16 @@ pub(crate) fn append(journal: &Journal, random: &mut Random, n: u64, ago_ms: i64
         let code = *random.pick(&CODES);
         let missed = random.below(9) == 0;
         journal.append(&NewHit {
-            lane: lane_of(&code.to_lowercase(), LANES),
-            code,
-            at_ms: clock::now_ms() - ago_ms,
             outcome: match missed {
                 true => Outcome::Missed(MissedReason::Expired),
                 false => Outcome::Followed { target: 1 },
             },
             trigger: if random.below(3) == 0 { Trigger::Qr } else { Trigger::Link },
             signals: Signals { head: random.below(9) == 0, prefetch: false },
+            visitor: Visitor { hash: random.below(1_000), own_key: random.below(50) == 0 },
+            country: Country(*random.pick(&[*b"AT", *b"DE", [0, 0]])),
             user_agent: random.pick(&AGENTS).as_bytes(),
-            referrer: b"",
+            ..NewHit::plain(lane_of(&code.to_lowercase(), LANES), code, clock::now_ms() - ago_ms)
         });
     }
 }

@@ -46,7 +46,7 @@ pub fn clicked(scope: Scope, n: u64) -> Group {
         row(Series::Hour, 3_600, clicks(n)),
         row(Series::Day, 20_000, clicks(n)),
     ];
-    Group { scope, rows }
+    Group::of(scope, rows)
 }
 
 /// A batch of stream `stream`.
@@ -209,7 +209,7 @@ pub async fn rows_are_bounded_by_bucket(store: &Store) {
         valued(12, "qr"),
         row(Series::Day, 10, clicks(5)),
     ];
-    store.tallies.apply(&batch(7, lane, 0, 5, vec![Group { scope: link("aa"), rows }])).await.unwrap();
+    store.tallies.apply(&batch(7, lane, 0, 5, vec![Group::of(link("aa"), rows)])).await.unwrap();
     let other = self::lane(store, "aab").await;
     store.tallies.apply(&batch(8, other, 0, 1, vec![clicked(link("aab"), 1)])).await.unwrap();
     let rows = |from, to| store.tallies.rows(&SCOPE_AA, Series::Trigger, from, to);
@@ -233,7 +233,7 @@ pub async fn minutes_go(store: &Store) {
         row(Series::Minute, 120, clicks(2)),
         row(Series::Hour, 0, clicks(3)),
     ];
-    store.tallies.apply(&batch(7, lane, 0, 3, vec![Group { scope: link("aa"), rows }])).await.unwrap();
+    store.tallies.apply(&batch(7, lane, 0, 3, vec![Group::of(link("aa"), rows)])).await.unwrap();
     store.tallies.forget_minutes(120).await.unwrap();
     let minutes = store.tallies.rows(&link("aa"), Series::Minute, 0, 1_000).await.unwrap();
     assert_eq!(minutes, [row(Series::Minute, 120, clicks(2))]);
@@ -244,9 +244,8 @@ pub async fn minutes_go(store: &Store) {
 
 /// Days of one kind, in a range, of all or of some.
 pub async fn sums_by_scope(store: &Store) {
-    let days = |scope: Scope, days: &[(i64, u64)]| Group {
-        scope,
-        rows: days.iter().map(|(day, n)| row(Series::Day, *day, clicks(*n))).collect(),
+    let days = |scope: Scope, days: &[(i64, u64)]| {
+        Group::of(scope, days.iter().map(|(day, n)| row(Series::Day, *day, clicks(*n))).collect())
     };
     let links = [
         days(link("aa"), &[(1, 1), (2, 10), (3, 100)]),
@@ -283,8 +282,8 @@ pub async fn sums_by_scope(store: &Store) {
 /// Sums in the order of the question; zeros for what is not known; each class for itself.
 pub async fn totals_in_order(store: &Store) {
     let lane = lane(store, "aa").await;
-    let all = Counts { clicks: 1, previews: 2, bots: 3, missed: 4 };
-    let groups = vec![Group { scope: link("aa"), rows: vec![row(Series::Total, 0, all)] }];
+    let all = Counts { clicks: 1, previews: 2, bots: 3, missed: 4, ..Counts::default() };
+    let groups = vec![Group::of(link("aa"), vec![row(Series::Total, 0, all)])];
     store.tallies.apply(&batch(7, lane, 0, 10, groups)).await.unwrap();
     let asked = [link("zz"), link("aa"), Scope::Section("aa".into()), link("aa")];
     let none = Counts::default();

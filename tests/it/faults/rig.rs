@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use slugline::clock;
 use slugline::domain::calendar::Calendar;
-use slugline::domain::hit::{MissedReason, NewHit, Outcome, Signals, Trigger};
+use slugline::domain::hit::{MissedReason, NewHit, Outcome, Signals, Trigger, Visitor};
 use slugline::domain::lane::lane_of;
 use slugline::domain::tally::{DatasetId, StreamId};
 use slugline::hits::applier::Applier;
@@ -260,13 +260,12 @@ pub fn some_hit<'a>(chance: &mut Chance, code: &'a str, lanes: u16, at_ms: i64) 
         n => Outcome::Followed { target: u32::try_from(n).unwrap() },
     };
     NewHit {
-        lane: lane_of(&code.to_ascii_lowercase(), lanes),
-        code,
-        at_ms,
         outcome,
         trigger: if chance.once_in(4) { Trigger::Qr } else { Trigger::Link },
         signals: Signals { head: chance.once_in(5), prefetch: false },
         user_agent: if chance.once_in(3) { CURL } else { BROWSER }.as_bytes(),
         referrer: b"https://t.co",
+        visitor: Visitor { hash: chance.below(5_000), own_key: false },
+        ..NewHit::plain(lane_of(&code.to_ascii_lowercase(), lanes), code, at_ms)
     }
 }

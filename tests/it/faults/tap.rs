@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, RwLock};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use slugline::domain::lane::Lane;
-use slugline::domain::tally::{Batch, Counts, Group, Row, Scope, ScopeKind, Series, StreamId};
+use slugline::domain::sketch::Sketch;
+use slugline::domain::tally::{Batch, Counts, Group, Row, Scope, ScopeKind, Series, SketchOf, StreamId};
 use slugline::store::tallies::{Applied, Dataset, LaneAudit, StreamState};
 use slugline::store::{Error, Result, Tallies};
 
@@ -167,6 +168,14 @@ impl Tallies for Tap {
 
     async fn totals(&self, scopes: &[Scope]) -> Result<Vec<Counts>> {
         self.inner().totals(scopes).await
+    }
+
+    async fn sketches(&self, scope: &Scope, of: SketchOf, from: i64, to: i64) -> Result<Vec<(i64, Sketch)>> {
+        self.inner().sketches(scope, of, from, to).await
+    }
+
+    async fn forget_sketches(&self, before: i64) -> Result<()> {
+        self.inner().forget_sketches(before).await
     }
 
     async fn audit(&self) -> Result<Vec<LaneAudit>> {

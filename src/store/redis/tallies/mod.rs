@@ -13,6 +13,7 @@ mod keys;
 mod minutes;
 mod pack;
 mod read;
+mod sketches;
 mod streams;
 
 use std::collections::BTreeSet;
@@ -25,7 +26,8 @@ use super::conn::{self, Conn};
 use super::dataset;
 use super::lanes::Lanes;
 use crate::domain::lane::Lane;
-use crate::domain::tally::{Batch, Counts, Group, Row, Scope, ScopeKind, Series, StreamId};
+use crate::domain::sketch::Sketch;
+use crate::domain::tally::{Batch, Counts, Group, Row, Scope, ScopeKind, Series, SketchOf, StreamId};
 use crate::store::mirror::Mirror;
 use crate::store::tallies::{Applied, Dataset, LaneAudit, StreamState, Tallies};
 use crate::store::{Error, Result};
@@ -140,6 +142,14 @@ impl Tallies for RedisTallies {
 
     async fn forget_minutes(&self, before: i64) -> Result<()> {
         minutes::forget(&self.hashes, before).await
+    }
+
+    async fn sketches(&self, scope: &Scope, of: SketchOf, from: i64, to: i64) -> Result<Vec<(i64, Sketch)>> {
+        sketches::of_scope(&self.hashes, scope, of, from, to).await
+    }
+
+    async fn forget_sketches(&self, before: i64) -> Result<()> {
+        sketches::forget(&self.hashes, before).await
     }
 
     async fn rows(&self, scope: &Scope, series: Series, from: i64, to: i64) -> Result<Vec<Row>> {

@@ -76,7 +76,7 @@ fn total_row(sum: Counts) -> Option<Row> {
     (sum != Counts::default()).then_some(row)
 }
 
-fn hget(key: Vec<u8>, field: &[u8]) -> Cmd {
+pub(super) fn hget(key: Vec<u8>, field: &[u8]) -> Cmd {
     let mut cmd = redis::cmd("HGET");
     cmd.arg(key).arg(field);
     cmd

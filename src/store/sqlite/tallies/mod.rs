@@ -7,6 +7,7 @@
 mod apply;
 mod names;
 mod read;
+mod sketches;
 mod streams;
 mod transfer;
 
@@ -16,11 +17,15 @@ use rusqlite::{Connection, params};
 
 use super::threads::{Readers, Writer};
 use crate::domain::lane::Lane;
-use crate::domain::tally::{Batch, Counts, Group, Row, Scope, ScopeKind, Series, StreamId};
+use crate::domain::sketch::Sketch;
+use crate::domain::tally::{Batch, Counts, Group, Row, Scope, ScopeKind, Series, SketchOf, StreamId};
 use crate::store::Result;
 use crate::store::sqlite::failure::{corrupt, ms, time};
 use crate::store::tallies::{Applied, Dataset, LaneAudit, StreamState, Tallies};
 pub(super) use names::Names;
+
+/// Rows of one batch: some hundred MiB.
+const MAX_ROWS: usize = 1_000_000;
 
 /// The embedded store's tallies.
 pub(super) struct SqliteTallies {
@@ -89,8 +94,8 @@ impl Tallies for SqliteTallies {
     }
 
     fn max_increments(&self) -> usize {
-        // One transaction, however long: nobody else waits for the writer.
-        usize::MAX
+        // One transaction, however long, since nobody else waits for the writer; but all of it is in memory.
+        MAX_ROWS
     }
 
     async fn apply(&self, batch: &Batch) -> Result<Applied> {
@@ -131,6 +136,15 @@ impl Tallies for SqliteTallies {
                 Ok(())
             })
             .await
+    }
+
+    async fn sketches(&self, scope: &Scope, of: SketchOf, from: i64, to: i64) -> Result<Vec<(i64, Sketch)>> {
+        let scope = scope.clone();
+        self.readers.read_at_once(move |conn| sketches::of_scope(conn, &scope, of, from, to)).await
+    }
+
+    async fn forget_sketches(&self, before: i64) -> Result<()> {
+        self.writer.write(move |conn, _| sketches::forget(conn, before)).await
     }
 
     async fn rows(&self, scope: &Scope, series: Series, from: i64, to: i64) -> Result<Vec<Row>> {

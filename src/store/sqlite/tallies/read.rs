@@ -15,21 +15,24 @@ use crate::store::{Error, Result};
 /// Most scopes of one `by_scope`.
 const MAX_ONLY: usize = 10_000;
 
-/// Reads four columns from `at` on.
+/// Reads six columns from `at` on.
 pub(super) fn counts(row: &SqlRow<'_>, at: usize) -> Result<Counts> {
     Ok(Counts {
         clicks: unsigned(row.get(at)?)?,
         previews: unsigned(row.get(at + 1)?)?,
         bots: unsigned(row.get(at + 2)?)?,
         missed: unsigned(row.get(at + 3)?)?,
+        uniques: unsigned(row.get(at + 4)?)?,
+        unfurls: unsigned(row.get(at + 5)?)?,
     })
 }
 
 /// A scope's sum.
 pub(super) fn total(conn: &Connection, scope: &Scope) -> Result<Counts> {
     let (kind, name) = scope.parts();
-    let mut find =
-        conn.prepare_cached("SELECT clicks, previews, bots, missed FROM scopes WHERE kind = ? AND name = ?")?;
+    let mut find = conn.prepare_cached(
+        "SELECT clicks, previews, bots, missed, uniques, unfurls FROM scopes WHERE kind = ? AND name = ?",
+    )?;
     let mut rows = find.query(params![kind_number(kind), name])?;
     rows.next()?.map_or(Ok(Counts::default()), |row| counts(row, 0))
 }
@@ -49,7 +52,7 @@ pub(super) fn rows(conn: &Connection, scope: &Scope, series: Series, from: i64, 
     let (kind, name) = scope.parts();
     let Some(id) = scope_id(conn, kind, name)? else { return Ok(vec![]) };
     let mut statement = conn.prepare_cached(
-        "SELECT r.bucket, w.word, r.clicks, r.previews, r.bots, r.missed \
+        "SELECT r.bucket, w.word, r.clicks, r.previews, r.bots, r.missed, r.uniques, r.unfurls \
          FROM rows r INDEXED BY rows_by_scope CROSS JOIN words w ON w.id = r.value \
          WHERE r.scope = ? AND r.series = ? AND r.bucket >= ? AND r.bucket < ? ORDER BY r.bucket, w.word",
     )?;
@@ -83,7 +86,7 @@ pub(super) fn by_scope(
     names.sort_unstable();
     names.dedup();
     let mut statement = conn.prepare_cached(
-        "SELECT clicks, previews, bots, missed FROM rows INDEXED BY rows_by_scope \
+        "SELECT clicks, previews, bots, missed, uniques, unfurls FROM rows INDEXED BY rows_by_scope \
          WHERE scope = ? AND series = ? AND bucket >= ? AND bucket < ?",
     )?;
     let mut sums = vec![];
@@ -111,9 +114,11 @@ fn all_by_scope(
     let mut next_day =
         conn.prepare_cached("SELECT min(bucket) FROM rows WHERE series = ? AND bucket >= ?")?;
     let of_day = if kind == ScopeKind::Link {
-        "SELECT scope, clicks, previews, bots, missed FROM rows WHERE series = ? AND bucket = ? AND scope > 0"
+        "SELECT scope, clicks, previews, bots, missed, uniques, unfurls FROM rows \
+         WHERE series = ? AND bucket = ? AND scope > 0"
     } else {
-        "SELECT scope, clicks, previews, bots, missed FROM rows WHERE series = ? AND bucket = ? AND scope < 0"
+        "SELECT scope, clicks, previews, bots, missed, uniques, unfurls FROM rows \
+         WHERE series = ? AND bucket = ? AND scope < 0"
     };
     let mut of_day = conn.prepare_cached(of_day)?;
     let mut at = from;
