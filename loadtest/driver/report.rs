@@ -145,6 +145,18 @@ impl LatencyPart {
         };
         push(&mut text, &line("nginx", |pair| &pair.nginx));
         push(&mut text, &line("Slugline", |pair| &pair.slugline));
+        // What else runs on the machine troubles both rounds of a pair alike.
+        let more = over(&self.pairs, |pair| pair.slugline.p99 - pair.nginx.p99);
+        let _ = write!(
+            text,
+            "\nSlugline's p99 beyond nginx's, pair by pair: median {:.0} µs (quartiles {:.0}, {:.0}). Each pair, nginx \
+             and Slugline:",
+            more.median, more.low, more.high
+        );
+        for pair in &self.pairs {
+            let _ = write!(text, " {:.0}, {:.0};", pair.nginx.p99, pair.slugline.p99);
+        }
+        text.push('\n');
         text
     }
 }

@@ -17,6 +17,7 @@ pub mod accounts;
 pub mod applying;
 pub mod creating;
 pub mod editing;
+pub mod estimates;
 pub mod feed;
 pub mod listing;
 pub mod model;
@@ -71,6 +72,9 @@ macro_rules! store_conformance {
                 keys_are_kept, keys_end_once, users_are_kept, the_audit_is_newest_first,
                 links_write_their_own_audit, an_idempotency_key, a_request_that_died, answers_are_forgotten,
                 accounts_come_back_as_they_were,
+            }
+            estimates {
+                sketches_are_merged, many_readers_are_estimated, sketches_go, unknown_values_are_bounded,
             }
             applying {
                 adds_once, a_wrong_from_changes_nothing, a_gap_adds_to_lost, streams_do_not_mix,

@@ -20,7 +20,7 @@ use crate::harness::cli;
 use crate::harness::wait::eventually_blocking;
 
 /// Small files, counting at once.
-const OPTIONS: [&str; 8] = [
+const OPTIONS: [&str; 9] = [
     "server.listen=127.0.0.1:0",
     "server.ops_listen=127.0.0.1:0",
     "log.format=json",
@@ -28,6 +28,7 @@ const OPTIONS: [&str; 8] = [
     "store.page_cache=2MiB",
     "journal.segment_bytes=1MiB",
     "hits.apply_interval=10ms",
+    "hits.apply_max_delay=1s",
     "hits.watch_for=1s",
 ];
 

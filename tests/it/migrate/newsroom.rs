@@ -222,15 +222,19 @@ pub fn exported(home: &Home) -> Vec<String> {
     }
     let mut lines: Vec<String> = lines.iter().map(Value::to_string).collect();
     lines.sort();
+    // Two lines of the audit that say the same of the same millisecond are one in Redis.
+    lines.dedup();
     lines
 }
 
 /// The first line that is not in both, for a message that can be read.
 #[track_caller]
 pub fn same(one: &[String], two: &[String]) {
-    let first = one.iter().find(|line| !two.contains(line)).map(|line| format!("only the first has {line}"));
-    let second =
-        two.iter().find(|line| !one.contains(line)).map(|line| format!("only the second has {line}"));
+    let times = |lines: &[String], line: &String| lines.iter().filter(|there| *there == line).count();
+    let more = |one: &[String], two: &[String]| {
+        one.iter().find(|line| times(one, line) > times(two, line)).cloned()
+    };
+    let first = more(one, two).map(|line| format!("only the first has {line}"));
+    let second = more(two, one).map(|line| format!("only the second has {line}"));
     assert_eq!((first, second), (None, None));
-    assert_eq!(one.len(), two.len());
 }
