@@ -7,7 +7,8 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// How long background work goes on without a pause.
+/// How long background work goes on without a pause, at least. After a pause that was longer it goes on for as long as
+/// that was: where all cores are busy, who pauses waits for a slice of others, and counting must not stand still.
 const WORK: Duration = Duration::from_micros(100);
 
 /// The pause. The kernel makes some 60 µs of it.
@@ -20,13 +21,13 @@ const ROUNDS: usize = 16;
 const COMPARISONS: usize = 1_024;
 
 thread_local! {
-    /// When this thread last paused; None if it is none that does.
-    static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// When this thread last paused, and how long it works from then on; None if it is none that pauses.
+    static SINCE: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
 }
 
 /// Lets this thread pause wherever it gives way.
 pub fn pause_often() {
-    SINCE.set(Some(Instant::now()));
+    SINCE.set(Some((Instant::now(), WORK)));
 }
 
 /// Puts this thread in the background: less priority, and pauses wherever it gives way. On Linux a thread has its own
@@ -48,11 +49,11 @@ pub fn give_way(round: usize) {
     if !round.is_multiple_of(ROUNDS) {
         return;
     }
-    if let Some(since) = SINCE.get()
-        && since.elapsed() >= WORK
-    {
+    let Some((since, work)) = SINCE.get() else { return };
+    let now = Instant::now();
+    if now.duration_since(since) >= work {
         std::thread::sleep(PAUSE);
-        SINCE.set(Some(Instant::now()));
+        SINCE.set(Some((Instant::now(), now.elapsed().max(WORK))));
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Folded {
     pub(super) lost: Vec<u64>,
     /// Hits read; in at least one of the folds.
     pub(super) hits: u64,
-    /// True if there may be more behind them.
+    /// True if there may be more behind them that was there when reading began.
     pub(super) cut: bool,
 }
 
@@ -59,10 +59,13 @@ impl Applier {
                     }
                 }
                 Entry::Hit(hit) => {
-                    folded.hits += 1;
                     let lane = usize::from(hit.lane);
                     let (new_lane, new_site) =
                         (hit.lane_ordinal > folded.to[lane], hit.site_ordinal > folded.to[site]);
+                    if !new_lane && !new_site {
+                        continue;
+                    }
+                    folded.hits += 1;
                     let seen = self.classifier.classify(&hit);
                     let place = self.placer.place(hit.at_ms);
                     if new_lane != new_site && folded.site.is_none() {
@@ -87,9 +90,12 @@ impl Applier {
     /// Reads a batch, and what its site lane adds. One that adds more there than the store takes at once is read
     /// again, shorter: how much that is shows only when links' facts are known.
     pub(super) async fn read_fitting(&mut self, i: usize) -> store::Result<Option<(Folded, Vec<Group>)>> {
-        let mut most = self.settings.batch_hits;
+        // What comes meanwhile waits: on a machine that is too busy to keep up, reading would not end.
+        let waiting = self.waiting(i).max(1);
+        let mut most = self.settings.batch_hits.min(waiting);
         loop {
-            let Some(folded) = self.read(i, most) else { return Ok(None) };
+            let Some(mut folded) = self.read(i, most) else { return Ok(None) };
+            folded.cut &= folded.hits < waiting;
             let site = usize::from(self.lanes);
             let groups = match folded.to[site] > self.streams[i].done[site] {
                 true => self.of_site(&folded).await?,
@@ -102,6 +108,20 @@ impl Applier {
             most = folded.hits / 2;
             self.streams[i].reader = None;
         }
+    }
+
+    /// Hits of a stream that are not counted, in lanes or site, whichever are more.
+    fn waiting(&self, i: usize) -> u64 {
+        let draining = &self.streams[i];
+        if !draining.current {
+            return u64::MAX;
+        }
+        let given = self.journal.ordinals();
+        let left = |(given, done): (&u64, &u64)| given.saturating_sub(*done);
+        let site = usize::from(self.lanes);
+        let mut left = given.iter().zip(&draining.done).map(left);
+        let lanes: u64 = left.by_ref().take(site).sum();
+        lanes.max(left.next().unwrap_or(0))
     }
 
     async fn of_site(&self, folded: &Folded) -> store::Result<Vec<Group>> {
