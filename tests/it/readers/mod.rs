@@ -36,17 +36,20 @@ pub async fn numbers(config: &Config, code: &str) -> Numbers {
     let scope = Scope::Link(code.into());
     let total = store.tallies.totals(std::slice::from_ref(&scope)).await.unwrap()[0];
     let values = async |series| {
-        let mut values = BTreeMap::new();
+        let mut values: BTreeMap<String, u64> = BTreeMap::new();
         for row in store.tallies.rows(&scope, series, i64::MIN, i64::MAX).await.unwrap() {
             *values.entry(row.value.to_string()).or_default() += row.counts.hits();
         }
         values
     };
-    let reasons: BTreeMap<String, u64> = values(Series::Reason).await;
+    let mut reasons = BTreeMap::new();
+    for (reason, n) in values(Series::Reason).await {
+        *reasons.entry(reason.split(':').next().unwrap().to_owned()).or_default() += n;
+    }
     let numbers = Numbers {
         total,
         countries: values(Series::Country).await,
-        reasons: reasons.into_iter().filter(|(reason, _)| !reason.contains(':')).collect(),
+        reasons,
         untracked: values(Series::Untracked).await.values().sum(),
         own_key: values(Series::OwnKey).await.values().sum(),
     };

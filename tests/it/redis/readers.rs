@@ -64,6 +64,10 @@ async fn a_node_without_the_store_marks_its_readers() {
     let app = TestApp::start_in(dir, Some(key), over(&server)).await;
     app.follow(&code).await.expect(302);
     server.restart().await;
+    crate::harness::eventually("the store answers", async || {
+        (app.get("/reports/summary").await.status == 200).then_some(())
+    })
+    .await;
     app.settle().await;
     let numbers = numbers(&app.config, &code).await;
     assert_eq!((numbers.total.clicks, numbers.total.uniques, numbers.own_key), (2, 2, 1));
