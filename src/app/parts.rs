@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::coherence::{Coherence, Follower};
 use super::health::Health;
+use super::keys::{KeyKeeper, random_key};
 use crate::accounts::AccountService;
 use crate::config::Config;
 use crate::domain::access::Role;
@@ -18,7 +19,10 @@ use crate::domain::calendar::Calendar;
 use crate::domain::tally::StreamId;
 use crate::domain::target::Rules;
 use crate::hits::applier::Applier;
+use crate::hits::classify::Current;
 use crate::hits::journal::{Journal, Owner};
+use crate::hits::readers::Readers;
+use crate::hits::readers::day_keys::Keyring;
 use crate::hits::{Hits, Progress};
 use crate::links::LinkService;
 use crate::links::codes::{Drawer, system_bytes};
@@ -41,6 +45,10 @@ pub(super) struct Parts {
     pub(super) journal: Arc<Journal>,
     pub(super) state: State,
     pub(super) redirector: Arc<Redirector>,
+    pub(super) readers: Arc<Readers>,
+    pub(super) tables: Arc<Current>,
+    pub(super) day_keys: KeyKeeper,
+    pub(super) keys_shared: bool,
     pub(super) applier: Applier,
     pub(super) follower: Follower,
     /// The change feed's version when the caches were empty.
@@ -62,7 +70,9 @@ impl Parts {
         let journal = Arc::new(open_journal(config, &dataset, now).await?);
         let progress = Arc::new(Progress::new(now.as_millisecond()));
         let cache = Arc::new(cache(config, store, &dataset));
-        let applier = applier(config, store, &journal, &cache, &progress, calendar.clone());
+        let tables = Arc::new(Current::new(config.classifying()?.into()));
+        let applier = applier(config, store, &journal, &cache, &progress, calendar.clone(), &tables);
+        let (readers, day_keys, keys_shared) = readers(config, store, calendar.clone(), now).await?;
         let coherence = Arc::new(Coherence::new(now));
         let follower = Follower {
             links: Arc::clone(&store.links),
@@ -81,10 +91,23 @@ impl Parts {
             coherence,
             (Arc::clone(&store.tallies), Arc::clone(&store.backend)),
         ));
-        let redirector = Arc::new(redirector(config, &state, cache));
+        let redirector = Arc::new(redirector(config, &state, cache, &readers, &tables));
         // Last: a start that failed before must not have used up the only time the key is shown.
         let first_key = first_key(&state.accounts, now).await?;
-        Ok(Parts { first_key, health, journal, state, redirector, applier, follower, version })
+        Ok(Parts {
+            first_key,
+            health,
+            journal,
+            state,
+            redirector,
+            readers,
+            tables,
+            day_keys,
+            keys_shared,
+            applier,
+            follower,
+            version,
+        })
     }
 }
 
@@ -94,7 +117,8 @@ pub(super) async fn settle(config: &Config, store: &Store, now: Timestamp, all: 
     let journal = Arc::new(open_journal(config, &dataset, now).await?);
     let cache = Arc::new(cache(config, store, &dataset));
     let calendar = Calendar::new(&dataset.zones)?;
-    let mut applier = applier(config, store, &journal, &cache, &Arc::default(), calendar);
+    let tables = Arc::new(Current::new(config.classifying()?.into()));
+    let mut applier = applier(config, store, &journal, &cache, &Arc::default(), calendar, &tables);
     if all {
         applier.hold_nothing();
     }
@@ -110,6 +134,7 @@ fn applier(
     cache: &Arc<Cache>,
     progress: &Arc<Progress>,
     calendar: Calendar,
+    tables: &Arc<Current>,
 ) -> Applier {
     Applier::new(
         Arc::clone(journal),
@@ -120,6 +145,24 @@ fn applier(
         config.hits.clone(),
         calendar,
     )
+    .by(Arc::clone(tables))
+}
+
+/// What knows readers, with the keys of the day in it, and what keeps these.
+async fn readers(
+    config: &Config,
+    store: &Store,
+    calendar: Calendar,
+    now: Timestamp,
+) -> anyhow::Result<(Arc<Readers>, KeyKeeper, bool)> {
+    let readers = Arc::new(Readers::new(config.lists()?, Keyring::new(random_key())));
+    let keeper = KeyKeeper { store: Arc::clone(&store.day_keys), readers: Arc::clone(&readers), calendar };
+    // Before the first hit: else its day would have two keys.
+    let kept = keeper.keep(now).await;
+    if let Err(error) = &kept {
+        tracing::warn!(%error, "the keys of the day cannot be shared with the store");
+    }
+    Ok((readers, keeper, kept.is_ok()))
 }
 
 fn cache(config: &Config, store: &Store, dataset: &Dataset) -> Cache {
@@ -160,13 +203,21 @@ fn state(
     })
 }
 
-fn redirector(config: &Config, state: &State, cache: Arc<Cache>) -> Redirector {
+fn redirector(
+    config: &Config,
+    state: &State,
+    cache: Arc<Cache>,
+    readers: &Arc<Readers>,
+    tables: &Arc<Current>,
+) -> Redirector {
     Redirector {
         cache,
         links: Arc::clone(&state.links),
         hits: Arc::clone(&state.hits),
         pages: Arc::clone(&state.pages),
         clients: Arc::clone(&state.clients),
+        readers: Arc::clone(readers),
+        tables: Arc::clone(tables),
         metrics: RedirectMetrics::new(),
         fallback_url: config.links.fallback_url.clone(),
     }

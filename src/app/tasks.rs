@@ -76,6 +76,7 @@ pub(super) fn start(config: &Config, parts: Parts, public: TcpListener, operatio
     let router = web::router(parts.state, contact, deadline);
     workers.run("the change feed", &tell, parts.follower.run(parts.version, stop()));
     workers.run("the applier", &tell, on_own_thread(parts.applier, stop()));
+    workers.run("the day keys", &tell, parts.day_keys.run(parts.keys_shared, stop()));
     workers.run("the metrics", &tell, keep_metrics(stop()));
 
     let bounds = Bounds {

@@ -1,12 +1,13 @@
 //! Floor 2: a redirect becomes a number, once.
 //!
-//! request -> **journal** -> classify -> fold -> apply -> tallies. [`Hits`] is the request's end of it; the
+//! request -> **readers** -> **journal** -> classify -> fold -> apply -> tallies. [`Hits`] is the request's end of it; the
 //! [`applier`] is the other. Knows links only by the facts their hits are counted under; knows no HTTP.
 
 pub mod applier;
 pub mod classify;
 pub mod fold;
 pub mod journal;
+pub mod readers;
 pub mod verify;
 
 use std::sync::Arc;

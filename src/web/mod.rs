@@ -12,6 +12,7 @@ pub mod idempotency;
 pub mod json;
 pub mod ops;
 pub mod pages;
+mod reader;
 pub mod redirect;
 pub mod server;
 pub mod surface;

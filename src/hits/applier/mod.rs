@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::classify::Classifier;
+use super::classify::{Classifier, Current};
 use super::fold::Placer;
 use super::journal::{Journal, Reader};
 use super::{Progress, Settings};
@@ -68,6 +68,8 @@ pub struct Applier {
     progress: Arc<Progress>,
     settings: Settings,
     classifier: Classifier,
+    /// The tables that the classifier is to use; None for the compiled-in ones.
+    tables: Option<Arc<Current>>,
     placer: Placer,
     lanes: u16,
     streams: Vec<Draining>,
@@ -98,12 +100,21 @@ impl Applier {
             progress,
             settings,
             classifier: Classifier::default(),
+            tables: None,
             placer: Placer::new(calendar),
             lanes,
             streams: vec![],
             known: false,
             holds: true,
         }
+    }
+
+    /// Classifies by these tables, and by others in their place from the next batch on.
+    #[must_use]
+    pub fn by(mut self, tables: Arc<Current>) -> Applier {
+        self.classifier = Classifier::new(tables.get());
+        self.tables = Some(tables);
+        self
     }
 
     /// The operator's word: streams that the store does not know are counted, however old they are.

@@ -38,7 +38,10 @@ impl Applier {
             draining.reader = self.journal.read(draining.stream, &draining.done);
         }
         let reader = draining.reader.as_mut()?;
-        self.classifier.settle();
+        match self.tables.as_ref().map(|current| current.get()) {
+            Some(tables) if !self.classifier.uses(&tables) => self.classifier.use_tables(tables),
+            _ => drop(self.classifier.settle()),
+        }
         let site = usize::from(self.lanes);
         let (lanes, to, lost) = (Fold::default(), draining.done.clone(), vec![0; site + 1]);
         let mut folded = Folded { lanes, site: None, to, lost, hits: 0, cut: true };

@@ -6,6 +6,7 @@
 //! Knows no addresses (they come as a [`Network`]), no counting, no files but an operator's tables.
 
 mod agent;
+mod current;
 mod device;
 pub mod hints;
 mod names;
@@ -23,6 +24,7 @@ use std::hash::Hash;
 use std::sync::{Arc, LazyLock};
 
 pub use agent::Agent;
+pub use current::Current;
 pub use settings::Settings;
 pub use source::Source;
 pub use tables::{Additions, BadTable, Tables};
@@ -235,6 +237,12 @@ impl Classifier {
     #[must_use]
     pub fn params(&self) -> &Arc<params::ParamTable> {
         self.tables.params()
+    }
+
+    /// True if these are its tables.
+    #[must_use]
+    pub fn uses(&self, tables: &Arc<Tables>) -> bool {
+        Arc::ptr_eq(&self.tables, tables)
     }
 
     /// Puts other tables in place. All ids end.

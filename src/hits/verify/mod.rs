@@ -11,9 +11,11 @@ mod sums;
 pub(crate) mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::classify::Tables;
 use super::journal;
 use crate::domain::tally::{Counts, Series};
 use crate::store::tallies::{LaneAudit, StreamState};
@@ -106,13 +108,21 @@ fn said(counts: &Counts) -> String {
     format!("{clicks} clicks, {previews} previews, {bots} bots, {missed} missed")
 }
 
+/// What hits are recounted from.
+pub struct Kept<'a> {
+    /// The journal's folder.
+    pub folder: &'a Path,
+    /// What its hits are classified by: the tables they were counted with, or the recount says that classes differ.
+    pub tables: Arc<Tables>,
+}
+
 /// Verifies a store, and recounts what is in the journal's folder if there is one.
 ///
 /// # Errors
 /// The store's or the disk's; a disagreement is none.
 pub async fn verify(
     store: &Store,
-    journal: Option<&Path>,
+    journal: Option<&Kept<'_>>,
     progress: Progress<'_>,
     now: Timestamp,
 ) -> Result<Report, Error> {
@@ -124,8 +134,8 @@ pub async fn verify(
     let audit = store.tallies.audit().await?;
     lanes(&audit, &mut report);
 
-    let mut recount = match journal.filter(|folder| folder.is_dir()) {
-        Some(folder) => Recount::begin(folder, &dataset, &before, &audit, now, progress, &mut report)?,
+    let mut recount = match journal.filter(|kept| kept.folder.is_dir()) {
+        Some(kept) => Recount::begin(kept, &dataset, &before, &audit, now, progress, &mut report)?,
         None => {
             report.not_compared.push("there is no journal here, so nothing was recounted".into());
             None

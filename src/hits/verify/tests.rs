@@ -14,6 +14,7 @@ use crate::domain::lane::lane_of;
 use crate::domain::link::Link;
 use crate::domain::tally::StreamId;
 use crate::hits::applier::Applier;
+use crate::hits::classify::Additions;
 use crate::hits::journal::{Journal, Owner};
 use crate::store::cache::Cache;
 use crate::store::conformance::{Random, ask, at, blank, choose, claim, created};
@@ -201,7 +202,9 @@ impl Busy {
 
 pub(crate) async fn verified(store: &Store, dir: &Path) -> Report {
     let folder = dir.join("journal");
-    verify(store, Some(&folder), &silent, clock::now()).await.unwrap()
+    let tables = Arc::new(Tables::new(&Additions::default()).unwrap());
+    let kept = Kept { folder: &folder, tables };
+    verify(store, Some(&kept), &silent, clock::now()).await.unwrap()
 }
 
 #[test]

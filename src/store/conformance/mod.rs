@@ -16,6 +16,7 @@
 pub mod accounts;
 pub mod applying;
 pub mod creating;
+pub mod day_keys;
 pub mod editing;
 pub mod estimates;
 pub mod feed;
@@ -84,6 +85,9 @@ macro_rules! store_conformance {
             streams {
                 unknown_ones_are_zero, durable_ones_are_the_same, finishes_only_what_is_known,
                 tombstones_go_into_base, a_tombstone_keeps_its_ordinals,
+            }
+            day_keys {
+                the_first_key_stays, days_have_their_own_keys,
             }
             model {
                 numbers_are_those_of_a_naive_model, pages_of_an_export_join,
