@@ -120,6 +120,7 @@ fn applier(
         config.hits.clone(),
         calendar,
     )
+    .keeping(config.retention.clone())
 }
 
 fn cache(config: &Config, store: &Store, dataset: &Dataset) -> Cache {
@@ -150,6 +151,7 @@ fn state(
         links: Arc::new(links),
         accounts,
         reports: Arc::new(reports),
+        orphans: Arc::default(),
         tallies: Arc::clone(&store.tallies),
         hits: Arc::new(hits),
         pages: Arc::new(pages),
@@ -167,6 +169,7 @@ fn redirector(config: &Config, state: &State, cache: Arc<Cache>) -> Redirector {
         hits: Arc::clone(&state.hits),
         pages: Arc::clone(&state.pages),
         clients: Arc::clone(&state.clients),
+        orphans: Arc::clone(&state.orphans),
         metrics: RedirectMetrics::new(),
         fallback_url: config.links.fallback_url.clone(),
     }

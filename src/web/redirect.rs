@@ -21,6 +21,7 @@ use crate::domain::target::with_query;
 use crate::hits::Hits;
 use crate::hits::journal::Receipt;
 use crate::links::LinkService;
+use crate::orphans::OrphanCounter;
 use crate::store::cache::{Cache, Cached, Route, Routes};
 use crate::telemetry::RedirectMetrics;
 
@@ -54,6 +55,8 @@ pub struct Redirector {
     pub pages: Arc<Pages>,
     /// Who clients are.
     pub clients: Arc<Clients>,
+    /// What nobody has and is asked for.
+    pub orphans: Arc<OrphanCounter>,
     /// What is measured.
     pub metrics: RedirectMetrics,
     /// Where visits to closed links go; empty for a notice.
@@ -97,7 +100,7 @@ impl Redirector {
             }
             Cached::Unknown => {
                 this.metrics.cache_hits.increment(1);
-                Answer::Now(this.done(began, this.unknown()))
+                Answer::Now(this.done(began, this.orphan(&asked, now_ms)))
             }
             Cached::Known(_) | Cached::Miss => {
                 let visit = Visit {
@@ -123,7 +126,7 @@ impl Redirector {
         }
         self.metrics.cache_misses.increment(1);
         let response = match self.cache.load(&asked.code).await {
-            Ok(None) => self.unknown(),
+            Ok(None) => self.orphan(&asked, clock::now_ms()),
             Ok(Some(routes)) => {
                 let (head, headers, query) = (visit.head, &visit.headers, visit.query.as_deref());
                 let (response, receipt) = self.visit(&routes, &asked, head, headers, query, clock::now_ms());
@@ -147,7 +150,9 @@ impl Redirector {
         query: Option<&str>,
         now_ms: i64,
     ) -> (Response<Payload>, Option<Receipt>) {
-        let Some(route) = routes.pick(&asked.code, asked.folded_first) else { return (self.unknown(), None) };
+        let Some(route) = routes.pick(&asked.code, asked.folded_first) else {
+            return (self.orphan(asked, now_ms), None);
+        };
         let status = route.status(now_ms);
         let outcome = match status.missed() {
             None => Outcome::Followed { target: route.target_version },
@@ -209,6 +214,14 @@ impl Redirector {
             Err(crate::links::Error::Refused(_)) => self.unknown(),
             Err(crate::links::Error::Store(error)) => self.unavailable(&error),
         }
+    }
+
+    /// Answers a code that nobody has. To be shown where it would lead is no visit.
+    fn orphan(&self, asked: &Asked<'_>, now_ms: i64) -> Response<Payload> {
+        if !asked.preview {
+            self.orphans.count(&asked.code, now_ms);
+        }
+        self.unknown()
     }
 
     fn unknown(&self) -> Response<Payload> {

@@ -80,7 +80,6 @@ impl House {
             apply_max_delay: Span(second),
             batch_hits: 1_000,
             watch_for: Span(second),
-            keep_minutes: Span(48 * 3_600 * second),
         };
         let applier = Applier::new(
             Arc::clone(&journal),
