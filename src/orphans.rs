@@ -119,7 +119,7 @@ impl Half {
         let Some(kept) = self.kept.get_mut(place) else { return };
         self.order.remove(&(kept.count, place));
         kept.count += 1;
-        kept.last_ms = now_ms;
+        kept.last_ms = kept.last_ms.max(now_ms);
         self.order.insert((kept.count, place));
     }
 

@@ -24,20 +24,12 @@ pub struct Settings {
     pub days: Span,
     /// Which readers a day had, without saying who; their number stays.
     pub sketches: Span,
-    /// Who did what.
-    pub audit: Span,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
         let days = |n: u32| Span(DAY * n);
-        Settings {
-            minutes: days(2),
-            hours: days(400),
-            days: Span(Duration::ZERO),
-            sketches: days(60),
-            audit: days(730),
-        }
+        Settings { minutes: days(2), hours: days(400), days: Span(Duration::ZERO), sketches: days(60) }
     }
 }
 
@@ -59,9 +51,6 @@ impl Settings {
         }
         if self.sketches.0 < DAY {
             return Err(("sketches", "at least 1d: today's are being added to".into()));
-        }
-        if self.audit.0 < 30 * DAY {
-            return Err(("audit", "at least 30d".into()));
         }
         Ok(())
     }
@@ -90,7 +79,6 @@ mod tests {
         assert_eq!(with(|s| s.hours = Span(DAY * 40)), None);
         assert_eq!(with(|s| s.days = Span(DAY)), Some("days"));
         assert_eq!(with(|s| s.sketches = Span(Duration::ZERO)), Some("sketches"));
-        assert_eq!(with(|s| s.audit = Span(DAY)), Some("audit"));
         assert_eq!(before_ms(Span(DAY), 86_400_001), 1);
         assert_eq!(before_ms(Span(Duration::MAX), 86_400_000), 0);
     }

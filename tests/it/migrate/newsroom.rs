@@ -231,9 +231,8 @@ pub fn exported(home: &Home) -> Vec<String> {
 #[track_caller]
 pub fn same(one: &[String], two: &[String]) {
     let times = |lines: &[String], line: &String| lines.iter().filter(|there| *there == line).count();
-    let more = |one: &[String], two: &[String]| {
-        one.iter().find(|line| times(one, line) > times(two, line)).cloned()
-    };
+    let more =
+        |one: &[String], two: &[String]| one.iter().find(|line| times(one, line) > times(two, line)).cloned();
     let first = more(one, two).map(|line| format!("only the first has {line}"));
     let second = more(two, one).map(|line| format!("only the second has {line}"));
     assert_eq!((first, second), (None, None));
