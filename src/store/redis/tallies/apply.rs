@@ -72,6 +72,12 @@ struct Cell<'g> {
 #[derive(Default)]
 pub(super) struct Cells<'g>(BTreeMap<(Family, i64), BTreeMap<Vec<u8>, Cell<'g>>>);
 
+/// A hash, a field of it, what is added, and what is there.
+type Each<'a, 'g> = (&'a (Family, i64), &'a Vec<u8>, &'a Cell<'g>, Option<&'a [u8]>);
+
+/// Fields and their values, one after the other, and if the hash had any of them.
+type Written = (Vec<Vec<u8>>, bool);
+
 impl<'g> Cells<'g> {
     /// All of these groups. Each scope has a total, if only an empty one: by it a scope is known.
     pub(super) fn of(groups: &'g [Group]) -> Cells<'g> {
@@ -111,10 +117,7 @@ impl<'g> Cells<'g> {
     }
 
     /// What each field has, in the order of [`Cells::asked`].
-    fn each<'a>(
-        &'a self,
-        seen: &'a Seen,
-    ) -> impl Iterator<Item = (&'a (Family, i64), &'a Vec<u8>, &'a Cell<'g>, Option<&'a [u8]>)> {
+    fn each<'a>(&'a self, seen: &'a Seen) -> impl Iterator<Item = Each<'a, 'g>> {
         let cells =
             self.0.iter().flat_map(|(hash, fields)| fields.iter().map(move |(f, cell)| (hash, f, cell)));
         cells.zip(&seen.numbers).map(|((hash, field, cell), old)| (hash, field, cell, old.as_deref()))
@@ -124,7 +127,7 @@ impl<'g> Cells<'g> {
     pub(super) fn add_to(&self, keys: LaneKeys<'_>, seen: &Seen, put: &mut Put) -> Result<()> {
         let (merged, rises) = self.merged(seen)?;
         let mut merged = merged.into_iter();
-        let mut hashes: BTreeMap<(Family, i64), (Vec<Vec<u8>>, bool)> = BTreeMap::new();
+        let mut hashes: BTreeMap<(Family, i64), Written> = BTreeMap::new();
         for (round, (hash, field, cell, old)) in self.each(seen).enumerate() {
             give_way(round);
             let (family, period) = *hash;
