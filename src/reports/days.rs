@@ -17,6 +17,12 @@ use crate::store;
 /// Numbers by day.
 pub(super) type Days = BTreeMap<i64, Counts>;
 
+/// What one scope had on a day, in the order of [`SketchOf::ALL`].
+struct Number {
+    day: i64,
+    of: [u64; 2],
+}
+
 /// What the estimate of readers is worth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Worth {
@@ -42,9 +48,8 @@ impl ReportService {
     /// What these scopes have by day, without regard to readers that they share.
     pub(super) async fn days(&self, scopes: &[Scope], from: i64, to: i64) -> store::Result<Days> {
         let mut days = Days::new();
-        for row in self.rows(scopes, Series::Day, from, to).await? {
-            *days.entry(row.bucket).or_default() += row.counts;
-        }
+        let add = |row: Row| *days.entry(row.bucket).or_default() += row.counts;
+        self.each_row(scopes, Series::Day, (from, to), add).await?;
         Ok(days)
     }
 
@@ -53,15 +58,17 @@ impl ReportService {
         if scopes.len() < 2 {
             return self.days(scopes, from, to).await;
         }
-        let mut by_scope: Vec<(&Scope, Vec<Row>)> = vec![];
+        let mut numbers: Vec<(&Scope, Vec<Number>)> = vec![];
         let mut days = Days::new();
         for scope in scopes {
             let rows = self.tallies.rows(scope, Series::Day, from, to).await?;
             rows.iter().for_each(|row| *days.entry(row.bucket).or_default() += row.counts);
-            by_scope.push((scope, rows));
+            let number = |row: &Row| Number { day: row.bucket, of: [row.counts.uniques, row.counts.unfurls] };
+            let some = |number: &Number| number.of != [0, 0];
+            numbers.push((scope, rows.iter().map(number).filter(some).collect()));
         }
-        for of in SketchOf::ALL {
-            self.once_each(of, &by_scope, &mut days).await?;
+        for (kind, of) in SketchOf::ALL.into_iter().enumerate() {
+            self.once_each(kind, of, &numbers, &mut days).await?;
         }
         Ok(days)
     }
@@ -69,30 +76,32 @@ impl ReportService {
     /// Puts the estimate of the union in the place of the sum, on days that several scopes have numbers of.
     async fn once_each(
         &self,
+        kind: usize,
         of: SketchOf,
-        by_scope: &[(&Scope, Vec<Row>)],
+        numbers: &[(&Scope, Vec<Number>)],
         days: &mut Days,
     ) -> store::Result<()> {
-        let estimate = |counts: &Counts| match of {
-            SketchOf::Readers => counts.uniques,
-            SketchOf::Shares => counts.unfurls,
-        };
         let mut having: HashMap<i64, u32> = HashMap::new();
-        for row in by_scope.iter().flat_map(|(_, rows)| rows).filter(|row| estimate(&row.counts) > 0) {
-            *having.entry(row.bucket).or_default() += 1;
+        for number in numbers.iter().flat_map(|(_, numbers)| numbers).filter(|number| number.of[kind] > 0) {
+            *having.entry(number.day).or_default() += 1;
         }
-        let shared = |day: i64| having.get(&day).is_some_and(|scopes| *scopes > 1);
         let mut unions: BTreeMap<i64, Sketch> = BTreeMap::new();
-        for (scope, rows) in by_scope {
-            let wanted = || rows.iter().filter(|row| estimate(&row.counts) > 0 && shared(row.bucket));
-            let (Some(first), Some(last)) = (wanted().next(), wanted().next_back()) else { continue };
-            for (day, sketch) in self.tallies.sketches(scope, of, first.bucket, last.bucket + 1).await? {
-                let (Some(row), Some(sum)) = (wanted().find(|row| row.bucket == day), days.get_mut(&day))
-                else {
-                    continue;
-                };
-                *sum = sum.less(&of.counts(estimate(&row.counts)));
-                unions.entry(day).or_default().merge(&sketch);
+        for (scope, numbers) in numbers {
+            let several = |number: &Number| having.get(&number.day).is_some_and(|scopes| *scopes > 1);
+            let shared: BTreeMap<i64, u64> = numbers
+                .iter()
+                .filter(|number| number.of[kind] > 0 && several(number))
+                .map(|number| (number.day, number.of[kind]))
+                .collect();
+            let (Some((first, _)), Some((last, _))) = (shared.first_key_value(), shared.last_key_value())
+            else {
+                continue;
+            };
+            for (day, sketch) in self.tallies.sketches(scope, of, *first, *last + 1).await? {
+                if let (Some(number), Some(sum)) = (shared.get(&day), days.get_mut(&day)) {
+                    *sum = sum.less(&of.counts(*number));
+                    unions.entry(day).or_default().merge(&sketch);
+                }
             }
         }
         for (day, union) in unions {

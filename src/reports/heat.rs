@@ -46,13 +46,14 @@ impl ReportService {
         let mut rows: Vec<HeatRow> =
             week.map(|(weekday, hour)| HeatRow { weekday, hour, counts: Counts::default() }).collect();
         let scopes = self.scopes(&question.scope).await?;
-        for row in self.rows(&scopes, Series::Hour, range.from, range.to).await? {
+        self.each_row(&scopes, Series::Hour, (range.from, range.to), |row| {
             let (weekday, hour) = calendar.hour_of_week(row.bucket);
             if let Some(there) = rows.iter_mut().find(|there| (there.weekday, there.hour) == (weekday, hour))
             {
                 there.counts += row.counts;
             }
-        }
+        })
+        .await?;
         Ok(Heat { range, rows })
     }
 }

@@ -127,12 +127,11 @@ impl ReportService {
         let days = self.days_of_readers(&scopes, from, to).await?;
         let worth = self.worth(&scopes, &days, from, to).await?;
         let of_days: Counts = days.values().copied().sum();
-        let hits = match by_hours {
-            true => {
-                self.rows(&scopes, Series::Hour, range.from, range.to).await?.iter().map(|r| r.counts).sum()
-            }
-            false => of_days,
-        };
+        let mut hits = of_days;
+        if by_hours {
+            hits = Counts::default();
+            self.each_row(&scopes, Series::Hour, (range.from, range.to), |row| hits += row.counts).await?;
+        }
         // Missed visits are kept by day only.
         let rows = self.rows(&scopes, Series::Missed, from, to).await?;
         let missed = MissedReason::ALL.map(|reason| {
@@ -192,7 +191,7 @@ impl ReportService {
                 add(self.calendar.start_of(first_day(unit, day)), counts);
             }
         } else {
-            self.rows(&scopes, series, from, to).await?.iter().for_each(|row| add(row.bucket, row.counts));
+            self.each_row(&scopes, series, (from, to), |row| add(row.bucket, row.counts)).await?;
         }
         Ok(SeriesReport { range, unit, buckets: filled })
     }
@@ -221,10 +220,22 @@ impl ReportService {
 
     async fn rows(&self, scopes: &[Scope], series: Series, from: i64, to: i64) -> store::Result<Vec<Row>> {
         let mut rows = vec![];
-        for scope in scopes {
-            rows.extend(self.tallies.rows(scope, series, from, to).await?);
-        }
+        self.each_row(scopes, series, (from, to), |row| rows.push(row)).await?;
         Ok(rows)
+    }
+
+    /// One scope's rows at a time: those of many links are never in memory together.
+    async fn each_row(
+        &self,
+        scopes: &[Scope],
+        series: Series,
+        (from, to): (i64, i64),
+        mut take: impl FnMut(Row) + Send,
+    ) -> store::Result<()> {
+        for scope in scopes {
+            self.tallies.rows(scope, series, from, to).await?.into_iter().for_each(&mut take);
+        }
+        Ok(())
     }
 
     async fn article(&self, id: &ArticleId) -> Result<Arc<Article>> {

@@ -4,10 +4,21 @@ use http::Method;
 
 use crate::harness::{TestApp, json};
 
+/// (path, code, field)
+type Refused<'a> = (&'a str, &'a str, &'a str);
+
+async fn all_are_refused(table: &[Refused<'_>]) {
+    let app = TestApp::start().await;
+    for (path, code, field) in table {
+        let answer = app.get(path).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (422, Some(*code)), "{path}");
+        answer.expect_problem(422, code, Some(field));
+    }
+}
+
 #[tokio::test]
 async fn parameters() {
-    let app = TestApp::start().await;
-    let table = [
+    all_are_refused(&[
         ("/links?limit=0", "out_of_range", "limit"),
         ("/links?limit=201", "out_of_range", "limit"),
         ("/links?limit=-1", "out_of_range", "limit"),
@@ -23,6 +34,13 @@ async fn parameters() {
         ("/links?limit=1&limit=2", "invalid_value", "limit"),
         ("/audit?limit=0", "out_of_range", "limit"),
         ("/audit?who=me", "unknown_field", "who"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn parameters_of_reports() {
+    all_are_refused(&[
         ("/reports/summary?scope=nothing", "invalid_value", "scope"),
         ("/reports/summary?scope=link:", "invalid_value", "scope"),
         ("/reports/summary?scope=planet:Earth", "invalid_value", "scope"),
@@ -62,12 +80,8 @@ async fn parameters() {
         ("/reports/curve?article=a1&compare=year", "unknown_field", "compare"),
         ("/reports/summary?from=1826-11-02&to=2026-11-01", "out_of_range", "from"),
         ("/reports/summary?timezone=Mars/Olympus", "unknown_field", "timezone"),
-    ];
-    for (path, code, field) in table {
-        let answer = app.get(path).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (422, Some(code)), "{path}");
-        answer.expect_problem(422, code, Some(field));
-    }
+    ])
+    .await;
 }
 
 #[tokio::test]
