@@ -88,8 +88,8 @@ fn of_source(names: &mut Names, classifier: &Classifier, seen: Seen) -> [Value; 
 }
 
 fn value(names: &mut Names, text: &str, known: bool) -> Value {
-    let end = (0..=text.len().min(MAX_VALUE - 1)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    let text = &text[..end];
+    let end = (0..=text.len().min(MAX_VALUE - 1)).rev().find(|end| text.is_char_boundary(*end));
+    let text = &text[..end.unwrap_or(0)];
     match known {
         true => names.value(text.to_owned().into()),
         false => names.value(unknown_value(text).into()),

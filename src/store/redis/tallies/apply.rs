@@ -55,8 +55,11 @@ pub(super) fn sum(a: u64, b: u64) -> Result<u64> {
     a.checked_add(b).ok_or_else(|| Error::Corrupt("a number beyond what can be".into()))
 }
 
+/// A hash: of which family, and of which period.
+type Hash = (Family, i64);
+
 /// A hash, a field of it, and its packed numbers.
-pub(super) type Packed = ((Family, i64), Vec<u8>, Vec<u8>);
+pub(super) type Packed = (Hash, Vec<u8>, Vec<u8>);
 
 /// What estimates rise by: by field, each with its day.
 type Rises<'a> = HashMap<&'a Vec<u8>, Vec<(i64, Counts)>>;
@@ -70,13 +73,7 @@ struct Cell<'g> {
 
 /// Numbers and sketches by where they are kept: hash by hash, field by field.
 #[derive(Default)]
-pub(super) struct Cells<'g>(BTreeMap<(Family, i64), BTreeMap<Vec<u8>, Cell<'g>>>);
-
-/// A hash, a field of it, what is added, and what is there.
-type Each<'a, 'g> = (&'a (Family, i64), &'a Vec<u8>, &'a Cell<'g>, Option<&'a [u8]>);
-
-/// Fields and their values, one after the other, and if the hash had any of them.
-type Written = (Vec<Vec<u8>>, bool);
+pub(super) struct Cells<'g>(BTreeMap<Hash, BTreeMap<Vec<u8>, Cell<'g>>>);
 
 impl<'g> Cells<'g> {
     /// All of these groups. Each scope has a total, if only an empty one: by it a scope is known.
@@ -104,20 +101,23 @@ impl<'g> Cells<'g> {
         cells
     }
 
-    fn at(&mut self, hash: (Family, i64), field: &[u8]) -> &mut Cell<'g> {
+    fn at(&mut self, hash: Hash, field: &[u8]) -> &mut Cell<'g> {
         self.0.entry(hash).or_default().entry(field.to_vec()).or_default()
     }
 
     /// The fields, hash by hash.
     pub(super) fn asked(&self, keys: LaneKeys<'_>) -> Vec<(Vec<u8>, Vec<Vec<u8>>)> {
-        let hash = |((family, period), fields): (&(Family, i64), &BTreeMap<Vec<u8>, _>)| {
+        let hash = |((family, period), fields): (&Hash, &BTreeMap<Vec<u8>, _>)| {
             (keys.numbers(*family, *period), fields.keys().cloned().collect())
         };
         self.0.iter().map(hash).collect()
     }
 
     /// What each field has, in the order of [`Cells::asked`].
-    fn each<'a>(&'a self, seen: &'a Seen) -> impl Iterator<Item = Each<'a, 'g>> {
+    fn each<'a>(
+        &'a self,
+        seen: &'a Seen,
+    ) -> impl Iterator<Item = (&'a Hash, &'a Vec<u8>, &'a Cell<'g>, Option<&'a [u8]>)> {
         let cells =
             self.0.iter().flat_map(|(hash, fields)| fields.iter().map(move |(f, cell)| (hash, f, cell)));
         cells.zip(&seen.numbers).map(|((hash, field, cell), old)| (hash, field, cell, old.as_deref()))
@@ -127,7 +127,8 @@ impl<'g> Cells<'g> {
     pub(super) fn add_to(&self, keys: LaneKeys<'_>, seen: &Seen, put: &mut Put) -> Result<()> {
         let (merged, rises) = self.merged(seen)?;
         let mut merged = merged.into_iter();
-        let mut hashes: BTreeMap<(Family, i64), Written> = BTreeMap::new();
+        // Fields and their values, and whether one of them was there before.
+        let mut hashes: BTreeMap<Hash, (Vec<Vec<u8>>, bool)> = BTreeMap::new();
         for (round, (hash, field, cell, old)) in self.each(seen).enumerate() {
             give_way(round);
             let (family, period) = *hash;
