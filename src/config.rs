@@ -31,6 +31,8 @@ pub struct Config {
     pub journal: hits::journal::Settings,
     /// From journal to numbers.
     pub hits: hits::Settings,
+    /// How long numbers are kept.
+    pub retention: hits::retention::Settings,
     /// Tables of agents and sources.
     pub classify: hits::classify::Settings,
     /// Who clients are.
@@ -174,6 +176,7 @@ impl Config {
         self.server.check().map_err(at("server"))?;
         self.journal.check().map_err(at("journal"))?;
         self.hits.check().map_err(at("hits"))?;
+        self.retention.check().map_err(at("retention"))?;
         self.codes.check().map_err(at("codes"))?;
         self.links.check().map_err(at("links"))?;
         self.articles.check().map_err(at("articles"))?;

@@ -146,6 +146,7 @@ fn applier(
         calendar,
     )
     .by(Arc::clone(tables))
+    .keeping(config.retention.clone())
 }
 
 /// What knows readers, with the keys of the day in it, and what keeps these.
@@ -193,6 +194,7 @@ fn state(
         links: Arc::new(links),
         accounts,
         reports: Arc::new(reports),
+        orphans: Arc::default(),
         tallies: Arc::clone(&store.tallies),
         hits: Arc::new(hits),
         pages: Arc::new(pages),
@@ -218,6 +220,7 @@ fn redirector(
         clients: Arc::clone(&state.clients),
         readers: Arc::clone(readers),
         tables: Arc::clone(tables),
+        orphans: Arc::clone(&state.orphans),
         metrics: RedirectMetrics::new(),
         fallback_url: config.links.fallback_url.clone(),
     }

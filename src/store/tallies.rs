@@ -107,6 +107,14 @@ pub trait Tallies: Send + Sync {
     /// Lets minute rows go that began before `before` (UTC seconds); sums are not touched.
     async fn forget_minutes(&self, before: i64) -> Result<()>;
 
+    /// Lets hour rows go that began before `before` (UTC seconds), as far as they lie in pieces that go as a whole:
+    /// those of up to a day before it may stay. Days and sums are not touched. The site's go first, so that what the
+    /// site has of hours is what all scopes have.
+    async fn forget_hours(&self, before: i64) -> Result<()>;
+
+    /// The first bucket that the site has in a series.
+    async fn first_bucket(&self, series: Series) -> Result<Option<i64>>;
+
     /// The rows of a scope in a series with `from <= bucket < to`, by bucket and value.
     async fn rows(&self, scope: &Scope, series: Series, from: i64, to: i64) -> Result<Vec<Row>>;
 

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::AccountService;
 use crate::hits::Hits;
 use crate::links::LinkService;
+use crate::orphans::OrphanCounter;
 use crate::reports::ReportService;
 use crate::store::Tallies;
 use crate::units::Span;
@@ -96,6 +97,8 @@ pub struct State {
     pub accounts: Arc<AccountService>,
     /// Reports.
     pub reports: Arc<ReportService>,
+    /// Codes that nobody has.
+    pub orphans: Arc<OrphanCounter>,
     /// Numbers, for the totals beside links.
     pub tallies: Arc<dyn Tallies>,
     /// The way of a hit, for what waits.

@@ -25,6 +25,7 @@ use crate::hits::classify::Current;
 use crate::hits::journal::Receipt;
 use crate::hits::readers::{self, Reader, Readers};
 use crate::links::LinkService;
+use crate::orphans::OrphanCounter;
 use crate::store::cache::{Cache, Cached, Route, Routes};
 use crate::telemetry::RedirectMetrics;
 
@@ -59,6 +60,8 @@ pub struct Redirector {
     pub readers: Arc<Readers>,
     /// Which parameters of a query say where a reader came from.
     pub tables: Arc<Current>,
+    /// What nobody has and is asked for.
+    pub orphans: Arc<OrphanCounter>,
     /// What is measured.
     pub metrics: RedirectMetrics,
     /// Where visits to closed links go; empty for a notice.
@@ -107,7 +110,7 @@ impl Redirector {
             }
             Cached::Unknown => {
                 this.metrics.cache_hits.increment(1);
-                Answer::Now(this.done(began, this.unknown()))
+                Answer::Now(this.done(began, this.orphan(&asked, now_ms)))
             }
             Cached::Known(_) | Cached::Miss => {
                 let visit = Visit {
@@ -134,7 +137,7 @@ impl Redirector {
         }
         self.metrics.cache_misses.increment(1);
         let response = match self.cache.load(&asked.code).await {
-            Ok(None) => self.unknown(),
+            Ok(None) => self.orphan(&asked, clock::now_ms()),
             Ok(Some(routes)) => {
                 let Visit { peer, head, headers, query, .. } = &visit;
                 let (peer, head, query, now_ms) = (*peer, *head, query.as_deref(), clock::now_ms());
@@ -157,8 +160,10 @@ impl Redirector {
         asked: &Asked<'_>,
         seen: Seen<'_>,
     ) -> (Response<Payload>, Option<Receipt>) {
-        let Some(route) = routes.pick(&asked.code, asked.folded_first) else { return (self.unknown(), None) };
         let Seen { head, headers, query, now_ms, .. } = seen;
+        let Some(route) = routes.pick(&asked.code, asked.folded_first) else {
+            return (self.orphan(asked, now_ms), None);
+        };
         let status = route.status(now_ms);
         let outcome = match status.missed() {
             None => Outcome::Followed { target: route.target_version },
@@ -240,6 +245,14 @@ impl Redirector {
             Err(crate::links::Error::Refused(_)) => self.unknown(),
             Err(crate::links::Error::Store(error)) => self.unavailable(&error),
         }
+    }
+
+    /// Answers a code that nobody has. To be shown where it would lead is no visit.
+    fn orphan(&self, asked: &Asked<'_>, now_ms: i64) -> Response<Payload> {
+        if !asked.preview {
+            self.orphans.count(&asked.code, now_ms);
+        }
+        self.unknown()
     }
 
     fn unknown(&self) -> Response<Payload> {

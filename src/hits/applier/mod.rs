@@ -17,9 +17,10 @@ use tokio_util::sync::CancellationToken;
 use super::classify::{Classifier, Current};
 use super::fold::Placer;
 use super::journal::{Journal, Reader};
+use super::retention::Settings as Retention;
 use super::{Progress, Settings};
 use crate::clock;
-use crate::domain::calendar::Calendar;
+use crate::domain::calendar::{Calendar, Day};
 use crate::domain::lane::Lane;
 use crate::domain::tally::{Batch, Counts, Group, Scope, Series, StreamId};
 use crate::priority::give_way;
@@ -67,6 +68,7 @@ pub struct Applier {
     cache: Arc<Cache>,
     progress: Arc<Progress>,
     settings: Settings,
+    retention: Retention,
     classifier: Classifier,
     /// The tables that the classifier is to use; None for the compiled-in ones.
     tables: Option<Arc<Current>>,
@@ -74,6 +76,8 @@ pub struct Applier {
     lanes: u16,
     streams: Vec<Draining>,
     known: bool,
+    /// The day whose hours, and those before it, were let go last.
+    forgotten: Option<Day>,
     /// False after the operator's word: then no stream waits for it.
     holds: bool,
 }
@@ -99,6 +103,8 @@ impl Applier {
             cache,
             progress,
             settings,
+            retention: Retention::default(),
+            forgotten: None,
             classifier: Classifier::default(),
             tables: None,
             placer: Placer::new(calendar),
@@ -115,6 +121,12 @@ impl Applier {
         self.classifier = Classifier::new(tables.get());
         self.tables = Some(tables);
         self
+    }
+
+    /// Keeps numbers for this long instead of what is usual.
+    #[must_use]
+    pub fn keeping(self, retention: Retention) -> Applier {
+        Applier { retention, ..self }
     }
 
     /// The operator's word: streams that the store does not know are counted, however old they are.

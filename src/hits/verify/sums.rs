@@ -4,7 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::{Report, said};
+use crate::domain::calendar::{Calendar, date_of};
+use crate::domain::report::hours_from;
 use crate::domain::tally::{BEYOND, Counts, Group, Row, Scope, ScopeKind, Series, is_unknown_value};
 
 /// A scope's name in reports.
@@ -15,8 +19,44 @@ fn name(scope: &Scope) -> String {
     }
 }
 
+/// Of which days hours are kept: of all of them, or from one on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HoursKept {
+    /// The day, and the second in which it begins.
+    from: Option<(i64, i64)>,
+}
+
+impl HoursKept {
+    /// What the site has of hours is what all scopes have.
+    pub(super) fn of_site(site: &Group, calendar: &Calendar, now: Timestamp) -> HoursKept {
+        let first =
+            |series: Series| site.rows.iter().filter(|row| row.series == series).map(|row| row.bucket).min();
+        let from = hours_from(first(Series::Hour), first(Series::Day), calendar, now);
+        HoursKept { from: from.map(|day| (i64::from(day), calendar.start_of(day))) }
+    }
+
+    pub(super) fn tell(self, report: &mut Report) {
+        if let Some((day, _)) = self.from {
+            let date = i32::try_from(day).map(date_of).map(|date| date.to_string()).unwrap_or_default();
+            report
+                .not_compared
+                .push(format!("hours are kept since {date}; those of earlier days were not compared"));
+        }
+    }
+
+    /// What the hours that are kept must sum up to, and what they do.
+    fn compare(self, group: &Group) -> Option<(Counts, Counts)> {
+        let (day, second) = self.from?;
+        let sum = |series: Series, from: i64| -> Counts {
+            let rows = group.rows.iter().filter(|row| row.series == series && row.bucket >= from);
+            rows.map(|row| row.counts).sum()
+        };
+        Some((sum(Series::Day, day).exact(), sum(Series::Hour, second).exact()))
+    }
+}
+
 /// Compares each series of a scope with its total, and each dimension's days with the days.
-pub(super) fn within(group: &Group, report: &mut Report) {
+pub(super) fn within(group: &Group, kept: HoursKept, report: &mut Report) {
     let scope = name(&group.scope);
     let sum = |series: Series| -> Counts {
         group.rows.iter().filter(|row| row.series == series).map(|row| row.counts).sum()
@@ -28,7 +68,8 @@ pub(super) fn within(group: &Group, report: &mut Report) {
     }
     for series in Series::ALL {
         let Some(expected) = series.share(&total) else { continue };
-        let found = sum(series).exact();
+        let kept = kept.compare(group).filter(|_| series == Series::Hour);
+        let (expected, found) = kept.unwrap_or_else(|| (expected, sum(series).exact()));
         if series.is_of_links_only() && !matches!(group.scope, Scope::Link(_)) {
             if found != Counts::default() {
                 report.disagree(&scope, series.as_str(), None, "nothing", said(&found));
@@ -89,6 +130,14 @@ impl Together {
         for row in group.rows.iter().filter(|row| is_shared(row)) {
             let key = (row.series, row.bucket, row.value.to_string());
             *sums.entry(key).or_default() += row.counts.exact();
+        }
+    }
+
+    /// Hours of which not all are there are not compared.
+    pub(super) fn forget_hours(&mut self, kept: HoursKept) {
+        let Some((_, second)) = kept.from else { return };
+        for numbers in [&mut self.site, &mut self.links] {
+            numbers.retain(|(series, bucket, _), _| *series != Series::Hour || *bucket >= second);
         }
     }
 

@@ -15,6 +15,7 @@ use slugline::hits::journal::real::RealDisk;
 use slugline::hits::journal::settings::Io;
 use slugline::hits::journal::sim::Chance;
 use slugline::hits::journal::{Journal, Owner, Settings};
+use slugline::hits::retention::Settings as Retention;
 use slugline::hits::{self, Hits, Progress};
 use slugline::store::cache::Cache;
 use slugline::store::{self, Store};
@@ -140,10 +141,9 @@ impl Rig {
             apply_max_delay: Span(second),
             batch_hits: self.batch_hits,
             watch_for: Span(second),
-            keep_minutes: Span(Duration::from_secs(40 * 86_400)),
         };
         let calendar = Calendar::new(&[(0, "UTC".to_owned())]).unwrap();
-        self.applier = Some(Applier::new(
+        let applier = Applier::new(
             Arc::clone(self.journal()),
             Arc::clone(&self.tap) as Arc<dyn store::Tallies>,
             links,
@@ -151,7 +151,9 @@ impl Rig {
             Arc::clone(&self.progress),
             settings,
             calendar,
-        ));
+        );
+        let minutes = Span(Duration::from_secs(40 * 86_400));
+        self.applier = Some(applier.keeping(Retention { minutes, ..Retention::default() }));
     }
 
     pub fn journal(&self) -> &Arc<Journal> {

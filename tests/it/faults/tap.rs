@@ -170,6 +170,16 @@ impl Tallies for Tap {
         self.inner().totals(scopes).await
     }
 
+    async fn forget_hours(&self, before: i64) -> Result<()> {
+        let inner = self.inner();
+        self.pass(inner.forget_hours(before)).await
+    }
+
+    async fn first_bucket(&self, series: Series) -> Result<Option<i64>> {
+        let inner = self.inner();
+        self.pass(inner.first_bucket(series)).await
+    }
+
     async fn sketches(&self, scope: &Scope, of: SketchOf, from: i64, to: i64) -> Result<Vec<(i64, Sketch)>> {
         self.inner().sketches(scope, of, from, to).await
     }

@@ -1,7 +1,11 @@
 //! Numbers: contract 6.
 
 mod csv;
+mod curve;
+mod orphans;
 mod ranges;
+mod readers;
+mod reasons;
 mod scopes;
 mod shapes;
 mod top;

@@ -12,6 +12,7 @@ mod import;
 mod keys;
 mod minutes;
 mod pack;
+mod periods;
 mod read;
 mod sketches;
 mod streams;
@@ -144,12 +145,23 @@ impl Tallies for RedisTallies {
         minutes::forget(&self.hashes, before).await
     }
 
+    async fn forget_hours(&self, before: i64) -> Result<()> {
+        periods::forget(&self.hashes, Family::Hour, before).await
+    }
+
+    async fn first_bucket(&self, series: Series) -> Result<Option<i64>> {
+        read::first_bucket(&self.hashes, &Scope::Site, series).await
+    }
+
     async fn sketches(&self, scope: &Scope, of: SketchOf, from: i64, to: i64) -> Result<Vec<(i64, Sketch)>> {
         sketches::of_scope(&self.hashes, scope, of, from, to).await
     }
 
     async fn forget_sketches(&self, before: i64) -> Result<()> {
-        sketches::forget(&self.hashes, before).await
+        for family in Family::SKETCHES {
+            periods::forget(&self.hashes, family, before).await?;
+        }
+        Ok(())
     }
 
     async fn rows(&self, scope: &Scope, series: Series, from: i64, to: i64) -> Result<Vec<Row>> {

@@ -59,6 +59,20 @@ pub(super) async fn rows(
     Ok(rows)
 }
 
+/// The first bucket of a scope in a series.
+pub(super) async fn first_bucket(hashes: &Hashes, scope: &Scope, series: Series) -> Result<Option<i64>> {
+    let family = Family::of(series);
+    let lane = keys::lane(scope, &hashes.lanes);
+    for period in periods(hashes, &[lane], family, i64::MIN, i64::MAX).await?.pop().unwrap_or_default() {
+        // A period may have numbers of other scopes only.
+        let (begin, end) = (family.bucket(period, 0), family.bucket(period.saturating_add(1), 0));
+        if let Some(first) = rows(hashes, scope, series, begin, end).await?.first() {
+            return Ok(Some(first.bucket));
+        }
+    }
+    Ok(None)
+}
+
 /// The rows of packed numbers, in order of series, bucket and value.
 pub(super) fn rows_of(family: Family, period: i64, packed: &[u8], mut take: impl FnMut(Row)) -> Result<()> {
     for entry in Entries::new(family, packed) {

@@ -1,12 +1,11 @@
 //! Sketches of days: a field of a day's hash is one scope's sketch.
 //!
-//! Merging them is a batch's (`apply`). Guarantees that what a sketch estimates stays when it goes.
+//! Merging them is a batch's (`apply`). What a sketch estimates stays when it goes (`periods`).
 
 use super::apply::sketch;
-use super::hashes::{Ask, Decision, Hashes, Put};
+use super::hashes::Hashes;
 use super::keys::{self, Family, field};
 use super::read;
-use crate::domain::lane::Lane;
 use crate::domain::sketch::Sketch;
 use crate::domain::tally::{Scope, SketchOf};
 use crate::store::Result;
@@ -36,29 +35,4 @@ pub(super) async fn of_scope(
         }
     }
     Ok(found)
-}
-
-/// Lets sketches go of days before `before`.
-pub(super) async fn forget(hashes: &Hashes, before: i64) -> Result<()> {
-    let all: Vec<Lane> = (0..=hashes.site()).collect();
-    for family in Family::SKETCHES {
-        let days = read::periods(hashes, &all, family, i64::MIN, before).await?;
-        for (lane, days) in all.iter().zip(days) {
-            if days.is_empty() {
-                continue;
-            }
-            let names = hashes.keys(*lane);
-            let go = |_: &super::hashes::Seen| {
-                let mut put = Put::default();
-                days.iter().for_each(|day| put.remove(names.numbers(family, *day)));
-                put.leave(
-                    names.periods(family),
-                    days.iter().map(|day| day.to_string().into_bytes()).collect(),
-                );
-                Ok(Decision::Change(put, ()))
-            };
-            hashes.change(*lane, &Ask::default(), go).await?;
-        }
-    }
-    Ok(())
 }

@@ -82,6 +82,17 @@ fn add_zone(conn: &Connection, since: i64, zone: &str) -> Result<()> {
     Ok(())
 }
 
+/// Lets the first hour go, if it began before `before`. False if there was none.
+fn forget_an_hour(conn: &Connection, before: i64) -> Result<bool> {
+    let gone = conn
+        .prepare_cached(
+            "DELETE FROM rows WHERE series = ?1 AND bucket = \
+             (SELECT min(bucket) FROM rows WHERE series = ?1 AND bucket < ?2)",
+        )?
+        .execute([names::series_number(Series::Hour), before])?;
+    Ok(gone > 0)
+}
+
 #[async_trait]
 impl Tallies for SqliteTallies {
     async fn dataset(&self) -> Result<Dataset> {
@@ -136,6 +147,16 @@ impl Tallies for SqliteTallies {
                 Ok(())
             })
             .await
+    }
+
+    async fn forget_hours(&self, before: i64) -> Result<()> {
+        // Hour by hour, so that nobody waits for long.
+        while self.writer.write(move |conn, _| forget_an_hour(conn, before)).await? {}
+        Ok(())
+    }
+
+    async fn first_bucket(&self, series: Series) -> Result<Option<i64>> {
+        self.readers.read_at_once(move |conn| read::first_bucket(conn, &Scope::Site, series)).await
     }
 
     async fn sketches(&self, scope: &Scope, of: SketchOf, from: i64, to: i64) -> Result<Vec<(i64, Sketch)>> {

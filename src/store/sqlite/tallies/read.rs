@@ -69,6 +69,16 @@ pub(super) fn rows(conn: &Connection, scope: &Scope, series: Series, from: i64, 
     Ok(rows)
 }
 
+/// The first bucket of a scope in a series.
+pub(super) fn first_bucket(conn: &Connection, scope: &Scope, series: Series) -> Result<Option<i64>> {
+    let (kind, name) = scope.parts();
+    let Some(id) = scope_id(conn, kind, name)? else { return Ok(None) };
+    let mut first = conn.prepare_cached(
+        "SELECT min(bucket) FROM rows INDEXED BY rows_by_scope WHERE scope = ? AND series = ?",
+    )?;
+    Ok(first.query_row([id, series_number(series)], |row| row.get(0))?)
+}
+
 /// The sums of the scopes of a kind over days.
 pub(super) fn by_scope(
     conn: &Connection,
