@@ -189,6 +189,7 @@ impl Running {
     /// What could not be finished; nothing answered is lost by it.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.health.enter(Phase::Stopping);
+        self.state.closing.cancel();
         self.tasks.public.stop().await;
 
         let journal = Arc::clone(&self.journal);

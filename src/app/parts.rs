@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::coherence::{Coherence, Follower};
 use super::health::Health;
@@ -26,6 +27,7 @@ use crate::hits::readers::day_keys::Keyring;
 use crate::hits::{Hits, Progress};
 use crate::links::LinkService;
 use crate::links::codes::{Drawer, system_bytes};
+use crate::live::Live;
 use crate::reports::ReportService;
 use crate::store::Store;
 use crate::store::cache::Cache;
@@ -188,7 +190,10 @@ fn state(
         Drawer::new(&config.codes),
         config.links.store_timeout.0,
     );
-    let reports = ReportService::new(Arc::clone(&store.links), Arc::clone(&store.tallies), calendar);
+    let hits = Arc::new(hits);
+    let (all_links, numbers) = (Arc::clone(&store.links), Arc::clone(&store.tallies));
+    let live = Live::new(Arc::clone(&all_links), Arc::clone(&numbers), Arc::clone(&hits), calendar.clone());
+    let reports = ReportService::new(all_links, numbers, calendar);
     let pages = pages::Pages::new(&newsroom.name, &newsroom.language, &newsroom.home, &public_url)?;
     Ok(State {
         links: Arc::new(links),
@@ -196,7 +201,9 @@ fn state(
         reports: Arc::new(reports),
         orphans: Arc::default(),
         tallies: Arc::clone(&store.tallies),
-        hits: Arc::new(hits),
+        hits,
+        live: Arc::new(live),
+        closing: CancellationToken::new(),
         pages: Arc::new(pages),
         clients: Arc::new(Clients::new(&config.clients)),
         limits: Arc::new(auth::Limits::new(&config.server)),

@@ -134,6 +134,19 @@ pub trait Tallies: Send + Sync {
         only: Option<&[String]>,
     ) -> Result<Vec<(String, Counts)>>;
 
+    /// The sum of each link over `Minute` buckets `from <= bucket < to`, in no order.
+    async fn links_by_minute(&self, from: i64, to: i64) -> Result<Vec<(String, Counts)>>;
+
+    /// Tells other nodes that somebody watches until then, in milliseconds since 1970. A store of one node has none.
+    async fn share_watch(&self, _until_ms: i64) -> Result<()> {
+        Ok(())
+    }
+
+    /// Until when somebody watches at any node, as far as it was told; 0 for nobody.
+    async fn watched_until(&self) -> Result<i64> {
+        Ok(0)
+    }
+
     /// The sum of `Total` of each of these scopes, in their order; zeros for unknown ones.
     async fn totals(&self, scopes: &[Scope]) -> Result<Vec<Counts>>;
 

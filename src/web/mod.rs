@@ -22,10 +22,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use crate::accounts::AccountService;
 use crate::hits::Hits;
 use crate::links::LinkService;
+use crate::live::Live;
 use crate::orphans::OrphanCounter;
 use crate::reports::ReportService;
 use crate::store::Tallies;
@@ -99,6 +101,10 @@ pub struct State {
     pub reports: Arc<ReportService>,
     /// Codes that nobody has.
     pub orphans: Arc<OrphanCounter>,
+    /// What happens now.
+    pub live: Arc<Live>,
+    /// Cancelled when the process begins to stop: streams end.
+    pub closing: CancellationToken,
     /// Numbers, for the totals beside links.
     pub tallies: Arc<dyn Tallies>,
     /// The way of a hit, for what waits.

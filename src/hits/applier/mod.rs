@@ -151,7 +151,7 @@ impl Applier {
             }
             wait = self.settings.apply_interval.0;
             let untidy = tidied.is_none_or(|t| t.elapsed() >= TIDY_EVERY);
-            if self.known && !untidy && !self.is_time(last.elapsed()) {
+            if self.known && !untidy && !self.is_time(last.elapsed()) && !self.is_watched_elsewhere().await {
                 continue;
             }
             match self.pass().await {
@@ -206,10 +206,25 @@ impl Applier {
         Ok(())
     }
 
-    fn is_time(&self, since: Duration) -> bool {
+    /// Hits of this node that are not counted.
+    fn left(&self) -> u64 {
         let given = self.journal.ordinals().last().copied().unwrap_or(0);
-        let waiting = given.saturating_sub(self.progress.counted.load(Ordering::Relaxed))
-            + self.progress.backlog.load(Ordering::Relaxed);
+        given.saturating_sub(self.progress.counted.load(Ordering::Relaxed))
+            + self.progress.backlog.load(Ordering::Relaxed)
+    }
+
+    /// True if hits wait and somebody watches at another node.
+    async fn is_watched_elsewhere(&self) -> bool {
+        // Whoever looks there sees these hits a little later if that cannot be asked.
+        let until = match self.left() {
+            0 => 0,
+            _ => self.tallies.watched_until().await.unwrap_or(0),
+        };
+        clock::now_ms() < until
+    }
+
+    fn is_time(&self, since: Duration) -> bool {
+        let waiting = self.left();
         let watched = clock::now_ms() < self.progress.watched_until_ms.load(Ordering::Relaxed);
         waiting > 0
             && (watched

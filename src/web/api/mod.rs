@@ -5,6 +5,7 @@ mod articles;
 mod audit;
 mod cursor;
 mod links;
+mod live;
 mod openapi;
 mod qr;
 mod query;
@@ -52,6 +53,7 @@ pub fn routes(state: &State, deadline: Duration) -> Router<State> {
         .route("/reports/curve.csv", get(reports::more::curve))
         .route("/reports/orphans", get(reports::more::orphans))
         .route("/reports/orphans.csv", get(reports::more::orphans))
+        .route("/live", get(live::live))
         .route("/keys", get(accounts::keys).post(accounts::create_key))
         .route("/keys/{id}", delete(accounts::revoke_key))
         .route("/users", get(accounts::users).post(accounts::add_user))

@@ -166,6 +166,18 @@ impl Tallies for Tap {
         self.inner().by_scope(kind, from, to, only).await
     }
 
+    async fn links_by_minute(&self, from: i64, to: i64) -> Result<Vec<(String, Counts)>> {
+        self.inner().links_by_minute(from, to).await
+    }
+
+    async fn share_watch(&self, until_ms: i64) -> Result<()> {
+        self.inner().share_watch(until_ms).await
+    }
+
+    async fn watched_until(&self) -> Result<i64> {
+        self.inner().watched_until().await
+    }
+
     async fn totals(&self, scopes: &[Scope]) -> Result<Vec<Counts>> {
         self.inner().totals(scopes).await
     }

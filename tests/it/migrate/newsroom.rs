@@ -230,10 +230,19 @@ pub fn exported(home: &Home) -> Vec<String> {
 /// The first line that is not in both, for a message that can be read.
 #[track_caller]
 pub fn same(one: &[String], two: &[String]) {
-    let times = |lines: &[String], line: &String| lines.iter().filter(|there| *there == line).count();
-    let more =
-        |one: &[String], two: &[String]| one.iter().find(|line| times(one, line) > times(two, line)).cloned();
-    let first = more(one, two).map(|line| format!("only the first has {line}"));
-    let second = more(two, one).map(|line| format!("only the second has {line}"));
+    let times = |lines: &[String]| {
+        let mut times = std::collections::BTreeMap::<String, usize>::new();
+        lines.iter().for_each(|line| *times.entry(line.clone()).or_default() += 1);
+        times
+    };
+    let (ours, theirs) = (times(one), times(two));
+    let more = |one: &std::collections::BTreeMap<String, usize>,
+                two: &std::collections::BTreeMap<String, usize>| {
+        one.iter()
+            .find(|(line, n)| two.get(*line).is_none_or(|other| other < *n))
+            .map(|(line, _)| line.clone())
+    };
+    let first = more(&ours, &theirs).map(|line| format!("only the first has {line}"));
+    let second = more(&theirs, &ours).map(|line| format!("only the second has {line}"));
     assert_eq!((first, second), (None, None));
 }

@@ -2,6 +2,7 @@
 
 mod csv;
 mod curve;
+mod live;
 mod orphans;
 mod ranges;
 mod readers;

@@ -16,6 +16,7 @@ mod periods;
 mod read;
 mod sketches;
 mod streams;
+mod watching;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -176,6 +177,18 @@ impl Tallies for RedisTallies {
         only: Option<&[String]>,
     ) -> Result<Vec<(String, Counts)>> {
         read::by_scope(&self.hashes, kind, from, to, only).await
+    }
+
+    async fn links_by_minute(&self, from: i64, to: i64) -> Result<Vec<(String, Counts)>> {
+        read::links_by_minute(&self.hashes, from, to).await
+    }
+
+    async fn share_watch(&self, until_ms: i64) -> Result<()> {
+        watching::share(&self.hashes, until_ms).await
+    }
+
+    async fn watched_until(&self) -> Result<i64> {
+        watching::until(&self.hashes).await
     }
 
     async fn totals(&self, scopes: &[Scope]) -> Result<Vec<Counts>> {

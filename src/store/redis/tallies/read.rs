@@ -249,6 +249,39 @@ impl Sums {
     }
 }
 
+/// The sums of links over minutes.
+pub(super) async fn links_by_minute(hashes: &Hashes, from: i64, to: i64) -> Result<Vec<(String, Counts)>> {
+    let of: Vec<Lane> = (0..hashes.site()).collect();
+    let mut asked = vec![];
+    for (lane, hours) in of.iter().zip(periods(hashes, &of, Family::Minute, from, to).await?) {
+        let names = hashes.keys(*lane);
+        asked.extend(hours.into_iter().map(|hour| (*lane, (hour, names.numbers(Family::Minute, hour)))));
+    }
+    let mut sums: HashMap<String, Counts, foldhash::fast::RandomState> = HashMap::default();
+    for some in asked.chunks(ANSWERS) {
+        let cmds = some.iter().map(|(_, (_, key))| {
+            let mut all = redis::cmd("HGETALL");
+            all.arg(key);
+            all
+        });
+        let answers = hashes.ask(&lanes_of(some), cmds.collect()).await?;
+        for ((_, (hour, _)), answer) in some.iter().zip(answers) {
+            for (field, packed) in read::<HashMap<Vec<u8>, Vec<u8>>>(answer)? {
+                let mut sum = Counts::default();
+                rows_of(Family::Minute, *hour, &packed, |row| {
+                    if (from..to).contains(&row.bucket) {
+                        sum += row.counts;
+                    }
+                })?;
+                if sum != Counts::default() {
+                    *sums.entry(keys::scope(&field)?.1.to_owned()).or_default() += sum;
+                }
+            }
+        }
+    }
+    Ok(sums.into_iter().collect())
+}
+
 /// The lanes of what is asked, each once: what is asked stands lane by lane.
 fn lanes_of<T>(asked: &[(Lane, T)]) -> Vec<Lane> {
     let mut lanes: Vec<Lane> = asked.iter().map(|(lane, _)| *lane).collect();

@@ -184,6 +184,10 @@ impl Tallies for SqliteTallies {
         self.readers.read_at_once(move |conn| read::by_scope(conn, kind, from, to, only.as_deref())).await
     }
 
+    async fn links_by_minute(&self, from: i64, to: i64) -> Result<Vec<(String, Counts)>> {
+        self.readers.read_at_once(move |conn| read::links_by_minute(conn, from, to)).await
+    }
+
     async fn totals(&self, scopes: &[Scope]) -> Result<Vec<Counts>> {
         let scopes = scopes.to_vec();
         self.readers

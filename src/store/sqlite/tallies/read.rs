@@ -112,31 +112,36 @@ pub(super) fn by_scope(
     Ok(sums)
 }
 
-/// Day by day, since a day's scopes of one sign lie together; what a day without hits costs is one step.
+/// The sums of links over minutes.
+pub(super) fn links_by_minute(conn: &Connection, from: i64, to: i64) -> Result<Vec<(String, Counts)>> {
+    all_by_scope(conn, ScopeKind::Link, series_number(Series::Minute), from, to)
+}
+
+/// Bucket by bucket, since the scopes of one sign lie together in each; what one without hits costs is one step.
 fn all_by_scope(
     conn: &Connection,
     kind: ScopeKind,
-    day: i64,
+    series: i64,
     from: i64,
     to: i64,
 ) -> Result<Vec<(String, Counts)>> {
     let mut sums: HashMap<i64, Counts, foldhash::fast::RandomState> = HashMap::default();
-    let mut next_day =
+    let mut next_bucket =
         conn.prepare_cached("SELECT min(bucket) FROM rows WHERE series = ? AND bucket >= ?")?;
-    let of_day = if kind == ScopeKind::Link {
+    let of_bucket = if kind == ScopeKind::Link {
         "SELECT scope, clicks, previews, bots, missed, uniques, unfurls FROM rows \
          WHERE series = ? AND bucket = ? AND scope > 0"
     } else {
         "SELECT scope, clicks, previews, bots, missed, uniques, unfurls FROM rows \
          WHERE series = ? AND bucket = ? AND scope < 0"
     };
-    let mut of_day = conn.prepare_cached(of_day)?;
+    let mut of_bucket = conn.prepare_cached(of_bucket)?;
     let mut at = from;
-    while let Some(bucket) = next_day.query_row([day, at], |row| row.get::<_, Option<i64>>(0))? {
+    while let Some(bucket) = next_bucket.query_row([series, at], |row| row.get::<_, Option<i64>>(0))? {
         if bucket >= to {
             break;
         }
-        let mut rows = of_day.query([day, bucket])?;
+        let mut rows = of_bucket.query([series, bucket])?;
         while let Some(row) = rows.next()? {
             *sums.entry(row.get(0)?).or_default() += counts(row, 1)?;
         }
