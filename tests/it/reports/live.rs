@@ -50,10 +50,11 @@ async fn a_stop_says_bye() {
     let app = TestApp::start().await;
     let mut events = app.call(Method::GET, "/live").events().await;
     events.find("tick", |_| true).await;
-    let stopping = tokio::spawn(app.stop());
-    events.find("bye", |_| true).await;
-    assert!(events.next().await.is_none());
-    stopping.await.unwrap();
+    let watching = async {
+        events.find("bye", |_| true).await;
+        assert!(events.next().await.is_none());
+    };
+    let _ = tokio::join!(app.stop(), watching);
 }
 
 #[tokio::test]
