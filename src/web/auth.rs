@@ -124,8 +124,7 @@ impl FromRequestParts<State> for Caller {
     }
 }
 
-/// The key in the value of `Authorization`.
-pub fn bearer(value: &str) -> Option<&str> {
+fn bearer(value: &str) -> Option<&str> {
     let (scheme, key) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }

@@ -18,7 +18,6 @@ mod first_minute;
 mod links;
 mod migrate;
 mod operations;
-mod readers;
 mod redirect;
 mod redis;
 mod refused;

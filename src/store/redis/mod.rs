@@ -9,7 +9,6 @@ mod aof;
 pub mod care;
 pub mod conn;
 pub mod dataset;
-pub mod day_keys;
 pub mod doctor;
 pub mod feed;
 pub mod lanes;

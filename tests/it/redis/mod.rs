@@ -17,7 +17,6 @@ mod losses;
 mod nodes;
 pub mod process;
 pub mod proxy;
-mod readers;
 pub mod servers;
 mod tallies;
 mod tls;
