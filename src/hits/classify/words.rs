@@ -371,3 +371,18 @@ pub(super) fn name(agent: &str, lower: &str, guess: Option<&Guess>) -> String {
         None => word_at(0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_where_they_stand_behind_any_letter() {
+        let agent = "\u{e9}\u{130}; some-agent \u{e9}news.com";
+        for (at, word) in words(agent, |c| c.is_ascii_alphanumeric()) {
+            assert_eq!(agent.get(at..at + word.len()), Some(word));
+        }
+        let at = bare_domain(agent, &|_| true);
+        assert_eq!(at, agent.find("news.com"));
+    }
+}
