@@ -223,7 +223,7 @@ pub fn exported(home: &Home) -> Vec<String> {
     let mut lines: Vec<String> = lines.iter().map(Value::to_string).collect();
     lines.sort();
     // Two lines of the audit that say the same of the same millisecond are one in Redis.
-    lines.dedup();
+    lines.dedup_by(|one, two| one == two && one.contains("\"kind\":\"audit\""));
     lines
 }
 
