@@ -279,16 +279,15 @@ impl Applier {
         let (stream, stream_began_ms) = (draining.stream, draining.began_ms);
         let batch = Batch { stream, stream_began_ms, lane, from, to, lost, groups };
         let applied = self.tallies.apply(&batch).await?;
-        let classes = if lane == self.lanes { classes(&batch.groups) } else { Counts::default() };
-        drop_groups(batch.groups);
         let done = &mut self.streams[i].done[usize::from(lane)];
         match applied {
             Applied::Done => {
                 *done = to;
                 metrics::counter!(telemetry::APPLIES, "outcome" => "done").increment(1);
                 if lane == self.lanes {
-                    count_classes(classes);
+                    count_classes(&batch.groups);
                 }
+                drop_groups(batch.groups);
                 if lost > 0 {
                     tracing::error!(%stream, lane, lost, "hits of the journal are gone; they are counted as lost");
                 }
@@ -314,12 +313,6 @@ impl Applier {
     }
 }
 
-/// The site's hits by class in a batch of the site lane.
-fn classes(groups: &[Group]) -> Counts {
-    let site = groups.iter().filter(|g| g.scope == Scope::Site).flat_map(|g| &g.rows);
-    site.filter(|r| r.series == Series::Total).map(|r| r.counts).sum()
-}
-
 /// They are many, and freeing them is work.
 fn drop_groups(groups: Vec<Group>) {
     for (round, group) in groups.into_iter().enumerate() {
@@ -328,7 +321,9 @@ fn drop_groups(groups: Vec<Group>) {
     }
 }
 
-fn count_classes(counts: Counts) {
+fn count_classes(groups: &[Group]) {
+    let site = groups.iter().filter(|g| g.scope == Scope::Site).flat_map(|g| &g.rows);
+    let counts: Counts = site.filter(|r| r.series == Series::Total).map(|r| r.counts).sum();
     let classes = [
         ("click", counts.clicks),
         ("preview", counts.previews),
