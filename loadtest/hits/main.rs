@@ -18,7 +18,7 @@ use hdrhistogram::Histogram;
 use slugline::clock;
 use slugline::config::Config;
 use slugline::domain::calendar::Calendar;
-use slugline::domain::hit::{NewHit, Outcome, Signals, Trigger};
+use slugline::domain::hit::NewHit;
 use slugline::domain::lane::lane_of;
 use slugline::domain::tally::StreamId;
 use slugline::hits::applier::Applier;
@@ -163,14 +163,9 @@ fn counting(config: &Config, store: &Store, journal: &Arc<Journal>, lanes: u16) 
 
 fn hit<'a>(code: &'a str, agent: &'a str, lanes: u16) -> NewHit<'a> {
     NewHit {
-        lane: lane_of(code, lanes),
-        code,
-        at_ms: clock::now_ms(),
-        outcome: Outcome::Followed { target: 1 },
-        trigger: Trigger::Link,
-        signals: Signals::default(),
         user_agent: agent.as_bytes(),
         referrer: b"https://www.facebook.com",
+        ..NewHit::plain(lane_of(code, lanes), code, clock::now_ms())
     }
 }
 

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use slugline::config::Config;
 use slugline::domain::calendar::Calendar;
-use slugline::domain::hit::{Hit, Outcome, Signals, Trigger};
+use slugline::domain::hit::{Country, Hit, Network, Outcome, Signals, Trigger, Visitor};
 use slugline::domain::lane::{Lane, lane_of};
 use slugline::domain::tally::{Batch, DatasetId, StreamId};
 use slugline::hits::classify::Classifier;
@@ -238,11 +238,16 @@ impl Counting {
                 outcome: Outcome::Followed { target: 1 },
                 trigger: if kind.is_multiple_of(20) { Trigger::Qr } else { Trigger::Link },
                 signals: Signals::default(),
+                network: Network::Unknown,
+                country: Country(*b"AT"),
+                visitor: Visitor { hash: self.chance.below(u64::MAX), own_key: false },
                 user_agent: agent.as_bytes(),
                 referrer: b"https://www.facebook.com",
+                hints: b"",
+                params: b"",
             };
-            let verdict = self.classifier.classify(&hit);
-            fold.add(&hit, verdict, self.placer.place(at_ms));
+            let seen = self.classifier.classify(&hit);
+            fold.add(&hit, seen, &self.classifier, self.placer.place(at_ms));
         }
         let mut groups = fold.of_lanes(self.lanes);
         groups.push(fold.of_site(facts));

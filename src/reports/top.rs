@@ -5,11 +5,12 @@
 
 use std::collections::HashMap;
 
-use super::{Question, ReportService, Result};
+use super::{Question, ReportService, Result, countries};
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::Found;
 use crate::domain::report::{Range, ReportScope};
-use crate::domain::tally::{Counts, Scope, ScopeKind, Series};
+use crate::domain::tally::{BEYOND, Counts, Scope, ScopeKind, Series, shown_value};
+use crate::hits::fold::{NO_COUNTRY, NO_REFERRER};
 use crate::store;
 
 /// Links whose records are read at once.
@@ -38,36 +39,58 @@ pub enum By {
     Trigger,
     /// Which of the link's targets; links only.
     Target,
-    /// Kinds of previews.
+    /// Networks that previews are fetched for.
     Preview,
     /// Kinds of bots.
     Bot,
+    /// Named origins.
+    Source,
+    /// Kinds of origins.
+    Medium,
+    /// Domains of referrers.
+    Referrer,
+    /// Countries of the networks that readers use.
+    Country,
+    /// Kinds of devices.
+    Device,
+    /// Systems.
+    Os,
+    /// Browsers.
+    Browser,
 }
 
 impl By {
+    const ALL: [By; 19] = [
+        By::Link,
+        By::Article,
+        By::Section,
+        By::Author,
+        By::Channel,
+        By::Campaign,
+        By::Creator,
+        By::Source,
+        By::Medium,
+        By::Referrer,
+        By::Country,
+        By::Device,
+        By::Os,
+        By::Browser,
+        By::Trigger,
+        By::Target,
+        By::Preview,
+        By::Bot,
+        By::Host,
+    ];
+
     /// Reads the word.
     ///
     /// # Errors
     /// `missing` or `invalid_value` on `by`.
     pub fn parse(text: Option<&str>) -> std::result::Result<By, Refusal> {
-        const ALL: [By; 12] = [
-            By::Link,
-            By::Article,
-            By::Section,
-            By::Author,
-            By::Channel,
-            By::Campaign,
-            By::Creator,
-            By::Host,
-            By::Trigger,
-            By::Target,
-            By::Preview,
-            By::Bot,
-        ];
         let text =
             text.ok_or_else(|| Refusal::field(Reason::Missing, "by", "what the list is by is missing"))?;
-        ALL.into_iter().find(|by| by.as_str() == text).ok_or_else(|| {
-            let names: Vec<&str> = ALL.iter().map(|by| by.as_str()).collect();
+        By::ALL.into_iter().find(|by| by.as_str() == text).ok_or_else(|| {
+            let names: Vec<&str> = By::ALL.iter().map(|by| by.as_str()).collect();
             Refusal::field(Reason::InvalidValue, "by", format!("one of {}", names.join(", ")))
         })
     }
@@ -88,6 +111,13 @@ impl By {
             By::Target => "target",
             By::Preview => "preview",
             By::Bot => "bot",
+            By::Source => "source",
+            By::Medium => "medium",
+            By::Referrer => "referrer",
+            By::Country => "country",
+            By::Device => "device",
+            By::Os => "os",
+            By::Browser => "browser",
         }
     }
 
@@ -97,7 +127,21 @@ impl By {
             By::Target => Some(Series::Target),
             By::Preview => Some(Series::Preview),
             By::Bot => Some(Series::Bot),
-            _ => None,
+            By::Source => Some(Series::Source),
+            By::Medium => Some(Series::Medium),
+            By::Referrer => Some(Series::Referrer),
+            By::Country => Some(Series::Country),
+            By::Device => Some(Series::Device),
+            By::Os => Some(Series::Os),
+            By::Browser => Some(Series::Browser),
+            By::Link
+            | By::Article
+            | By::Section
+            | By::Author
+            | By::Channel
+            | By::Campaign
+            | By::Creator
+            | By::Host => None,
         }
     }
 }
@@ -209,11 +253,13 @@ impl ReportService {
         let scopes = self.scopes(&question.scope).await?;
         let total = self.rows(&scopes, Series::Day, from, to).await?.iter().map(|r| r.counts).sum();
         let mut sums: HashMap<String, Counts> = HashMap::new();
-        for row in self.rows(&scopes, series, from, to).await? {
-            *sums.entry(row.value.into_owned()).or_default() += row.counts;
+        // What is beyond the values that have rows of their own is in `other`, where all that has no row is.
+        for row in self.rows(&scopes, series, from, to).await?.into_iter().filter(|row| row.value != BEYOND) {
+            *sums.entry(shown_value(&row.value).to_owned()).or_default() += row.counts;
         }
-        let mut rows: Vec<TopRow> =
-            sums.into_iter().map(|(value, counts)| TopRow { label: value.clone(), value, counts }).collect();
+        let named =
+            |(value, counts): (String, Counts)| TopRow { label: label(series, &value), value, counts };
+        let mut rows: Vec<TopRow> = sums.into_iter().map(named).collect();
         if series == Series::Target {
             self.name_targets(question, &mut rows).await?;
         }
@@ -346,6 +392,18 @@ fn values(by: By, found: &Found) -> Vec<(String, String)> {
             let url = link.target.as_deref().and_then(|t| url::Url::parse(t).ok());
             url.and_then(|u| u.host_str().map(same)).into_iter().collect()
         }
-        By::Trigger | By::Target | By::Preview | By::Bot => vec![],
+        _ => vec![],
+    }
+}
+
+/// What a person would call a value of a dimension.
+fn label(series: Series, value: &str) -> String {
+    match (series, value) {
+        (Series::Referrer, NO_REFERRER) => "No referrer".to_owned(),
+        (Series::Country, NO_COUNTRY) => "Not known".to_owned(),
+        (Series::Country, code) => countries::name(code).unwrap_or(code).to_owned(),
+        (Series::Trigger, "link") => "Link".to_owned(),
+        (Series::Trigger, "qr") => "QR code".to_owned(),
+        (_, value) => value.to_owned(),
     }
 }

@@ -29,15 +29,13 @@ pub struct Surface {
     redirector: Arc<Redirector>,
     router: Router,
     peer: SocketAddr,
-    peer_is_trusted: bool,
 }
 
 impl Surface {
     /// For a connection from `peer`.
     #[must_use]
     pub fn new(redirector: Arc<Redirector>, router: Router, peer: SocketAddr) -> Surface {
-        let peer_is_trusted = redirector.clients().is_trusted(peer.ip());
-        Surface { redirector, router, peer, peer_is_trusted }
+        Surface { redirector, router, peer }
     }
 }
 
@@ -67,7 +65,7 @@ impl Service<Request<Incoming>> for Surface {
 
     fn call(&self, request: Request<Incoming>) -> Answering {
         if !is_routed(request.uri().path()) {
-            return match Redirector::answer(&self.redirector, &request, self.peer_is_trusted) {
+            return match Redirector::answer(&self.redirector, &request, self.peer.ip()) {
                 Answer::Now(response) => Answering::Now(ready(Ok(response))),
                 Answer::Later(response) => Answering::Later(response),
             };

@@ -14,12 +14,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::classify::Classifier;
+use super::classify::{Classifier, Current};
 use super::fold::Placer;
 use super::journal::{Journal, Reader};
+use super::retention::Settings as Retention;
 use super::{Progress, Settings};
 use crate::clock;
-use crate::domain::calendar::Calendar;
+use crate::domain::calendar::{Calendar, Day};
 use crate::domain::lane::Lane;
 use crate::domain::tally::{Batch, Counts, Group, Scope, Series, StreamId};
 use crate::priority::give_way;
@@ -67,11 +68,16 @@ pub struct Applier {
     cache: Arc<Cache>,
     progress: Arc<Progress>,
     settings: Settings,
+    retention: Retention,
     classifier: Classifier,
+    /// The tables that the classifier is to use; None for the compiled-in ones.
+    tables: Option<Arc<Current>>,
     placer: Placer,
     lanes: u16,
     streams: Vec<Draining>,
     known: bool,
+    /// The day whose hours, and those before it, were let go last.
+    forgotten: Option<Day>,
     /// False after the operator's word: then no stream waits for it.
     holds: bool,
 }
@@ -97,13 +103,30 @@ impl Applier {
             cache,
             progress,
             settings,
+            retention: Retention::default(),
+            forgotten: None,
             classifier: Classifier::default(),
+            tables: None,
             placer: Placer::new(calendar),
             lanes,
             streams: vec![],
             known: false,
             holds: true,
         }
+    }
+
+    /// Classifies by these tables, and by others in their place from the next batch on.
+    #[must_use]
+    pub fn by(mut self, tables: Arc<Current>) -> Applier {
+        self.classifier = Classifier::new(tables.get());
+        self.tables = Some(tables);
+        self
+    }
+
+    /// Keeps numbers for this long instead of what is usual.
+    #[must_use]
+    pub fn keeping(self, retention: Retention) -> Applier {
+        Applier { retention, ..self }
     }
 
     /// The operator's word: streams that the store does not know are counted, however old they are.
@@ -128,7 +151,7 @@ impl Applier {
             }
             wait = self.settings.apply_interval.0;
             let untidy = tidied.is_none_or(|t| t.elapsed() >= TIDY_EVERY);
-            if self.known && !untidy && !self.is_time(last.elapsed()) {
+            if self.known && !untidy && !self.is_time(last.elapsed()) && !self.is_watched_elsewhere().await {
                 continue;
             }
             match self.pass().await {
@@ -183,10 +206,25 @@ impl Applier {
         Ok(())
     }
 
-    fn is_time(&self, since: Duration) -> bool {
+    /// Hits of this node that are not counted.
+    fn left(&self) -> u64 {
         let given = self.journal.ordinals().last().copied().unwrap_or(0);
-        let waiting = given.saturating_sub(self.progress.counted.load(Ordering::Relaxed))
-            + self.progress.backlog.load(Ordering::Relaxed);
+        given.saturating_sub(self.progress.counted.load(Ordering::Relaxed))
+            + self.progress.backlog.load(Ordering::Relaxed)
+    }
+
+    /// True if hits wait and somebody watches at another node.
+    async fn is_watched_elsewhere(&self) -> bool {
+        // Whoever looks there sees these hits a little later if that cannot be asked.
+        let until = match self.left() {
+            0 => 0,
+            _ => self.tallies.watched_until().await.unwrap_or(0),
+        };
+        clock::now_ms() < until
+    }
+
+    fn is_time(&self, since: Duration) -> bool {
+        let waiting = self.left();
         let watched = clock::now_ms() < self.progress.watched_until_ms.load(Ordering::Relaxed);
         waiting > 0
             && (watched

@@ -21,16 +21,14 @@ const BUCKETS: u32 = 1 << 24;
 
 impl Facet {
     fn new(series: Series, bucket: u32, value: Value) -> Facet {
-        Facet((series as u64) << 56 | u64::from(bucket % BUCKETS) << 32 | u64::from(value.0))
+        Facet(u64::from(series.number()) << 56 | u64::from(bucket % BUCKETS) << 32 | u64::from(value.0))
     }
 
     pub(super) fn series(self) -> Series {
-        let number = usize::try_from(self.0 >> 56).unwrap_or(0);
-        // Series are numbered from 0 in this order; a test holds them to it.
-        Series::ALL[number]
+        Series::from_number(self.0 >> 56).unwrap_or(Series::Total)
     }
 
-    fn bucket(self) -> usize {
+    pub(super) fn bucket(self) -> usize {
         usize::try_from(self.0 >> 32 & u64::from(BUCKETS - 1)).unwrap_or(0)
     }
 
@@ -48,7 +46,7 @@ pub(super) struct Value(u32);
 pub(super) struct At {
     minute: u32,
     hour: u32,
-    day: u32,
+    pub(super) day: u32,
 }
 
 impl At {
@@ -76,7 +74,6 @@ pub(super) struct Names {
     last: Option<(Place, At)>,
     values: Vec<Cow<'static, str>>,
     value_numbers: FastMap<Cow<'static, str>, u32>,
-    targets: FastMap<u32, Value>,
 }
 
 impl Default for Names {
@@ -87,7 +84,6 @@ impl Default for Names {
             last: None,
             values: vec!["".into()],
             value_numbers: FastMap::from_iter([("".into(), 0)]),
-            targets: FastMap::default(),
         }
     }
 }
@@ -119,30 +115,24 @@ impl Names {
         })
     }
 
+    /// The bucket of a number.
+    pub(super) fn bucket_of(&self, number: u32) -> i64 {
+        usize::try_from(number).ok().and_then(|at| self.buckets.get(at)).copied().unwrap_or(0)
+    }
+
     /// The number of a name.
     pub(super) fn named(&mut self, name: &'static str) -> Value {
-        match self.value_numbers.get(name) {
-            Some(number) => Value(*number),
-            None => self.new_value(name.into()),
-        }
+        self.value(name.into())
     }
 
-    /// The number of a target: the link's version that set it.
-    pub(super) fn target(&mut self, target: u32) -> Value {
-        if let Some(value) = self.targets.get(&target) {
-            return *value;
+    /// The number of a value.
+    pub(super) fn value(&mut self, value: Cow<'static, str>) -> Value {
+        if let Some(number) = self.value_numbers.get(&*value) {
+            return Value(*number);
         }
-        let name: Cow<'static, str> = target.to_string().into();
-        let known = self.value_numbers.get(&name).copied();
-        let value = known.map_or_else(|| self.new_value(name), Value);
-        self.targets.insert(target, value);
-        value
-    }
-
-    fn new_value(&mut self, name: Cow<'static, str>) -> Value {
         let number = number(self.values.len());
-        self.values.push(name.clone());
-        self.value_numbers.insert(name, number);
+        self.values.push(value.clone());
+        self.value_numbers.insert(value, number);
         Value(number)
     }
 
@@ -158,10 +148,18 @@ fn number(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
+/// How many hits a facet has, and the site ordinal of the first of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sum {
+    pub(super) facet: Facet,
+    pub(super) counts: Counts,
+    pub(super) first: u64,
+}
+
 /// Counts by facet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sums {
-    all: Vec<(Facet, Counts)>,
+    all: Vec<Sum>,
     /// Where each is, when they are many.
     index: FastMap<Facet, usize>,
 }
@@ -175,31 +173,41 @@ impl Sums {
         self.all.len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &(Facet, Counts)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Sum> {
         self.all.iter()
     }
 
-    pub(super) fn add(&mut self, facet: Facet, counts: Counts) {
+    pub(super) fn add(&mut self, sum: Sum) {
         let found = match self.all.len() <= FEW {
             // The newest are the likeliest.
-            true => self.all.iter().rposition(|(there, _)| *there == facet),
-            false => self.index.get(&facet).copied(),
+            true => self.all.iter().rposition(|there| there.facet == sum.facet),
+            false => self.index.get(&sum.facet).copied(),
         };
         match found {
-            Some(at) => self.all[at].1 += counts,
-            None => self.push(facet, counts),
+            Some(at) => {
+                let there = &mut self.all[at];
+                there.counts += sum.counts;
+                there.first = there.first.min(sum.first);
+            }
+            None => self.push(sum),
         }
     }
 
-    fn push(&mut self, facet: Facet, counts: Counts) {
-        self.all.push((facet, counts));
+    fn push(&mut self, sum: Sum) {
+        self.all.push(sum);
         match self.all.len() {
             ..=FEW => {}
             len if self.index.is_empty() => {
-                self.index.extend(self.all.iter().zip(0..len).map(|((facet, _), at)| (*facet, at)));
+                self.index.extend(self.all.iter().zip(0..len).map(|(sum, at)| (sum.facet, at)));
             }
-            len => drop(self.index.insert(facet, len - 1)),
+            len => drop(self.index.insert(sum.facet, len - 1)),
         }
+    }
+
+    /// In the order of their first hits, in which hits came one by one.
+    pub(super) fn in_order(mut self) -> Vec<Sum> {
+        self.all.sort_by_key(|sum| sum.first);
+        self.all
     }
 }
 
@@ -212,8 +220,7 @@ mod tests {
         let mut names = Names::default();
         let at = names.at(Place { minute: 120, hour: 0, day: 20_000 });
         let one = Counts { clicks: 1, ..Counts::default() };
-        let value = names.target(7);
-        assert_eq!(names.target(7), value);
+        let value = names.value("7".into());
         assert_eq!(names.named("7"), value);
         for series in Series::ALL {
             let row = names.row(at.day(series, value), one);
@@ -228,13 +235,13 @@ mod tests {
         let (mut names, mut sums) = (Names::default(), Sums::default());
         let one = Counts { bots: 1, ..Counts::default() };
         let many = 3 * FEW;
-        for round in 0..3 {
+        for round in 0..3_u64 {
             for n in 0..many {
                 let at = names.at(Place { minute: 60 * i64::try_from(n).unwrap(), hour: 0, day: 1 });
-                sums.add(at.minute(), one);
+                sums.add(Sum { facet: at.minute(), counts: one, first: 100 - round });
             }
             assert_eq!(sums.len(), many, "round {round}");
         }
-        assert!(sums.iter().all(|(_, counts)| counts.bots == 3));
+        assert!(sums.iter().all(|sum| (sum.counts.bots, sum.first) == (3, 98)));
     }
 }

@@ -9,11 +9,12 @@ use super::*;
 use crate::clock;
 use crate::domain::article::ArticleFacts;
 use crate::domain::calendar::Calendar;
-use crate::domain::hit::{MissedReason, NewHit, Outcome, Signals, Trigger};
+use crate::domain::hit::{Country, MissedReason, NewHit, Outcome, Signals, Trigger, Visitor};
 use crate::domain::lane::lane_of;
 use crate::domain::link::Link;
 use crate::domain::tally::StreamId;
 use crate::hits::applier::Applier;
+use crate::hits::classify::Additions;
 use crate::hits::journal::{Journal, Owner};
 use crate::store::cache::Cache;
 use crate::store::conformance::{Random, ask, at, blank, choose, claim, created};
@@ -80,7 +81,6 @@ impl House {
             apply_max_delay: Span(second),
             batch_hits: 1_000,
             watch_for: Span(second),
-            keep_minutes: Span(48 * 3_600 * second),
         };
         let applier = Applier::new(
             Arc::clone(&journal),
@@ -147,17 +147,16 @@ pub(crate) fn append(journal: &Journal, random: &mut Random, n: u64, ago_ms: i64
         let code = *random.pick(&CODES);
         let missed = random.below(9) == 0;
         journal.append(&NewHit {
-            lane: lane_of(&code.to_lowercase(), LANES),
-            code,
-            at_ms: clock::now_ms() - ago_ms,
             outcome: match missed {
                 true => Outcome::Missed(MissedReason::Expired),
                 false => Outcome::Followed { target: 1 },
             },
             trigger: if random.below(3) == 0 { Trigger::Qr } else { Trigger::Link },
             signals: Signals { head: random.below(9) == 0, prefetch: false },
+            visitor: Visitor { hash: random.below(1_000), own_key: random.below(50) == 0 },
+            country: Country(*random.pick(&[*b"AT", *b"DE", [0, 0]])),
             user_agent: random.pick(&AGENTS).as_bytes(),
-            referrer: b"",
+            ..NewHit::plain(lane_of(&code.to_lowercase(), LANES), code, clock::now_ms() - ago_ms)
         });
     }
 }
@@ -202,7 +201,9 @@ impl Busy {
 
 pub(crate) async fn verified(store: &Store, dir: &Path) -> Report {
     let folder = dir.join("journal");
-    verify(store, Some(&folder), &silent, clock::now()).await.unwrap()
+    let tables = Arc::new(Tables::new(&Additions::default()).unwrap());
+    let kept = Kept { folder: &folder, tables };
+    verify(store, Some(&kept), &silent, clock::now()).await.unwrap()
 }
 
 #[test]
@@ -322,6 +323,40 @@ fn only_what_the_journal_still_has_is_recounted() {
             .unwrap();
         let report = verified(&house.store, dir.path()).await;
         assert!(report.disagreements.iter().any(|d| d.found.starts_with("0 hits")), "{report:?}");
+        house.close().await;
+    });
+}
+
+#[test]
+fn hours_that_have_gone_are_not_compared() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let mut house = House::open(dir.path(), 1).await;
+        house.furnish().await;
+        for days in [500, 60, 0] {
+            house.hit(300, days * 86_400_000);
+        }
+        house.applier.settle().await.unwrap();
+        let whole = verify(&house.store, None, &silent, clock::now()).await.unwrap();
+        assert!(whole.holds() && whole.not_compared.len() == 1, "{whole:?}");
+        house.applier.tidy(clock::now_ms()).await.unwrap();
+        let first = house.store.tallies.first_bucket(Series::Hour).await.unwrap().unwrap();
+        assert!(first > clock::now_ms() / 1_000 - 61 * 86_400, "{first}");
+        let report = verify(&house.store, None, &silent, clock::now()).await.unwrap();
+        assert_eq!(report.disagreements, []);
+        assert!(report.not_compared.iter().any(|why| why.contains("hours are kept since")), "{report:?}");
+        // Those that are kept are compared, and those that may not go must be there.
+        let db = rusqlite::Connection::open(dir.path().join("tallies.db")).unwrap();
+        let link = "scope = (SELECT id FROM scopes WHERE kind = 1 AND name = 'kx7dw4m')";
+        let plant = [
+            (format!("UPDATE rows SET clicks = clicks + 1 WHERE series = 2 AND {link}"), "link:kx7dw4m"),
+            ("DELETE FROM rows WHERE series = 2".to_owned(), "site"),
+        ];
+        for (sql, scope) in plant {
+            assert!(db.execute(&sql, []).unwrap() > 0, "{sql}");
+            let found = verify(&house.store, None, &silent, clock::now()).await.unwrap().disagreements;
+            assert!(found.iter().any(|d| d.scope == scope && d.series == "hour"), "{sql}: {found:?}");
+        }
         house.close().await;
     });
 }

@@ -84,7 +84,7 @@ fn random_group(random: &mut Random, scope: Scope) -> Group {
         add(Series::Day, day, "", counts);
         add(Series::Trigger, day, trigger, counts);
     }
-    Group { scope, rows }
+    Group::of(scope, rows)
 }
 
 async fn random_batch(store: &Store, random: &mut Random, model: &Model) -> Batch {

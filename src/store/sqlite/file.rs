@@ -61,7 +61,10 @@ pub(super) const MIRROR: Kind = Kind {
 pub(super) const TALLIES: Kind = Kind {
     name: "tallies.db",
     application_id: 1_399_613_268,
-    migrations: &[include_str!("migrations/tallies/0001_begin.sql")],
+    migrations: &[
+        include_str!("migrations/tallies/0001_begin.sql"),
+        include_str!("migrations/tallies/0002_sketches.sql"),
+    ],
     waits: false,
     checkpoint_pages: 8_000,
 };

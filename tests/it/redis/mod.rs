@@ -17,6 +17,7 @@ mod losses;
 mod nodes;
 pub mod process;
 pub mod proxy;
+mod readers;
 pub mod servers;
 mod tallies;
 mod tls;

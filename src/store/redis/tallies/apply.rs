@@ -4,13 +4,14 @@
 //! writes and however often a call arrives. What a batch costs Redis is one read and one write for each field that
 //! it touches, in few commands: the adding is done here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::hashes::{Ask, Decision, Hashes, Put, Seen};
 use super::keys::{Family, LaneKeys, bucket, field};
-use super::pack::{self, Entry};
+use super::pack::{self, Entries, Entry};
 use super::streams;
-use crate::domain::tally::{Batch, Counts, Group, Series};
+use crate::domain::sketch::Sketch;
+use crate::domain::tally::{BEYOND, Batch, Counts, Group, MAX_UNKNOWN, Series, is_unknown_value};
 use crate::priority::give_way;
 use crate::store::tallies::Applied;
 use crate::store::{Error, Result};
@@ -54,15 +55,28 @@ pub(super) fn sum(a: u64, b: u64) -> Result<u64> {
     a.checked_add(b).ok_or_else(|| Error::Corrupt("a number beyond what can be".into()))
 }
 
-/// A hash, a field of it, and its packed numbers.
-pub(super) type Packed = ((Family, i64), Vec<u8>, Vec<u8>);
+/// A hash: of which family, and of which period.
+type Hash = (Family, i64);
 
-/// Numbers by where they are kept: hash by hash, field by field.
+/// A hash, a field of it, and its packed numbers.
+pub(super) type Packed = (Hash, Vec<u8>, Vec<u8>);
+
+/// What estimates rise by: by field, each with its day.
+type Rises<'a> = HashMap<&'a Vec<u8>, Vec<(i64, Counts)>>;
+
+/// What is added to one field.
+#[derive(Clone, Default)]
+struct Cell<'g> {
+    entries: Vec<Entry<'g>>,
+    sketch: Option<&'g Sketch>,
+}
+
+/// Numbers and sketches by where they are kept: hash by hash, field by field.
 #[derive(Default)]
-pub(super) struct Cells<'g>(BTreeMap<(Family, i64), BTreeMap<Vec<u8>, Vec<Entry<'g>>>>);
+pub(super) struct Cells<'g>(BTreeMap<Hash, BTreeMap<Vec<u8>, Cell<'g>>>);
 
 impl<'g> Cells<'g> {
-    /// All rows of these groups. Each scope has a total, if only an empty one: by it a scope is known.
+    /// All of these groups. Each scope has a total, if only an empty one: by it a scope is known.
     pub(super) fn of(groups: &'g [Group]) -> Cells<'g> {
         let mut cells = Cells::default();
         for (round, group) in groups.iter().enumerate() {
@@ -76,52 +90,94 @@ impl<'g> Cells<'g> {
                     _ => family.place(row.bucket),
                 };
                 let entry = Entry { series: row.series, place, value: &row.value, counts: row.counts };
-                cells.at((family, period), &field).push(entry);
+                cells.at((family, period), &field).entries.push(entry);
+            }
+            for sketch in group.sketches.iter().filter(|sketch| !sketch.sketch.is_empty()) {
+                // The day's row and the total say what it estimates.
+                cells.at((Family::Day, sketch.day), &field);
+                cells.at((Family::of_sketches(sketch.of), sketch.day), &field).sketch = Some(&sketch.sketch);
             }
         }
         cells
     }
 
-    fn at(&mut self, hash: (Family, i64), field: &[u8]) -> &mut Vec<Entry<'g>> {
+    fn at(&mut self, hash: Hash, field: &[u8]) -> &mut Cell<'g> {
         self.0.entry(hash).or_default().entry(field.to_vec()).or_default()
     }
 
     /// The fields, hash by hash.
     pub(super) fn asked(&self, keys: LaneKeys<'_>) -> Vec<(Vec<u8>, Vec<Vec<u8>>)> {
-        let hash = |((family, period), fields): (&(Family, i64), &BTreeMap<Vec<u8>, _>)| {
+        let hash = |((family, period), fields): (&Hash, &BTreeMap<Vec<u8>, _>)| {
             (keys.numbers(*family, *period), fields.keys().cloned().collect())
         };
         self.0.iter().map(hash).collect()
     }
 
-    /// Puts what each field has, and these numbers added to it.
+    /// What each field has, in the order of [`Cells::asked`].
+    fn each<'a>(
+        &'a self,
+        seen: &'a Seen,
+    ) -> impl Iterator<Item = (&'a Hash, &'a Vec<u8>, &'a Cell<'g>, Option<&'a [u8]>)> {
+        let cells =
+            self.0.iter().flat_map(|(hash, fields)| fields.iter().map(move |(f, cell)| (hash, f, cell)));
+        cells.zip(&seen.numbers).map(|((hash, field, cell), old)| (hash, field, cell, old.as_deref()))
+    }
+
+    /// Puts what each field has, and what this adds to it.
     pub(super) fn add_to(&self, keys: LaneKeys<'_>, seen: &Seen, put: &mut Put) -> Result<()> {
-        let mut values = seen.numbers.iter();
-        for ((family, period), fields) in &self.0 {
-            let mut pairs = Vec::with_capacity(2 * fields.len());
-            let mut known = false;
-            for (round, (field, entries)) in fields.iter().enumerate() {
-                give_way(round);
-                let old = values.next().and_then(Option::as_deref);
-                known |= old.is_some();
-                pairs.extend([
-                    field.clone(),
-                    pack::add(*family, old.unwrap_or_default(), &mut entries.clone())?,
-                ]);
-            }
-            put.set(keys.numbers(*family, *period), pairs);
+        let (merged, rises) = self.merged(seen)?;
+        let mut merged = merged.into_iter();
+        // Fields and their values, and whether one of them was there before.
+        let mut hashes: BTreeMap<Hash, (Vec<Vec<u8>>, bool)> = BTreeMap::new();
+        for (round, (hash, field, cell, old)) in self.each(seen).enumerate() {
+            give_way(round);
+            let (family, period) = *hash;
+            let new = match cell.sketch {
+                Some(_) => merged.next().unwrap_or_default(),
+                None => {
+                    let mut more = cell.entries.clone();
+                    if matches!(family, Family::Total | Family::Day) {
+                        let rises = rises.get(field).into_iter().flatten();
+                        let here = rises.filter(|(day, _)| family == Family::Total || *day == period);
+                        let counts = here.map(|(_, counts)| *counts).sum();
+                        more.push(Entry { series: family.series(), place: 0, value: "", counts });
+                    }
+                    pack::add(family, old.unwrap_or_default(), &mut bounded(old, more)?)?
+                }
+            };
+            let (pairs, known) = hashes.entry(*hash).or_default();
+            *known |= old.is_some();
+            pairs.extend([field.clone(), new]);
+        }
+        for ((family, period), (pairs, known)) in hashes {
+            put.set(keys.numbers(family, period), pairs);
             // A hash that has a field is in the set since its first one.
-            if !known && *family != Family::Total {
-                put.join(keys.periods(*family), vec![period.to_string().into_bytes()]);
+            if !known && family != Family::Total {
+                put.join(keys.periods(family), vec![period.to_string().into_bytes()]);
             }
         }
         Ok(())
     }
 
+    /// The sketches as they become, in order, and what their estimates rise by.
+    fn merged<'a>(&'a self, seen: &'a Seen) -> Result<(Vec<Vec<u8>>, Rises<'a>)> {
+        let (mut merged, mut rises) = (vec![], Rises::new());
+        for ((family, day), field, cell, old) in self.each(seen) {
+            let (Some(more), Some(of)) = (cell.sketch, family.sketch_of()) else { continue };
+            let before = old.map_or(Ok(Sketch::default()), sketch)?;
+            let mut after = before.clone();
+            after.merge(more);
+            let rise = of.counts(after.estimate().saturating_sub(before.estimate()));
+            rises.entry(field).or_default().push((*day, rise));
+            merged.push(after.to_bytes());
+        }
+        Ok((merged, rises))
+    }
+
     /// What a field shall have where it has nothing yet.
     pub(super) fn packed(&self, family: Family, period: i64, field: &[u8]) -> Result<Vec<u8>> {
-        let entries = self.0.get(&(family, period)).and_then(|fields| fields.get(field));
-        pack::add(family, &[], &mut entries.cloned().unwrap_or_default())
+        let cell = self.0.get(&(family, period)).and_then(|fields| fields.get(field));
+        new_field(family, cell.cloned().unwrap_or_default())
     }
 
     /// The same of all fields but totals, hash by hash.
@@ -129,9 +185,45 @@ impl<'g> Cells<'g> {
         let dated = self.0.iter().filter(|((family, _), _)| *family != Family::Total);
         let fields = dated.flat_map(|(hash, fields)| fields.iter().map(move |field| (hash, field)));
         fields
-            .map(|((family, period), (field, entries))| {
-                Ok(((*family, *period), field.clone(), pack::add(*family, &[], &mut entries.clone())?))
-            })
+            .map(|(hash, (field, cell))| Ok((*hash, field.clone(), new_field(hash.0, cell.clone())?)))
             .collect()
     }
+}
+
+fn new_field(family: Family, mut cell: Cell<'_>) -> Result<Vec<u8>> {
+    match cell.sketch {
+        Some(sketch) => Ok(sketch.to_bytes()),
+        None => pack::add(family, &[], &mut cell.entries),
+    }
+}
+
+/// Reads a kept sketch.
+pub(super) fn sketch(bytes: &[u8]) -> Result<Sketch> {
+    let wrong = || Error::Corrupt(format!("a sketch of {} bytes that cannot be read", bytes.len()));
+    Sketch::from_bytes(bytes).ok_or_else(wrong)
+}
+
+/// Of values that no table knows those that have a row, and the first others for which there is room; the rest becomes
+/// [`BEYOND`].
+fn bounded<'g>(old: Option<&[u8]>, mut more: Vec<Entry<'g>>) -> Result<Vec<Entry<'g>>> {
+    if !more.iter().any(|entry| is_unknown_value(entry.value)) {
+        return Ok(more);
+    }
+    let mut known: HashMap<Series, HashSet<String>> = HashMap::new();
+    for entry in Entries::new(Family::Day, old.unwrap_or_default()) {
+        let entry = entry?;
+        if is_unknown_value(entry.value) {
+            known.entry(entry.series).or_default().insert(entry.value.to_owned());
+        }
+    }
+    for entry in more.iter_mut().filter(|entry| is_unknown_value(entry.value)) {
+        let there = known.entry(entry.series).or_default();
+        if !there.contains(entry.value) {
+            match there.len() < MAX_UNKNOWN {
+                true => drop(there.insert(entry.value.to_owned())),
+                false => entry.value = BEYOND,
+            }
+        }
+    }
+    Ok(more)
 }

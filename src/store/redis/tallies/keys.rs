@@ -5,7 +5,7 @@
 
 use crate::domain::code::fold;
 use crate::domain::lane::Lane;
-use crate::domain::tally::{Scope, ScopeKind, Series};
+use crate::domain::tally::{Scope, ScopeKind, Series, SketchOf};
 use crate::store::redis::lanes::Lanes;
 use crate::store::{Error, Result};
 
@@ -23,23 +23,39 @@ pub(super) enum Family {
     Hour,
     /// Minutes, by hours of UTC: they go after two days.
     Minute,
+    /// Sketches of readers, by day. What they say is no packed numbers.
+    Readers,
+    /// Sketches of shares, by day.
+    Shares,
 }
 
 impl Family {
     /// Those whose periods come and go.
-    pub(super) const DATED: [Family; 3] = [Family::Day, Family::Hour, Family::Minute];
+    pub(super) const DATED: [Family; 5] =
+        [Family::Day, Family::Hour, Family::Minute, Family::Readers, Family::Shares];
+
+    /// Those of sketches.
+    pub(super) const SKETCHES: [Family; 2] = [Family::Readers, Family::Shares];
+
+    /// That of the sketches of this.
+    pub(super) fn of_sketches(of: SketchOf) -> Family {
+        match of {
+            SketchOf::Readers => Family::Readers,
+            SketchOf::Shares => Family::Shares,
+        }
+    }
+
+    /// What its sketches are of, if it is one of sketches.
+    pub(super) fn sketch_of(self) -> Option<SketchOf> {
+        SketchOf::ALL.into_iter().find(|of| Family::of_sketches(*of) == self)
+    }
 
     pub(super) fn of(series: Series) -> Family {
         match series {
             Series::Total => Family::Total,
             Series::Minute => Family::Minute,
             Series::Hour => Family::Hour,
-            Series::Day
-            | Series::Missed
-            | Series::Trigger
-            | Series::Target
-            | Series::Bot
-            | Series::Preview => Family::Day,
+            _ => Family::Day,
         }
     }
 
@@ -47,7 +63,7 @@ impl Family {
     pub(super) fn series(self) -> Series {
         match self {
             Family::Total => Series::Total,
-            Family::Day => Series::Day,
+            Family::Day | Family::Readers | Family::Shares => Series::Day,
             Family::Hour => Series::Hour,
             Family::Minute => Series::Minute,
         }
@@ -56,7 +72,7 @@ impl Family {
     /// How long a period is, in the units of its buckets.
     pub(super) fn length(self) -> i64 {
         match self {
-            Family::Total | Family::Day => 1,
+            Family::Total | Family::Day | Family::Readers | Family::Shares => 1,
             Family::Hour => 86_400,
             Family::Minute => 3_600,
         }
@@ -65,7 +81,7 @@ impl Family {
     /// What the places of buckets within a period usually are a multiple of, in seconds.
     pub(super) fn unit(self) -> u32 {
         match self {
-            Family::Total | Family::Day => 1,
+            Family::Total | Family::Day | Family::Readers | Family::Shares => 1,
             // Zones differ by quarters of an hour.
             Family::Hour => 900,
             Family::Minute => 60,
@@ -78,6 +94,8 @@ impl Family {
             Family::Day => "D",
             Family::Hour => "H",
             Family::Minute => "M",
+            Family::Readers => "U",
+            Family::Shares => "F",
         }
     }
 

@@ -24,11 +24,20 @@ impl Entry<'_> {
     }
 }
 
-/// The classes in the order of their bits.
-const CLASSES: [fn(&mut Counts) -> &mut u64; 4] =
-    [|c| &mut c.clicks, |c| &mut c.previews, |c| &mut c.bots, |c| &mut c.missed];
-/// The bit beside those of the classes: a value follows.
-const VALUED: u64 = 0x10;
+/// What is counted, in the order of their bits.
+const KINDS: [fn(&mut Counts) -> &mut u64; 6] = [
+    |c| &mut c.clicks,
+    |c| &mut c.previews,
+    |c| &mut c.bots,
+    |c| &mut c.missed,
+    |c| &mut c.uniques,
+    |c| &mut c.unfurls,
+];
+/// All of their bits, and how many those are.
+const KIND_BITS: u32 = 6;
+const ALL_KINDS: u64 = (1 << KIND_BITS) - 1;
+/// The bit beside them: a value follows.
+const VALUED: u64 = 1 << KIND_BITS;
 
 /// Reads packed numbers.
 pub(super) struct Entries<'a> {
@@ -44,9 +53,10 @@ impl<'a> Entries<'a> {
 
     fn entry(&mut self) -> Option<Entry<'a>> {
         let head = self.number()?;
-        let (series, classes) = match self.family {
+        let (series, kinds) = match self.family {
             Family::Total => (Series::Total, head),
-            Family::Day => days_series(head >> 4)?,
+            Family::Day => days_series(head >> KIND_BITS)?,
+            Family::Readers | Family::Shares => return None,
             Family::Hour | Family::Minute => {
                 let unit = if head & 1 == 0 { u64::from(self.family.unit()) } else { 1 };
                 let step = (head >> 1).checked_mul(unit)?;
@@ -54,15 +64,15 @@ impl<'a> Entries<'a> {
                 (self.family.series(), self.number()?)
             }
         };
-        let classes = if self.family == Family::Day { classes | head & 0x0f } else { classes };
-        if classes >= VALUED << 1 {
+        let kinds = if self.family == Family::Day { kinds | head & ALL_KINDS } else { kinds };
+        if kinds >= VALUED << 1 {
             return None;
         }
-        let value = if classes & VALUED == 0 { "" } else { self.text()? };
+        let value = if kinds & VALUED == 0 { "" } else { self.text()? };
         let mut counts = Counts::default();
-        for (bit, class) in CLASSES.into_iter().enumerate() {
-            if classes & (1 << bit) != 0 {
-                *class(&mut counts) = self.number()?;
+        for (bit, kind) in KINDS.into_iter().enumerate() {
+            if kinds & (1 << bit) != 0 {
+                *kind(&mut counts) = self.number()?;
             }
         }
         Some(Entry { series, place: self.place, value, counts })
@@ -121,32 +131,34 @@ impl Packed {
         let mut counts = entry.counts;
         // Of all series by days only the days themselves do without a value.
         let plain = entry.value.is_empty() && (self.family != Family::Day || entry.series == Series::Day);
-        let mut classes = if plain { 0 } else { VALUED };
-        for (bit, class) in CLASSES.into_iter().enumerate() {
-            if *class(&mut counts) > 0 {
-                classes |= 1 << bit;
+        let mut kinds = if plain { 0 } else { VALUED };
+        for (bit, kind) in KINDS.into_iter().enumerate() {
+            if *kind(&mut counts) > 0 {
+                kinds |= 1 << bit;
             }
         }
-        if classes & !VALUED == 0 {
+        if kinds & !VALUED == 0 {
             return;
         }
         match self.family {
-            Family::Total => self.number(classes),
-            Family::Day => self.number(days_number(entry) << 4 | classes & 0x0f),
+            Family::Total => self.number(kinds),
+            Family::Day => self.number(days_number(entry) << KIND_BITS | kinds & ALL_KINDS),
+            // Sketches are no numbers.
+            Family::Readers | Family::Shares => return,
             Family::Hour | Family::Minute => {
                 let (step, unit) = (entry.place.saturating_sub(self.place), self.family.unit());
                 let exact = step.is_multiple_of(unit);
                 self.number(if exact { u64::from(step / unit) << 1 } else { u64::from(step) << 1 | 1 });
-                self.number(classes);
+                self.number(kinds);
                 self.place = entry.place;
             }
         }
-        if classes & VALUED != 0 {
+        if kinds & VALUED != 0 {
             self.number(u64::try_from(entry.value.len()).unwrap_or(u64::MAX));
             self.bytes.extend_from_slice(entry.value.as_bytes());
         }
-        for class in CLASSES {
-            let n = *class(&mut counts);
+        for kind in KINDS {
+            let n = *kind(&mut counts);
             if n > 0 {
                 self.number(n);
             }
@@ -166,31 +178,20 @@ impl Packed {
     }
 }
 
-/// A series by days as it is kept; those with values have them always.
+/// A series by days as it is kept: 0 for days without a value, else its own number.
 fn days_number(entry: &Entry<'_>) -> u64 {
     match entry.series {
         Series::Day if entry.value.is_empty() => 0,
-        Series::Total | Series::Minute | Series::Hour | Series::Day => 1,
-        Series::Missed => 2,
-        Series::Trigger => 3,
-        Series::Target => 4,
-        Series::Bot => 5,
-        Series::Preview => 6,
+        series => series.number().into(),
     }
 }
 
 /// The kept series, and the bit that says whether a value follows.
 fn days_series(number: u64) -> Option<(Series, u64)> {
-    Some(match number {
-        0 => (Series::Day, 0),
-        1 => (Series::Day, VALUED),
-        2 => (Series::Missed, VALUED),
-        3 => (Series::Trigger, VALUED),
-        4 => (Series::Target, VALUED),
-        5 => (Series::Bot, VALUED),
-        6 => (Series::Preview, VALUED),
-        _ => return None,
-    })
+    match number {
+        0 => Some((Series::Day, 0)),
+        number => Series::from_number(number).filter(|s| Family::of(*s) == Family::Day).map(|s| (s, VALUED)),
+    }
 }
 
 /// The numbers in `packed`, and `more` added to them. Two of the same place become their sum.
@@ -246,9 +247,9 @@ pub(super) fn sum(family: Family, packed: &[u8], series: Series) -> Result<Count
 }
 
 fn plus(mut a: Counts, mut b: Counts) -> Result<Counts> {
-    for class in CLASSES {
-        let sum = class(&mut a).checked_add(*class(&mut b));
-        *class(&mut a) = sum.ok_or_else(|| Error::Corrupt("a number beyond what can be".into()))?;
+    for kind in KINDS {
+        let sum = kind(&mut a).checked_add(*kind(&mut b));
+        *kind(&mut a) = sum.ok_or_else(|| Error::Corrupt("a number beyond what can be".into()))?;
     }
     Ok(a)
 }
@@ -275,6 +276,7 @@ mod tests {
     fn numbers(family: Family) -> impl Strategy<Value = Vec<Entry<'static>>> {
         let place = match family {
             Family::Total | Family::Day => Just(0).boxed(),
+            Family::Readers | Family::Shares => Just(0).boxed(),
             Family::Hour => prop_oneof![(0..24u32).prop_map(|h| h * 3_600), 0..86_400u32].boxed(),
             Family::Minute => prop_oneof![(0..60u32).prop_map(|m| m * 60), 0..3_600u32].boxed(),
         };
@@ -283,12 +285,10 @@ mod tests {
             _ => prop_oneof![Just(""), Just("qr"), Just("a longer value, zürich")].boxed(),
         };
         let n = || prop_oneof![Just(0), 0..300u64, 0..(1u64 << 50)];
-        let counts = (n(), n(), n(), n()).prop_map(|(clicks, previews, bots, missed)| Counts {
-            clicks,
-            previews,
-            bots,
-            missed,
-        });
+        let counts =
+            [n(), n(), n(), n(), n(), n()].prop_map(|[clicks, previews, bots, missed, uniques, unfurls]| {
+                Counts { clicks, previews, bots, missed, uniques, unfurls }
+            });
         let one = (series_of(family), place, value, counts)
             .prop_map(|(series, place, value, counts)| Entry { series, place, value, counts });
         prop::collection::vec(one, 0..20)
@@ -300,7 +300,7 @@ mod tests {
         for entry in all {
             *sums.entry((entry.series, entry.place, entry.value)).or_default() += entry.counts;
         }
-        let kept = sums.into_iter().filter(|(_, counts)| counts.all() > 0);
+        let kept = sums.into_iter().filter(|(_, counts)| *counts != Counts::default());
         kept.map(|((series, place, value), counts)| Entry { series, place, value, counts }).collect()
     }
 
@@ -338,7 +338,7 @@ mod tests {
             entry(Series::Trigger, 0, "link", 17),
             entry(Series::Target, 0, "1", 17),
         ];
-        assert_eq!(add(Family::Day, &[], &mut day).unwrap().len(), 2 + 7 + 4);
+        assert_eq!(add(Family::Day, &[], &mut day).unwrap().len(), 2 + 8 + 5);
         let mut hours: Vec<_> = (0..24).map(|h| entry(Series::Hour, h * 3_600, "", 4)).collect();
         assert_eq!(add(Family::Hour, &[], &mut hours).unwrap().len(), 24 * 3);
         let mut total = [entry(Series::Total, 0, "", 500)];

@@ -1,14 +1,17 @@
 //! Adding a batch, once.
 //!
 //! Guarantees, within the writer's transaction, that the numbers and the ordinal they stand for change together
-//! or not at all. Knows nothing of links.
+//! or not at all, and that of values no table knows a bounded number gets rows. Knows nothing of links.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
 
 use super::names::{Names, series_number};
-use super::streams;
+use super::{sketches, streams};
 use crate::domain::lane::Lane;
-use crate::domain::tally::{Batch, Counts, Group, Series};
+use crate::domain::tally::{BEYOND, Batch, Counts, Group, MAX_UNKNOWN, Row, Series, is_unknown_value};
 use crate::priority::{self, give_way};
 use crate::store::Result;
 use crate::store::sqlite::failure::{corrupt, signed};
@@ -26,7 +29,16 @@ pub(super) fn apply(conn: &Connection, names: &mut Names, lanes: Lane, batch: &B
     if at != batch.from {
         return Ok(Applied::At(at));
     }
-    add(conn, names, lanes, &batch.groups)?;
+    let mut adding = Adding::default();
+    for (round, group) in batch.groups.iter().enumerate() {
+        give_way(round);
+        let scope = names.scope(conn, lanes, &group.scope)?;
+        adding.rows(conn, names, scope, &group.rows)?;
+        for sketch in &group.sketches {
+            adding.count(scope, sketch.day, sketches::merge(conn, scope, sketch)?);
+        }
+    }
+    adding.write(conn)?;
     if batch.lost > 0 {
         conn.prepare_cached("UPDATE lanes SET lost = lost + ? WHERE lane = ?")?
             .execute(params![signed(batch.lost)?, batch.lane])?;
@@ -35,60 +47,133 @@ pub(super) fn apply(conn: &Connection, names: &mut Names, lanes: Lane, batch: &B
     Ok(Applied::Done)
 }
 
-/// Adds all rows of these groups.
-pub(super) fn add(conn: &Connection, names: &mut Names, lanes: Lane, groups: &[Group]) -> Result<()> {
-    let mut totals: Vec<(i64, Counts)> = Vec::with_capacity(groups.len());
-    let mut rows: Vec<Numbered> = Vec::with_capacity(groups.iter().map(|group| group.rows.len()).sum());
-    for (round, group) in groups.iter().enumerate() {
-        give_way(round);
-        let scope = names.scope(conn, lanes, &group.scope)?;
-        for row in &group.rows {
-            if row.counts == Counts::default() {
+/// Puts all numbers and sketches of a scope that has none.
+pub(super) fn put(conn: &Connection, names: &mut Names, lanes: Lane, group: &Group) -> Result<()> {
+    let scope = names.scope(conn, lanes, &group.scope)?;
+    let mut adding = Adding::default();
+    adding.rows(conn, names, scope, &group.rows)?;
+    adding.write(conn)?;
+    group.sketches.iter().try_for_each(|sketch| sketches::put(conn, scope, sketch))
+}
+
+/// What is going to be added.
+#[derive(Default)]
+struct Adding {
+    totals: Vec<(i64, Counts)>,
+    rows: Vec<Numbered>,
+    /// The values that no table knows and that have rows, by (scope, series, bucket).
+    unknown: HashMap<(i64, i64, i64), HashSet<String>, foldhash::fast::RandomState>,
+}
+
+impl Adding {
+    fn rows(&mut self, conn: &Connection, names: &mut Names, scope: i64, rows: &[Row]) -> Result<()> {
+        for row in rows.iter().filter(|row| row.counts != Counts::default()) {
+            if row.series == Series::Total {
+                self.totals.push((scope, row.counts));
                 continue;
             }
-            if row.series == Series::Total {
-                totals.push((scope, row.counts));
-            } else {
-                let value = names.word(conn, &row.value)?;
-                rows.push(((series_number(row.series), row.bucket, scope, value), row.counts));
-            }
+            let place = (scope, series_number(row.series), row.bucket);
+            let value = match is_unknown_value(&row.value) {
+                true => self.unknown_value(conn, names, place, &row.value)?,
+                false => names.word(conn, &row.value)?,
+            };
+            self.rows.push(((place.1, place.2, scope, value), row.counts));
+        }
+        Ok(())
+    }
+
+    /// The number of a value that no table knows, as long as there is room for it.
+    fn unknown_value(
+        &mut self,
+        conn: &Connection,
+        names: &mut Names,
+        place: (i64, i64, i64),
+        value: &str,
+    ) -> Result<i64> {
+        let there = match self.unknown.entry(place) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(none) => none.insert(unknown_values(conn, place)?),
+        };
+        if there.contains(value) {
+            return names.word(conn, value);
+        }
+        if there.len() >= MAX_UNKNOWN {
+            // A value that gets no row gets no number either.
+            return names.word(conn, BEYOND);
+        }
+        there.insert(value.to_owned());
+        names.word(conn, value)
+    }
+
+    /// Counts an estimate's rise where the day and the scope's sum are counted.
+    fn count(&mut self, scope: i64, day: i64, rise: Counts) {
+        if rise != Counts::default() {
+            self.totals.push((scope, rise));
+            self.rows.push(((series_number(Series::Day), day, scope, 0), rise));
         }
     }
-    // In the order of the tables, so that rows of one page are changed one after the other.
-    priority::sort(&mut totals, |(scope, _)| *scope);
-    priority::sort(&mut rows, |(key, _)| *key);
-    add_totals(conn, &totals)?;
-    add_rows(conn, &rows)
+
+    fn write(&mut self, conn: &Connection) -> Result<()> {
+        // In the order of the tables, so that rows of one page are changed one after the other.
+        priority::sort(&mut self.totals, |(scope, _)| *scope);
+        priority::sort(&mut self.rows, |(key, _)| *key);
+        add_totals(conn, &self.totals)?;
+        add_rows(conn, &self.rows)
+    }
+}
+
+fn unknown_values(conn: &Connection, (scope, series, bucket): (i64, i64, i64)) -> Result<HashSet<String>> {
+    let mut words = conn.prepare_cached(
+        "SELECT w.word FROM rows r CROSS JOIN words w ON w.id = r.value \
+         WHERE r.series = ? AND r.bucket = ? AND r.scope = ?",
+    )?;
+    let mut found = words.query(params![series, bucket, scope])?;
+    let mut unknown = HashSet::new();
+    while let Some(row) = found.next()? {
+        unknown.extend(Some(row.get::<_, String>(0)?).filter(|word| is_unknown_value(word)));
+    }
+    Ok(unknown)
 }
 
 fn add_totals(conn: &Connection, totals: &[(i64, Counts)]) -> Result<()> {
     let mut add = conn.prepare_cached(
         "UPDATE scopes SET clicks = clicks + ?2, previews = previews + ?3, bots = bots + ?4, \
-         missed = missed + ?5 WHERE id = ?1",
+         missed = missed + ?5, uniques = uniques + ?6, unfurls = unfurls + ?7 WHERE id = ?1",
     )?;
     for (round, (scope, counts)) in totals.iter().enumerate() {
         give_way(round);
-        let [clicks, previews, bots, missed] = columns(counts)?;
-        add.execute(params![scope, clicks, previews, bots, missed])?;
+        let [clicks, previews, bots, missed, uniques, unfurls] = columns(counts)?;
+        add.execute(params![scope, clicks, previews, bots, missed, uniques, unfurls])?;
     }
     Ok(())
 }
 
 fn add_rows(conn: &Connection, rows: &[Numbered]) -> Result<()> {
     let mut add = conn.prepare_cached(
-        "INSERT INTO rows (series, bucket, scope, value, clicks, previews, bots, missed) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET clicks = clicks + excluded.clicks, \
+        "INSERT INTO rows (series, bucket, scope, value, clicks, previews, bots, missed, uniques, unfurls) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET clicks = clicks + excluded.clicks, \
          previews = previews + excluded.previews, bots = bots + excluded.bots, \
-         missed = missed + excluded.missed",
+         missed = missed + excluded.missed, uniques = uniques + excluded.uniques, \
+         unfurls = unfurls + excluded.unfurls",
     )?;
-    for (round, ((series, bucket, scope, value), counts)) in rows.iter().enumerate() {
+    // One (series, bucket, scope, value) may come several times: a day with its estimates, `other` with many values.
+    for (round, same) in rows.chunk_by(|a, b| a.0 == b.0).enumerate() {
         give_way(round);
-        let [clicks, previews, bots, missed] = columns(counts)?;
-        add.execute(params![series, bucket, scope, value, clicks, previews, bots, missed])?;
+        let Some(((series, bucket, scope, value), _)) = same.first() else { continue };
+        let sum = same.iter().map(|(_, counts)| *counts).sum();
+        let [clicks, previews, bots, missed, uniques, unfurls] = columns(&sum)?;
+        add.execute(params![series, bucket, scope, value, clicks, previews, bots, missed, uniques, unfurls])?;
     }
     Ok(())
 }
 
-fn columns(counts: &Counts) -> Result<[i64; 4]> {
-    Ok([signed(counts.clicks)?, signed(counts.previews)?, signed(counts.bots)?, signed(counts.missed)?])
+fn columns(counts: &Counts) -> Result<[i64; 6]> {
+    Ok([
+        signed(counts.clicks)?,
+        signed(counts.previews)?,
+        signed(counts.bots)?,
+        signed(counts.missed)?,
+        signed(counts.uniques)?,
+        signed(counts.unfurls)?,
+    ])
 }

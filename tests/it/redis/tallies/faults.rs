@@ -125,14 +125,11 @@ fn rows(hits: &[Made]) -> Vec<Row> {
 
 fn fold(hits: &[Made], lane: Lane) -> Vec<Group> {
     if lane == LANES {
-        return vec![Group { scope: Scope::Site, rows: rows(hits) }];
+        return vec![Group::of(Scope::Site, rows(hits))];
     }
     let mut by_code: BTreeMap<&str, Vec<Made>> = BTreeMap::new();
     hits.iter().for_each(|hit| by_code.entry(hit.code).or_default().push(*hit));
-    by_code
-        .iter()
-        .map(|(code, hits)| Group { scope: Scope::Link((*code).into()), rows: rows(hits) })
-        .collect()
+    by_code.iter().map(|(code, hits)| Group::of(Scope::Link((*code).into()), rows(hits))).collect()
 }
 
 async fn compare(store: &Store, scope: &Scope, hits: &[Made], what: &str) {
@@ -258,7 +255,7 @@ async fn streams_that_meet_in_a_lane_count_all() {
     // As many nodes, each with a stream of its own, all in one lane at the same time.
     let all = (100..108).map(async |stream| {
         for (from, to) in (0..20).map(|n| (n, n + 1)) {
-            let groups = vec![Group { scope: Scope::Site, rows: rows(&books.hits[0][..1]) }];
+            let groups = vec![Group::of(Scope::Site, rows(&books.hits[0][..1]))];
             let stream = StreamId(stream);
             let batch = Batch { stream, stream_began_ms: 1, lane: LANES, from, to, lost: 0, groups };
             assert_eq!(rig.store.tallies.apply(&batch).await.unwrap(), Applied::Done);

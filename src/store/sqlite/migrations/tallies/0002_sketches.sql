@@ -1,0 +1,16 @@
+-- Estimates of different readers and of shares, beside what is counted.
+ALTER TABLE scopes ADD COLUMN uniques INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE scopes ADD COLUMN unfurls INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rows ADD COLUMN uniques INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rows ADD COLUMN unfurls INTEGER NOT NULL DEFAULT 0;
+
+-- Which different ones a scope had on a day: what of (0 readers, 1 shares), and the sketch as bytes. What it estimates is
+-- in the scope's row of that day and in its sum.
+CREATE TABLE sketches (
+    day INTEGER NOT NULL,
+    scope INTEGER NOT NULL,
+    of INTEGER NOT NULL,
+    sketch BLOB NOT NULL,
+    PRIMARY KEY (day, scope, of)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX sketches_by_scope ON sketches (scope, day);
