@@ -85,7 +85,7 @@ impl Folded {
     /// Adds another scope's numbers, of the series that are wanted.
     fn merge(&mut self, other: &Folded, wanted: impl Fn(Series) -> bool) {
         for sum in other.sums.iter().filter(|sum| wanted(sum.facet.series())) {
-            self.sums.add(*sum);
+            self.sums.add(sum);
         }
         self.sketches.merge(&other.sketches);
         self.total += other.total;
@@ -186,7 +186,7 @@ impl Fold {
         for (round, (code, link)) in self.links.iter().enumerate() {
             give_way(round);
             if let Some(lane) = groups.get_mut(usize::from(link.lane)) {
-                lane.push(self.group(Scope::Link(Arc::from(&**code)), link.folded.clone()));
+                lane.push(self.group(Scope::Link(Arc::from(&**code)), &link.folded));
             }
         }
         groups
@@ -212,17 +212,19 @@ impl Fold {
             return vec![];
         }
         let all = std::iter::once((Scope::Site, site)).chain(scopes);
-        all.map(|(scope, folded)| self.group(scope, folded)).collect()
+        all.map(|(scope, folded)| self.group(scope, &folded)).collect()
     }
 
-    fn group(&self, scope: Scope, folded: Folded) -> Group {
+    fn group(&self, scope: Scope, folded: &Folded) -> Group {
         let mut rows = Vec::with_capacity(folded.sums.len() + 1);
         rows.extend(folded.sums.in_order().iter().map(|sum| self.names.row(sum.facet, sum.counts)));
         rows.push(Row { series: Series::Total, bucket: 0, value: "".into(), counts: folded.total });
-        let sketches = folded.sketches.0.into_iter();
-        let sketches =
-            sketches.map(|(of, day, sketch)| DaySketch { of, day: self.names.bucket_of(day), sketch });
-        Group { scope, rows, sketches: sketches.collect() }
+        let day = |(of, day, sketch): &(SketchOf, u32, Sketch)| DaySketch {
+            of: *of,
+            day: self.names.bucket_of(*day),
+            sketch: sketch.clone(),
+        };
+        Group { scope, rows, sketches: folded.sketches.0.iter().map(day).collect() }
     }
 }
 

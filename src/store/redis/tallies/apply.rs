@@ -4,14 +4,14 @@
 //! writes and however often a call arrives. What a batch costs Redis is one read and one write for each field that
 //! it touches, in few commands: the adding is done here.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::hashes::{Ask, Decision, Hashes, Put, Seen};
 use super::keys::{Family, LaneKeys, bucket, field};
-use super::pack::{self, Entries, Entry};
+use super::pack::{self, Entry};
 use super::streams;
 use crate::domain::sketch::Sketch;
-use crate::domain::tally::{BEYOND, Batch, Counts, Group, MAX_UNKNOWN, Series, is_unknown_value};
+use crate::domain::tally::{Batch, Counts, Group, Series};
 use crate::priority::give_way;
 use crate::store::tallies::Applied;
 use crate::store::{Error, Result};
@@ -142,7 +142,7 @@ impl<'g> Cells<'g> {
                         let counts = here.map(|(_, counts)| *counts).sum();
                         more.push(Entry { series: family.series(), place: 0, value: "", counts });
                     }
-                    pack::add(family, old.unwrap_or_default(), &mut bounded(old, more)?)?
+                    pack::add(family, old.unwrap_or_default(), &mut pack::bounded(old, more)?)?
                 }
             };
             let (pairs, known) = hashes.entry(*hash).or_default();
@@ -201,29 +201,4 @@ fn new_field(family: Family, mut cell: Cell<'_>) -> Result<Vec<u8>> {
 pub(super) fn sketch(bytes: &[u8]) -> Result<Sketch> {
     let wrong = || Error::Corrupt(format!("a sketch of {} bytes that cannot be read", bytes.len()));
     Sketch::from_bytes(bytes).ok_or_else(wrong)
-}
-
-/// Of values that no table knows those that have a row, and the first others for which there is room; the rest becomes
-/// [`BEYOND`].
-fn bounded<'g>(old: Option<&[u8]>, mut more: Vec<Entry<'g>>) -> Result<Vec<Entry<'g>>> {
-    if !more.iter().any(|entry| is_unknown_value(entry.value)) {
-        return Ok(more);
-    }
-    let mut known: HashMap<Series, HashSet<String>> = HashMap::new();
-    for entry in Entries::new(Family::Day, old.unwrap_or_default()) {
-        let entry = entry?;
-        if is_unknown_value(entry.value) {
-            known.entry(entry.series).or_default().insert(entry.value.to_owned());
-        }
-    }
-    for entry in more.iter_mut().filter(|entry| is_unknown_value(entry.value)) {
-        let there = known.entry(entry.series).or_default();
-        if !there.contains(entry.value) {
-            match there.len() < MAX_UNKNOWN {
-                true => drop(there.insert(entry.value.to_owned())),
-                false => entry.value = BEYOND,
-            }
-        }
-    }
-    Ok(more)
 }

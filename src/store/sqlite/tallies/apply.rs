@@ -3,22 +3,22 @@
 //! Guarantees, within the writer's transaction, that the numbers and the ordinal they stand for change together
 //! or not at all, and that of values no table knows a bounded number gets rows. Knows nothing of links.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
 use super::names::{Names, series_number};
-use super::{sketches, streams};
+use super::{dimensions, sketches, streams};
 use crate::domain::lane::Lane;
-use crate::domain::tally::{BEYOND, Batch, Counts, Group, MAX_UNKNOWN, Row, Series, is_unknown_value};
+use crate::domain::tally::{Batch, Counts, Group, Row, Series};
 use crate::priority::{self, give_way};
 use crate::store::Result;
+use crate::store::pack::Entry;
 use crate::store::sqlite::failure::{corrupt, signed};
 use crate::store::tallies::Applied;
 
-/// Rows of a group, numbered: (series, bucket, scope, value) and what is added.
-type Numbered = ((i64, i64, i64, i64), Counts);
+/// Rows of a group, numbered: (series, bucket, scope) and what is added.
+type Numbered = ((i64, i64, i64), Counts);
 
 /// Adds a batch if its lane's ordinal is the batch's `from`.
 pub(super) fn apply(conn: &Connection, names: &mut Names, lanes: Lane, batch: &Batch) -> Result<Applied> {
@@ -33,7 +33,7 @@ pub(super) fn apply(conn: &Connection, names: &mut Names, lanes: Lane, batch: &B
     for (round, group) in batch.groups.iter().enumerate() {
         give_way(round);
         let scope = names.scope(conn, lanes, &group.scope)?;
-        adding.rows(conn, names, scope, &group.rows)?;
+        adding.rows(scope, &group.rows);
         for sketch in &group.sketches {
             adding.count(scope, sketch.day, sketches::merge(conn, scope, sketch)?);
         }
@@ -51,65 +51,41 @@ pub(super) fn apply(conn: &Connection, names: &mut Names, lanes: Lane, batch: &B
 pub(super) fn put(conn: &Connection, names: &mut Names, lanes: Lane, group: &Group) -> Result<()> {
     let scope = names.scope(conn, lanes, &group.scope)?;
     let mut adding = Adding::default();
-    adding.rows(conn, names, scope, &group.rows)?;
+    adding.rows(scope, &group.rows);
     adding.write(conn)?;
     group.sketches.iter().try_for_each(|sketch| sketches::put(conn, scope, sketch))
 }
 
 /// What is going to be added.
 #[derive(Default)]
-struct Adding {
+struct Adding<'g> {
     totals: Vec<(i64, Counts)>,
     rows: Vec<Numbered>,
-    /// The values that no table knows and that have rows, by (scope, series, bucket).
-    unknown: HashMap<(i64, i64, i64), HashSet<String>, foldhash::fast::RandomState>,
+    /// What is told apart within a day, by day and scope: each is one row.
+    dimensions: BTreeMap<(i64, i64), Vec<Entry<'g>>>,
 }
 
-impl Adding {
-    fn rows(&mut self, conn: &Connection, names: &mut Names, scope: i64, rows: &[Row]) -> Result<()> {
+impl<'g> Adding<'g> {
+    fn rows(&mut self, scope: i64, rows: &'g [Row]) {
         for row in rows.iter().filter(|row| row.counts != Counts::default()) {
-            if row.series == Series::Total {
-                self.totals.push((scope, row.counts));
-                continue;
+            match row.series {
+                Series::Total => self.totals.push((scope, row.counts)),
+                Series::Minute | Series::Hour | Series::Day => {
+                    self.rows.push(((series_number(row.series), row.bucket, scope), row.counts));
+                }
+                series => {
+                    let entry = Entry { series, place: 0, value: &row.value, counts: row.counts };
+                    self.dimensions.entry((row.bucket, scope)).or_default().push(entry);
+                }
             }
-            let place = (scope, series_number(row.series), row.bucket);
-            let value = match is_unknown_value(&row.value) {
-                true => self.unknown_value(conn, names, place, &row.value)?,
-                false => names.word(conn, &row.value)?,
-            };
-            self.rows.push(((place.1, place.2, scope, value), row.counts));
         }
-        Ok(())
-    }
-
-    /// The number of a value that no table knows, as long as there is room for it.
-    fn unknown_value(
-        &mut self,
-        conn: &Connection,
-        names: &mut Names,
-        place: (i64, i64, i64),
-        value: &str,
-    ) -> Result<i64> {
-        let there = match self.unknown.entry(place) {
-            Entry::Occupied(there) => there.into_mut(),
-            Entry::Vacant(none) => none.insert(unknown_values(conn, place)?),
-        };
-        if there.contains(value) {
-            return names.word(conn, value);
-        }
-        if there.len() >= MAX_UNKNOWN {
-            // A value that gets no row gets no number either.
-            return names.word(conn, BEYOND);
-        }
-        there.insert(value.to_owned());
-        names.word(conn, value)
     }
 
     /// Counts an estimate's rise where the day and the scope's sum are counted.
     fn count(&mut self, scope: i64, day: i64, rise: Counts) {
         if rise != Counts::default() {
             self.totals.push((scope, rise));
-            self.rows.push(((series_number(Series::Day), day, scope, 0), rise));
+            self.rows.push(((series_number(Series::Day), day, scope), rise));
         }
     }
 
@@ -118,21 +94,13 @@ impl Adding {
         priority::sort(&mut self.totals, |(scope, _)| *scope);
         priority::sort(&mut self.rows, |(key, _)| *key);
         add_totals(conn, &self.totals)?;
-        add_rows(conn, &self.rows)
+        add_rows(conn, &self.rows)?;
+        for (round, ((day, scope), entries)) in std::mem::take(&mut self.dimensions).into_iter().enumerate() {
+            give_way(round);
+            dimensions::add(conn, scope, day, entries)?;
+        }
+        Ok(())
     }
-}
-
-fn unknown_values(conn: &Connection, (scope, series, bucket): (i64, i64, i64)) -> Result<HashSet<String>> {
-    let mut words = conn.prepare_cached(
-        "SELECT w.word FROM rows r CROSS JOIN words w ON w.id = r.value \
-         WHERE r.series = ? AND r.bucket = ? AND r.scope = ?",
-    )?;
-    let mut found = words.query(params![series, bucket, scope])?;
-    let mut unknown = HashSet::new();
-    while let Some(row) = found.next()? {
-        unknown.extend(Some(row.get::<_, String>(0)?).filter(|word| is_unknown_value(word)));
-    }
-    Ok(unknown)
 }
 
 fn add_totals(conn: &Connection, totals: &[(i64, Counts)]) -> Result<()> {
@@ -151,18 +119,18 @@ fn add_totals(conn: &Connection, totals: &[(i64, Counts)]) -> Result<()> {
 fn add_rows(conn: &Connection, rows: &[Numbered]) -> Result<()> {
     let mut add = conn.prepare_cached(
         "INSERT INTO rows (series, bucket, scope, value, clicks, previews, bots, missed, uniques, unfurls) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET clicks = clicks + excluded.clicks, \
+         VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET clicks = clicks + excluded.clicks, \
          previews = previews + excluded.previews, bots = bots + excluded.bots, \
          missed = missed + excluded.missed, uniques = uniques + excluded.uniques, \
          unfurls = unfurls + excluded.unfurls",
     )?;
-    // One (series, bucket, scope, value) may come several times: a day with its estimates, `other` with many values.
+    // A day may come several times: with its estimates.
     for (round, same) in rows.chunk_by(|a, b| a.0 == b.0).enumerate() {
         give_way(round);
-        let Some(((series, bucket, scope, value), _)) = same.first() else { continue };
+        let Some(((series, bucket, scope), _)) = same.first() else { continue };
         let sum = same.iter().map(|(_, counts)| *counts).sum();
         let [clicks, previews, bots, missed, uniques, unfurls] = columns(&sum)?;
-        add.execute(params![series, bucket, scope, value, clicks, previews, bots, missed, uniques, unfurls])?;
+        add.execute(params![series, bucket, scope, clicks, previews, bots, missed, uniques, unfurls])?;
     }
     Ok(())
 }

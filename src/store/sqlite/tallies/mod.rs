@@ -5,6 +5,7 @@
 //! and the journal brings it up to date. Knows nothing of links.
 
 mod apply;
+mod dimensions;
 mod names;
 mod read;
 mod sketches;

@@ -1,4 +1,4 @@
-//! Scopes and values as small numbers.
+//! Scopes as small numbers.
 //!
 //! Guarantees that a name has one number for ever. What the writer remembers of it is bounded, and forgotten
 //! when a write is undone, because a number may have been undone with it.
@@ -14,20 +14,18 @@ use crate::store::Result;
 use crate::store::sqlite::failure::corrupt;
 use crate::store::sqlite::threads::State;
 
-/// Scopes that the writer remembers, and values likewise; at more it begins anew. About 100 bytes each.
+/// Scopes that the writer remembers; at more it begins anew. About 100 bytes each.
 const REMEMBERED: usize = 100_000;
 
 /// What the writer of tallies.db keeps in memory.
 #[derive(Default)]
 pub(in crate::store::sqlite) struct Names {
     scopes: HashMap<Scope, i64, foldhash::fast::RandomState>,
-    words: HashMap<String, i64, foldhash::fast::RandomState>,
 }
 
 impl State for Names {
     fn rolled_back(&mut self) {
         self.scopes.clear();
-        self.words.clear();
     }
 }
 
@@ -46,29 +44,6 @@ impl Names {
             self.scopes.clear();
         }
         self.scopes.insert(scope.clone(), id);
-        Ok(id)
-    }
-
-    /// The number of a value, made if it is new.
-    pub(super) fn word(&mut self, conn: &Connection, word: &str) -> Result<i64> {
-        if word.is_empty() {
-            return Ok(0);
-        }
-        if let Some(id) = self.words.get(word) {
-            return Ok(*id);
-        }
-        let mut find = conn.prepare_cached("SELECT id FROM words WHERE word = ?")?;
-        let id = match find.query_row([word], |row| row.get(0)).optional()? {
-            Some(id) => id,
-            None => {
-                conn.prepare_cached("INSERT INTO words (word) VALUES (?)")?.execute([word])?;
-                conn.last_insert_rowid()
-            }
-        };
-        if self.words.len() >= REMEMBERED {
-            self.words.clear();
-        }
-        self.words.insert(word.to_owned(), id);
         Ok(id)
     }
 }

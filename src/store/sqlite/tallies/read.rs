@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, Row as SqlRow, params};
 
+use super::dimensions;
 use super::names::{kind_number, scope_id, series_number};
 use crate::domain::tally::{Counts, Row, Scope, ScopeKind, Series};
 use crate::store::sqlite::failure::unsigned;
@@ -66,7 +67,10 @@ pub(super) fn rows(conn: &Connection, scope: &Scope, series: Series, from: i64, 
             counts: counts(row, 2)?,
         });
     }
-    Ok(rows)
+    match series {
+        Series::Minute | Series::Hour | Series::Day => Ok(rows),
+        _ => dimensions::rows(conn, id, Some(series), (from, to), rows),
+    }
 }
 
 /// The first bucket of a scope in a series.

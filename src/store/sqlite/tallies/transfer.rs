@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::names::{Names, audited_in, kind_number, kind_of, series_of};
 use super::read::{counts, total, total_row};
-use super::{apply, sketches};
+use super::{apply, dimensions, sketches};
 use crate::domain::lane::Lane;
 use crate::domain::tally::{Group, Row, Scope, ScopeKind};
 use crate::store::Result;
@@ -33,6 +33,7 @@ pub(super) fn export(conn: &Connection, after: Option<&(ScopeKind, String)>) -> 
         let scope = Scope::from_parts(kind_of(row.get(1)?)?, &row.get::<_, String>(2)?);
         let mut rows: Vec<Row> = total_row(counts(row, 3)?).into_iter().collect();
         rows_of(conn, row.get(0)?, &mut rows)?;
+        let rows = dimensions::rows(conn, row.get(0)?, None, (i64::MIN, i64::MAX), rows)?;
         let sketches = sketches::all(conn, row.get(0)?, i64::MIN, i64::MAX)?;
         count += rows.len() + sketches.len() + 1;
         groups.push(Group { scope, rows, sketches });
@@ -77,6 +78,7 @@ pub(super) fn import(conn: &Connection, names: &mut Names, lanes: Lane, groups: 
              WHERE id = ?",
         )?
         .execute([id])?;
+        dimensions::clear(conn, id)?;
         conn.prepare_cached(
             "DELETE FROM sketches WHERE (day, scope, of) IN \
              (SELECT day, scope, of FROM sketches INDEXED BY sketches_by_scope WHERE scope = ?)",

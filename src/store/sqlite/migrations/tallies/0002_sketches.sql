@@ -4,6 +4,16 @@ ALTER TABLE scopes ADD COLUMN unfurls INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE rows ADD COLUMN uniques INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE rows ADD COLUMN unfurls INTEGER NOT NULL DEFAULT 0;
 
+-- What a scope's hits of a day are told apart by: (series, value, counts) packed as in src/store/pack.rs. What is by day and
+-- has values went into `rows` before; it stays there.
+CREATE TABLE dimensions (
+    day INTEGER NOT NULL,
+    scope INTEGER NOT NULL,
+    packed BLOB NOT NULL,
+    PRIMARY KEY (day, scope)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX dimensions_by_scope ON dimensions (scope, day);
+
 -- Which different ones a scope had on a day: what of (0 readers, 1 shares), and the sketch as bytes. What it estimates is
 -- in the scope's row of that day and in its sum.
 CREATE TABLE sketches (

@@ -1,21 +1,23 @@
 //! Numbers as bytes: all that one scope has in one period, packed into the value of one field.
 //!
 //! Pure. Guarantees that what is packed is read back the same, in the order of (series, place, value), and that
-//! bytes which are no packed numbers are an error and never wrong numbers. Knows nothing of Redis.
+//! bytes which are no packed numbers are an error and never wrong numbers. Knows nothing of where they are kept.
 
-use super::keys::Family;
-use crate::domain::tally::{Counts, Series};
+use std::collections::{HashMap, HashSet};
+
+use super::family::Family;
+use crate::domain::tally::{BEYOND, Counts, MAX_UNKNOWN, Series, is_unknown_value};
 use crate::store::{Error, Result};
 
 /// One number of a scope within a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry<'a> {
-    pub(super) series: Series,
+pub(crate) struct Entry<'a> {
+    pub(crate) series: Series,
     /// Seconds from the period's begin to the bucket's; 0 where the period is the bucket.
-    pub(super) place: u32,
+    pub(crate) place: u32,
     /// "" where the series has none.
-    pub(super) value: &'a str,
-    pub(super) counts: Counts,
+    pub(crate) value: &'a str,
+    pub(crate) counts: Counts,
 }
 
 impl Entry<'_> {
@@ -40,14 +42,14 @@ const ALL_KINDS: u64 = (1 << KIND_BITS) - 1;
 const VALUED: u64 = 1 << KIND_BITS;
 
 /// Reads packed numbers.
-pub(super) struct Entries<'a> {
+pub(crate) struct Entries<'a> {
     family: Family,
     left: &'a [u8],
     place: u32,
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn new(family: Family, packed: &'a [u8]) -> Entries<'a> {
+    pub(crate) fn new(family: Family, packed: &'a [u8]) -> Entries<'a> {
         Entries { family, left: packed, place: 0 }
     }
 
@@ -198,7 +200,7 @@ fn days_series(number: u64) -> Option<(Series, u64)> {
 ///
 /// # Errors
 /// `Corrupt` for bytes that are no packed numbers, and for a sum beyond what can be.
-pub(super) fn add(family: Family, packed: &[u8], more: &mut [Entry<'_>]) -> Result<Vec<u8>> {
+pub(crate) fn add(family: Family, packed: &[u8], more: &mut [Entry<'_>]) -> Result<Vec<u8>> {
     more.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
     let mut out = Packed { family, bytes: Vec::with_capacity(packed.len() + 8 * more.len()), place: 0 };
     let (mut old, mut new) = (Entries::new(family, packed), more.iter());
@@ -235,7 +237,7 @@ pub(super) fn add(family: Family, packed: &[u8], more: &mut [Entry<'_>]) -> Resu
 ///
 /// # Errors
 /// As [`add`].
-pub(super) fn sum(family: Family, packed: &[u8], series: Series) -> Result<Counts> {
+pub(crate) fn sum(family: Family, packed: &[u8], series: Series) -> Result<Counts> {
     let mut sum = Counts::default();
     for entry in Entries::new(family, packed) {
         let entry = entry?;
@@ -252,6 +254,31 @@ fn plus(mut a: Counts, mut b: Counts) -> Result<Counts> {
         *kind(&mut a) = sum.ok_or_else(|| Error::Corrupt("a number beyond what can be".into()))?;
     }
     Ok(a)
+}
+
+/// Of values that no table knows those that have a row, and the first others for which there is room; the rest becomes
+/// [`BEYOND`].
+pub(crate) fn bounded<'g>(old: Option<&[u8]>, mut more: Vec<Entry<'g>>) -> Result<Vec<Entry<'g>>> {
+    if !more.iter().any(|entry| is_unknown_value(entry.value)) {
+        return Ok(more);
+    }
+    let mut known: HashMap<Series, HashSet<String>> = HashMap::new();
+    for entry in Entries::new(Family::Day, old.unwrap_or_default()) {
+        let entry = entry?;
+        if is_unknown_value(entry.value) {
+            known.entry(entry.series).or_default().insert(entry.value.to_owned());
+        }
+    }
+    for entry in more.iter_mut().filter(|entry| is_unknown_value(entry.value)) {
+        let there = known.entry(entry.series).or_default();
+        if !there.contains(entry.value) {
+            match there.len() < MAX_UNKNOWN {
+                true => drop(there.insert(entry.value.to_owned())),
+                false => entry.value = BEYOND,
+            }
+        }
+    }
+    Ok(more)
 }
 
 #[cfg(test)]
