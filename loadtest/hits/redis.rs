@@ -261,7 +261,8 @@ impl Counting {
             ensure!(rows <= self.tallies.max_increments(), "{rows} rows in lane {lane}: smaller batches");
             self.rows += u64::try_from(rows)?;
             let stream = StreamId(7);
-            let batch = Batch { stream, stream_began_ms: MIDNIGHT, lane, from, to, lost: 0, groups };
+            let batch =
+                Batch { stream, stream_began_ms: MIDNIGHT, lane, from, to, lost: 0, groups: groups.into() };
             match self.tallies.apply(&batch).await? {
                 Applied::Done => self.done[usize::from(lane)] = to,
                 Applied::At(at) => bail!("lane {lane} is at {at} instead of {from}"),

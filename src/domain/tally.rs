@@ -330,8 +330,8 @@ pub struct Batch {
     pub to: u64,
     /// Ordinals in between whose hits are known to be gone.
     pub lost: u64,
-    /// What is added.
-    pub groups: Vec<Group>,
+    /// What is added; shared, because there may be a million rows and each of two threads needs them.
+    pub groups: Arc<Vec<Group>>,
 }
 
 #[cfg(test)]

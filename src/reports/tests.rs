@@ -88,8 +88,15 @@ impl Room {
         };
         let from = *self.ordinals.get(&lane).unwrap_or(&0);
         let groups = vec![Group { scope, rows, sketches }];
-        let batch =
-            Batch { stream: StreamId(1), stream_began_ms: 0, lane, from, to: from + 1, lost: 0, groups };
+        let batch = Batch {
+            stream: StreamId(1),
+            stream_began_ms: 0,
+            lane,
+            from,
+            to: from + 1,
+            lost: 0,
+            groups: groups.into(),
+        };
         assert_eq!(self.store.tallies.apply(&batch).await.unwrap(), Applied::Done);
         self.ordinals.insert(lane, from + 1);
     }

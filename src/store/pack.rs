@@ -38,6 +38,8 @@ const KINDS: [fn(&mut Counts) -> &mut u64; 6] = [
 /// All of their bits, and how many those are.
 const KIND_BITS: u32 = 6;
 const ALL_KINDS: u64 = (1 << KIND_BITS) - 1;
+/// Bytes that an entry with a value has at least: its head, the value's length, a letter, a count.
+const LEAST_VALUED: usize = 4;
 /// The bit beside them: a value follows.
 const VALUED: u64 = 1 << KIND_BITS;
 
@@ -256,14 +258,16 @@ fn plus(mut a: Counts, mut b: Counts) -> Result<Counts> {
     Ok(a)
 }
 
-/// Of values that no table knows those that have a row, and the first others for which there is room; the rest becomes
-/// [`BEYOND`].
-pub(crate) fn bounded<'g>(old: Option<&[u8]>, mut more: Vec<Entry<'g>>) -> Result<Vec<Entry<'g>>> {
-    if !more.iter().any(|entry| is_unknown_value(entry.value)) {
-        return Ok(more);
+/// Leaves of values that no table knows those that have a row, and the first others for which there is room; the rest
+/// becomes [`BEYOND`].
+pub(crate) fn bound(old: &[u8], more: &mut [Entry<'_>]) -> Result<()> {
+    let unknown = more.iter().filter(|entry| is_unknown_value(entry.value)).count();
+    // Nearly always there is room for all, whatever the old ones are.
+    if unknown == 0 || old.len() / LEAST_VALUED + unknown <= MAX_UNKNOWN {
+        return Ok(());
     }
     let mut known: HashMap<Series, HashSet<String>> = HashMap::new();
-    for entry in Entries::new(Family::Day, old.unwrap_or_default()) {
+    for entry in Entries::new(Family::Day, old) {
         let entry = entry?;
         if is_unknown_value(entry.value) {
             known.entry(entry.series).or_default().insert(entry.value.to_owned());
@@ -278,7 +282,7 @@ pub(crate) fn bounded<'g>(old: Option<&[u8]>, mut more: Vec<Entry<'g>>) -> Resul
             }
         }
     }
-    Ok(more)
+    Ok(())
 }
 
 #[cfg(test)]

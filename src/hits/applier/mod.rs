@@ -315,7 +315,7 @@ impl Applier {
         let draining = &self.streams[i];
         let from = draining.done[usize::from(lane)];
         let (stream, stream_began_ms) = (draining.stream, draining.began_ms);
-        let batch = Batch { stream, stream_began_ms, lane, from, to, lost, groups };
+        let batch = Batch { stream, stream_began_ms, lane, from, to, lost, groups: Arc::new(groups) };
         let applied = self.tallies.apply(&batch).await?;
         let done = &mut self.streams[i].done[usize::from(lane)];
         match applied {
@@ -325,7 +325,7 @@ impl Applier {
                 if lane == self.lanes {
                     count_classes(&batch.groups);
                 }
-                drop_groups(batch.groups);
+                Arc::into_inner(batch.groups).into_iter().for_each(drop_groups);
                 if lost > 0 {
                     tracing::error!(%stream, lane, lost, "hits of the journal are gone; they are counted as lost");
                 }

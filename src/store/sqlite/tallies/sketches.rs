@@ -3,6 +3,8 @@
 //! Guarantees that what a sketch's estimate rises by is told to who merges, so that a day's estimate is always that of
 //! its sketch, also when the sketch is gone. Knows nothing of rows.
 
+use std::borrow::Cow;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::names::scope_id;
@@ -32,14 +34,28 @@ fn find(conn: &Connection, scope: i64, of: SketchOf, day: i64) -> Result<Option<
 
 /// Adds what a sketch has to a scope's, and gives what the estimate rises by.
 pub(super) fn merge(conn: &Connection, scope: i64, more: &DaySketch) -> Result<Counts> {
-    let before = find(conn, scope, more.of, more.day)?.unwrap_or_default();
-    let mut after = before.clone();
-    after.merge(&more.sketch);
-    if after == before {
-        return Ok(Counts::default());
-    }
-    put(conn, scope, &DaySketch { sketch: after.clone(), ..*more })?;
-    Ok(more.of.counts(after.estimate().saturating_sub(before.estimate())))
+    let old = find(conn, scope, more.of, more.day)?;
+    let is_new = old.is_none();
+    let (after, risen) = match old {
+        None if more.sketch.is_empty() => return Ok(Counts::default()),
+        None => (Cow::Borrowed(&more.sketch), more.sketch.estimate()),
+        Some(before) => {
+            let mut after = before.clone();
+            after.merge(&more.sketch);
+            if after == before {
+                return Ok(Counts::default());
+            }
+            let risen = after.estimate().saturating_sub(before.estimate());
+            (Cow::Owned(after), risen)
+        }
+    };
+    // An update in place leaves the index alone, which a replacement would write again.
+    let put = match is_new {
+        true => "INSERT INTO sketches (day, scope, of, sketch) VALUES (?1, ?2, ?3, ?4)",
+        false => "UPDATE sketches SET sketch = ?4 WHERE day = ?1 AND scope = ?2 AND of = ?3",
+    };
+    conn.prepare_cached(put)?.execute(params![more.day, scope, number(more.of), after.to_bytes()])?;
+    Ok(more.of.counts(risen))
 }
 
 /// Puts a sketch in the place of what was there.
