@@ -38,8 +38,6 @@ const KINDS: [fn(&mut Counts) -> &mut u64; 6] = [
 /// All of their bits, and how many those are.
 const KIND_BITS: u32 = 6;
 const ALL_KINDS: u64 = (1 << KIND_BITS) - 1;
-/// Bytes that an entry with a value has at least: its head, the value's length, a letter, a count.
-const LEAST_VALUED: usize = 4;
 /// The bit beside them: a value follows.
 const VALUED: u64 = 1 << KIND_BITS;
 
@@ -128,6 +126,10 @@ struct Packed {
     family: Family,
     bytes: Vec<u8>,
     place: u32,
+    /// The last series that has values no table knows, and how many.
+    unknown: (Series, usize),
+    /// How many the series has that has the most.
+    most_unknown: usize,
 }
 
 impl Packed {
@@ -143,6 +145,11 @@ impl Packed {
         }
         if kinds & !VALUED == 0 {
             return;
+        }
+        if is_unknown_value(entry.value) {
+            let before = if self.unknown.0 == entry.series { self.unknown.1 } else { 0 };
+            self.unknown = (entry.series, before + 1);
+            self.most_unknown = self.most_unknown.max(before + 1);
         }
         match self.family {
             Family::Total => self.number(kinds),
@@ -203,8 +210,13 @@ fn days_series(number: u64) -> Option<(Series, u64)> {
 /// # Errors
 /// `Corrupt` for bytes that are no packed numbers, and for a sum beyond what can be.
 pub(crate) fn add(family: Family, packed: &[u8], more: &mut [Entry<'_>]) -> Result<Vec<u8>> {
+    Ok(merged(family, packed, more)?.bytes)
+}
+
+fn merged(family: Family, packed: &[u8], more: &mut [Entry<'_>]) -> Result<Packed> {
     more.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
-    let mut out = Packed { family, bytes: Vec::with_capacity(packed.len() + 8 * more.len()), place: 0 };
+    let bytes = Vec::with_capacity(packed.len() + 8 * more.len());
+    let mut out = Packed { family, bytes, place: 0, unknown: (Series::Total, 0), most_unknown: 0 };
     let (mut old, mut new) = (Entries::new(family, packed), more.iter());
     let (mut left, mut right) = (old.next().transpose()?, new.next());
     let mut open: Option<Entry<'_>> = None;
@@ -232,7 +244,7 @@ pub(crate) fn add(family: Family, packed: &[u8], more: &mut [Entry<'_>]) -> Resu
     if let Some(done) = open {
         out.put(&done);
     }
-    Ok(out.bytes)
+    Ok(out)
 }
 
 /// The sum of packed numbers of one series.
@@ -258,14 +270,24 @@ fn plus(mut a: Counts, mut b: Counts) -> Result<Counts> {
     Ok(a)
 }
 
+/// The same, with a bounded number of values that no table knows: `more` comes in the order of first hits.
+///
+/// # Errors
+/// As [`add`].
+pub(crate) fn add_bounded(family: Family, packed: &[u8], more: &mut [Entry<'_>]) -> Result<Vec<u8>> {
+    // Nearly always there is room for all, which shows when they are packed.
+    let mut all = more.to_vec();
+    let sum = merged(family, packed, &mut all)?;
+    if sum.most_unknown <= MAX_UNKNOWN {
+        return Ok(sum.bytes);
+    }
+    bound(packed, more)?;
+    add(family, packed, more)
+}
+
 /// Leaves of values that no table knows those that have a row, and the first others for which there is room; the rest
 /// becomes [`BEYOND`].
-pub(crate) fn bound(old: &[u8], more: &mut [Entry<'_>]) -> Result<()> {
-    let unknown = more.iter().filter(|entry| is_unknown_value(entry.value)).count();
-    // Nearly always there is room for all, whatever the old ones are.
-    if unknown == 0 || old.len() / LEAST_VALUED + unknown <= MAX_UNKNOWN {
-        return Ok(());
-    }
+fn bound(old: &[u8], more: &mut [Entry<'_>]) -> Result<()> {
     let mut known: HashMap<Series, HashSet<String>> = HashMap::new();
     for entry in Entries::new(Family::Day, old) {
         let entry = entry?;

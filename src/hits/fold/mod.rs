@@ -135,7 +135,7 @@ impl Fold {
         let (names, sums) = (&mut self.names, &mut link.folded.sums);
         let at = names.at(place);
         let mut add = |names: &Names, bundle: Bundle| {
-            if sums.add(bundle, one, hit.site_ordinal) {
+            if sums.add(bundle, one) {
                 rows += names.facets_of(bundle).len();
             }
         };
@@ -202,7 +202,8 @@ impl Fold {
         }
         let mut spreader = Spreader::default();
         let all = std::iter::once((Scope::Site, site)).chain(scopes);
-        all.map(|(scope, folded)| {
+        all.map(|(scope, mut folded)| {
+            folded.sums.sort();
             // Minutes are kept for the site and for links only.
             let minutes = scope == Scope::Site;
             let wanted = |series: Series| !series.is_of_links_only() && (minutes || series != Series::Minute);

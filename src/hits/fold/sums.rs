@@ -1,8 +1,8 @@
 //! Counts by bundle, and by the facets of bundles.
 //!
 //! A hit adds to a few bundles; what their facets come to is worked out once for each scope. Guarantees that a facet's
-//! count is the sum over the bundles that have it, that facets come in the order of their first hits, and that adding
-//! costs the same however many bundles a scope has. Knows nothing of hits.
+//! count is the sum over the bundles that have it, and that adding costs the same however many bundles a scope has.
+//! Knows nothing of hits.
 
 use super::FastMap;
 use super::facets::{Bundle, Names};
@@ -37,58 +37,65 @@ impl Hits {
     }
 }
 
-/// How many hits there are, and the site ordinal of the first of them.
-#[derive(Clone, Copy, Debug)]
-struct Sum {
-    hits: Hits,
-    first: u64,
-}
-
-/// Counts by bundle. Bundles stand beside each other, so that looking through them reads little memory.
+/// Counts by bundle, in the order in which bundles came. What is looked through and what is added to stand apart, and both
+/// close together: a fold's time goes into memory that is not in the cache.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sums {
     bundles: Vec<Bundle>,
     /// Of the bundle at the same place.
-    sums: Vec<Sum>,
+    hits: Vec<Hits>,
     /// Where each is, when they are many.
     index: FastMap<Bundle, usize>,
 }
 
 impl Sums {
-    /// Adds hits of which the first has this site ordinal. True if the bundle is new here.
-    pub(super) fn add(&mut self, bundle: Bundle, hits: Hits, first: u64) -> bool {
+    /// Adds hits. True if the bundle is new here.
+    pub(super) fn add(&mut self, bundle: Bundle, hits: Hits) -> bool {
         let found = match self.bundles.len() <= FEW {
             true => self.bundles.iter().position(|there| *there == bundle),
             false => self.index.get(&bundle).copied(),
         };
         match found {
-            Some(at) => {
-                let sum = &mut self.sums[at];
-                sum.hits.add(hits);
-                sum.first = first.min(sum.first);
-            }
-            None => self.push(bundle, Sum { hits, first }),
+            Some(at) => self.hits[at].add(hits),
+            None => self.push(bundle, hits),
         }
         found.is_none()
     }
 
-    fn push(&mut self, bundle: Bundle, sum: Sum) {
+    fn push(&mut self, bundle: Bundle, hits: Hits) {
         self.bundles.push(bundle);
-        self.sums.push(sum);
+        self.hits.push(hits);
         match self.bundles.len() {
             ..=FEW => {}
-            len if self.index.is_empty() => {
-                self.index.extend(self.bundles.iter().zip(0..len).map(|(bundle, at)| (*bundle, at)));
-            }
+            _ if self.index.is_empty() => self.index_all(),
             len => drop(self.index.insert(bundle, len - 1)),
         }
     }
 
     /// Adds all of another scope's.
     pub(super) fn merge(&mut self, other: &Sums) {
-        for (bundle, sum) in other.bundles.iter().zip(&other.sums) {
-            self.add(*bundle, sum.hits, sum.first);
+        for (bundle, hits) in other.iter() {
+            self.add(bundle, hits);
         }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Bundle, Hits)> + '_ {
+        self.bundles.iter().copied().zip(self.hits.iter().copied())
+    }
+
+    /// In the order of the bundles' first hits in the whole fold, for a scope that was merged out of others.
+    pub(super) fn sort(&mut self) {
+        let mut all: Vec<(Bundle, Hits)> = self.iter().collect();
+        all.sort_unstable_by_key(|(bundle, _)| *bundle);
+        *self = Sums::default();
+        (self.bundles, self.hits) = all.into_iter().unzip();
+        if self.bundles.len() > FEW {
+            self.index_all();
+        }
+    }
+
+    fn index_all(&mut self) {
+        self.index = self.bundles.iter().copied().zip(0..).collect();
     }
 }
 
@@ -102,15 +109,12 @@ pub(super) struct Spreader {
 }
 
 impl Spreader {
-    /// The rows of a scope, of the series that are wanted, in the order of their first hits.
+    /// The rows of a scope, of the series that are wanted, in the order of its bundles.
     pub(super) fn rows(&mut self, names: &Names, sums: &Sums, wanted: impl Fn(Series) -> bool) -> Vec<Row> {
         self.last.resize(names.facets(), (0, 0));
         self.scopes += 1;
         self.found.clear();
-        let mut order: Vec<(Bundle, Sum)> =
-            sums.bundles.iter().copied().zip(sums.sums.iter().copied()).collect();
-        order.sort_by_key(|(_, sum)| sum.first);
-        for (bundle, sum) in order {
+        for (bundle, hits) in sums.iter() {
             for number in names.facets_of(bundle) {
                 let Ok(number) = usize::try_from(*number) else { continue };
                 let last = &mut self.last[number];
@@ -118,7 +122,7 @@ impl Spreader {
                     *last = (self.scopes, self.found.len());
                     self.found.push((number, Hits::default()));
                 }
-                self.found[last.1].1.add(sum.hits);
+                self.found[last.1].1.add(hits);
             }
         }
         // One more for the total.
@@ -139,10 +143,10 @@ mod tests {
     fn many_bundles_are_summed_as_few_are() {
         let (mut names, mut sums) = (Names::default(), Sums::default());
         let many = 2 * FEW;
-        for round in 0..3_u64 {
+        for round in 0..3 {
             for n in 0..many {
                 let at = names.at(Place { minute: 60 * i64::try_from(n).unwrap(), hour: 0, day: 1 });
-                assert_eq!(sums.add(at.time, Hits::one(Class::Bot), 100 - round), round == 0);
+                assert_eq!(sums.add(at.time, Hits::one(Class::Bot)), round == 0);
             }
         }
         let rows = Spreader::default().rows(&names, &sums, |series| series == Series::Minute);
@@ -151,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn facets_come_in_the_order_of_their_first_hits() {
+    fn what_is_merged_comes_in_the_order_of_first_hits() {
         let (mut names, mut sums, mut others) = (Names::default(), Sums::default(), Sums::default());
         let at = names.at(Place { minute: 60, hour: 0, day: 1 });
         let bundles: Vec<Bundle> = ["a", "b", "c"]
@@ -161,19 +165,20 @@ mod tests {
                 names.bundle(&[at.day(Series::Referrer, value), at.day(Series::Medium, Names::NONE)])
             })
             .collect();
-        sums.add(bundles[0], Hits::one(Class::Click), 3);
-        others.add(bundles[1], Hits::one(Class::Click), 2);
-        others.add(bundles[2], Hits::one(Class::Click), 1);
+        sums.add(bundles[2], Hits::one(Class::Click));
+        others.add(bundles[1], Hits::one(Class::Click));
+        others.add(bundles[0], Hits::one(Class::Click));
         sums.merge(&others);
+        sums.sort();
         let mut spreader = Spreader::default();
         for _ in 0..2 {
             let rows = spreader.rows(&names, &sums, |_| true);
             let told: Vec<_> = rows.iter().map(|row| (row.series, &*row.value, row.counts.clicks)).collect();
             let expected = [
-                (Series::Referrer, "c", 1),
+                (Series::Referrer, "a", 1),
                 (Series::Medium, "", 3),
                 (Series::Referrer, "b", 1),
-                (Series::Referrer, "a", 1),
+                (Series::Referrer, "c", 1),
             ];
             assert_eq!(told, expected);
         }

@@ -149,8 +149,7 @@ impl<'g> Cells<'g> {
                         let counts = here.map(|(_, counts)| *counts).sum();
                         more.push(Entry { series: family.series(), place: 0, value: "", counts });
                     }
-                    pack::bound(old, &mut more)?;
-                    pack::add(family, old, &mut more)?
+                    pack::add_bounded(family, old, &mut more)?
                 }
             };
             let (pairs, known) = hashes.entry(*hash).or_default();

@@ -18,9 +18,7 @@ use crate::store::pack::{self, Entries, Entry};
 pub(super) fn add(conn: &Connection, scope: i64, day: i64, more: &mut [Entry<'_>]) -> Result<()> {
     let mut find = conn.prepare_cached("SELECT packed FROM dimensions WHERE day = ? AND scope = ?")?;
     let old: Option<Vec<u8>> = find.query_row([day, scope], |row| row.get(0)).optional()?;
-    let before = old.as_deref().unwrap_or_default();
-    pack::bound(before, more)?;
-    let packed = pack::add(Family::Day, before, more)?;
+    let packed = pack::add_bounded(Family::Day, old.as_deref().unwrap_or_default(), more)?;
     // An update in place leaves the index alone, which a replacement would write again.
     let put = match old {
         Some(_) => "UPDATE dimensions SET packed = ?3 WHERE day = ?1 AND scope = ?2",
