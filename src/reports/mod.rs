@@ -8,6 +8,7 @@ mod curve;
 mod days;
 mod heat;
 mod reasons;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod top;
@@ -22,6 +23,7 @@ pub use heat::{Heat, HeatRow};
 pub use reasons::{ReasonRow, Reasons, explanation};
 pub use top::{By, Order, Top, TopRow};
 
+use self::recent::Recent;
 use crate::domain::article::{Article, ArticleId};
 use crate::domain::calendar::{Calendar, date_of};
 use crate::domain::error::{Reason, Refusal};
@@ -58,6 +60,8 @@ pub struct Question {
     pub range: Range,
     /// Now.
     pub now: Timestamp,
+    /// Until when all hits are counted that are going to be.
+    pub as_of: Timestamp,
 }
 
 /// `GET /reports/summary`.
@@ -100,12 +104,13 @@ pub struct ReportService {
     links: Arc<dyn Links>,
     tallies: Arc<dyn Tallies>,
     calendar: Calendar,
+    tops: Recent<top::Asked, Arc<Top>>,
 }
 
 impl ReportService {
     /// Reports in the newsroom's calendar.
     pub fn new(links: Arc<dyn Links>, tallies: Arc<dyn Tallies>, calendar: Calendar) -> ReportService {
-        ReportService { links, tallies, calendar }
+        ReportService { links, tallies, calendar, tops: Recent::default() }
     }
 
     /// The newsroom's calendar.

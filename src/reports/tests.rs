@@ -110,7 +110,10 @@ impl Room {
     }
 
     async fn summary(&self, scope: ReportScope, from: i64, to: i64) -> Summary {
-        self.reports.summary(&Question { scope, range: Range { from, to }, now: now() }).await.unwrap()
+        self.reports
+            .summary(&Question { scope, range: Range { from, to }, now: now(), as_of: now() })
+            .await
+            .unwrap()
     }
 
     /// A summary of the days `from..to`.
@@ -145,7 +148,7 @@ fn a_storys_readers_are_the_union_of_its_links_and_not_their_sum() {
             let summary = room.summary_of_days(scope.clone(), today - 1, today + 1).await;
             assert_eq!(summary.counts.uniques, expected(today - 1) + expected(today), "{path}");
             assert_eq!((summary.counts.clicks, summary.days), (all_clicks, 2), "{path}");
-            let question = Question { scope, range: summary.range, now: now() };
+            let question = Question { scope, range: summary.range, now: now(), as_of: now() };
             let series = room.reports.series(&question, Unit::Day).await.unwrap();
             let days: Vec<u64> = series.buckets.iter().map(|bucket| bucket.counts.uniques).collect();
             assert_eq!(days, [expected(today - 1), expected(today)], "{path}");
@@ -222,8 +225,12 @@ fn where_hours_have_gone_a_range_is_of_whole_days() {
         let summary = room.summary(ReportScope::Site, old.0, old.1).await;
         let whole = (second("2025-09-30T22:00:00Z"), second("2025-10-01T22:00:00Z"));
         assert_eq!((summary.range.from, summary.range.to, summary.counts.clicks), (whole.0, whole.1, 3));
-        let question =
-            |from, to| Question { scope: ReportScope::Site, range: Range { from, to }, now: now() };
+        let question = |from, to| Question {
+            scope: ReportScope::Site,
+            range: Range { from, to },
+            now: now(),
+            as_of: now(),
+        };
         let refused = room.reports.series(&question(old.0, old.1), Unit::Hour).await.unwrap_err();
         assert!(refused.to_string().contains("2025-11-10"), "{refused}");
         assert!(room.reports.heat(&question(old.0, old.1)).await.is_err());
@@ -244,7 +251,7 @@ fn clicks_by_hour_of_the_week() {
             room.count(Scope::Site, vec![row(Series::Hour, second(hour), clicks(n))], vec![]).await;
         }
         let range = Range { from: second("2026-10-24T22:00:00Z"), to: second("2026-10-26T23:00:00Z") };
-        let question = Question { scope: ReportScope::Site, range, now: now() };
+        let question = Question { scope: ReportScope::Site, range, now: now(), as_of: now() };
         let heat = room.reports.heat(&question).await.unwrap();
         assert_eq!(heat.rows.len(), 168);
         let some: Vec<_> = heat.rows.iter().filter(|row| row.counts.clicks > 0).collect();

@@ -4,6 +4,10 @@
 //! trimmed list. `other` is what the scope has beyond the rows shown.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
 
 use super::{Question, ReportService, Result, countries};
 use crate::domain::error::{Reason, Refusal};
@@ -206,28 +210,37 @@ pub struct Top {
     pub other: Counts,
     /// All hits of the scope.
     pub total: Counts,
+    /// Until when hits are counted in it.
+    pub as_of: Timestamp,
 }
 
+/// What a list was asked for by: of whom, by what, in which order, how long, from which day to which.
+pub(super) type Asked = (ReportScope, By, Order, usize, (i64, i64));
+
 impl ReportService {
-    /// A top list.
+    /// A top list. One that is summed over links may be some moments old: see its `as_of`.
     ///
     /// # Errors
     /// Those of [`ReportService::summary`]; `invalid_value` for `target` of anything but a link.
-    pub async fn top(&self, question: &Question, by: By, order: Order, limit: usize) -> Result<Top> {
+    pub async fn top(&self, question: &Question, by: By, order: Order, limit: usize) -> Result<Arc<Top>> {
         let range = question.range.to_days(self.calendar());
         let (first, end) = range.days(self.calendar());
         let days = (i64::from(first), i64::from(end));
-        let (total, mut rows) = match by.dimension() {
+        let (total, rows) = match by.dimension() {
             Some(series) => self.by_dimension(question, series, days).await?,
-            None => self.by_links(question, by, days, (order, limit)).await?,
+            None => {
+                let asked = (question.scope.clone(), by, order, limit, days);
+                if let Some(top) = self.tops.get(&asked) {
+                    return Ok(top);
+                }
+                let began = Instant::now();
+                let (total, rows) = self.by_links(question, by, days, (order, limit)).await?;
+                let top = Arc::new(list(question, range, (total, rows), (order, limit)));
+                self.tops.put(asked, &top, began);
+                return Ok(top);
+            }
         };
-        rows.retain(|r| r.counts.hits() > 0);
-        rows.sort_by(|a, b| {
-            order.of(&b.counts).cmp(&order.of(&a.counts)).then_with(|| a.value.cmp(&b.value))
-        });
-        rows.truncate(limit);
-        let shown: Counts = rows.iter().map(|r| r.counts).sum();
-        Ok(Top { range, other: total.less(&shown), total, rows })
+        Ok(Arc::new(list(question, range, (total, rows), (order, limit))))
     }
 
     /// The same rows' hits in another range; zeros where there were none.
@@ -367,6 +380,20 @@ impl ReportService {
         }
         Ok(with_records)
     }
+}
+
+/// The largest rows, and what is beyond them.
+fn list(
+    question: &Question,
+    range: Range,
+    (total, mut rows): (Counts, Vec<TopRow>),
+    (order, limit): (Order, usize),
+) -> Top {
+    rows.retain(|r| r.counts.hits() > 0);
+    rows.sort_by(|a, b| order.of(&b.counts).cmp(&order.of(&a.counts)).then_with(|| a.value.cmp(&b.value)));
+    rows.truncate(limit);
+    let shown: Counts = rows.iter().map(|r| r.counts).sum();
+    Top { range, other: total.less(&shown), total, rows, as_of: question.as_of }
 }
 
 /// Under which values (and labels) a link's hits go in a list by `by`.

@@ -38,8 +38,8 @@ impl Facet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Value(u32);
 
-/// The number of a bundle: in the order of their first hits in the fold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The number of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Bundle(u32);
 
 /// The number of a day, and what all hits of a minute have.

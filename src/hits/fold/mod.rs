@@ -103,6 +103,7 @@ pub struct Fold {
     names: Names,
     values: Values,
     links: FastMap<Box<str>, LinkFold>,
+    hits: u32,
     /// Rows by lane, at most: facets that bundles share are counted for each.
     rows: Vec<usize>,
     /// Those of the lane that has the most.
@@ -128,6 +129,8 @@ impl Fold {
             None => self.links.entry(hit.code.into()).or_default(),
         };
         link.lane = hit.lane;
+        let nth = self.hits;
+        self.hits = self.hits.saturating_add(1);
         let one = Hits::one(seen.map_or(Class::Missed, |seen| seen.class));
         // The link's total is its first row.
         let mut rows = usize::from(link.folded.total == Hits::default());
@@ -135,7 +138,7 @@ impl Fold {
         let (names, sums) = (&mut self.names, &mut link.folded.sums);
         let at = names.at(place);
         let mut add = |names: &Names, bundle: Bundle| {
-            if sums.add(bundle, one) {
+            if sums.add(bundle, one, nth) {
                 rows += names.facets_of(bundle).len();
             }
         };
@@ -202,8 +205,7 @@ impl Fold {
         }
         let mut spreader = Spreader::default();
         let all = std::iter::once((Scope::Site, site)).chain(scopes);
-        all.map(|(scope, mut folded)| {
-            folded.sums.sort();
+        all.map(|(scope, folded)| {
             // Minutes are kept for the site and for links only.
             let minutes = scope == Scope::Site;
             let wanted = |series: Series| !series.is_of_links_only() && (minutes || series != Series::Minute);

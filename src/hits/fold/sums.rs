@@ -1,7 +1,8 @@
 //! Counts by bundle, and by the facets of bundles.
 //!
 //! A hit adds to a few bundles; what their facets come to is worked out once for each scope. Guarantees that a facet's
-//! count is the sum over the bundles that have it, and that adding costs the same however many bundles a scope has.
+//! count is the sum over the bundles that have it, and that adding costs the same however many bundles a scope has; facets
+//! come in the order of their first hits.
 //! Knows nothing of hits.
 
 use super::FastMap;
@@ -37,34 +38,34 @@ impl Hits {
     }
 }
 
-/// Counts by bundle, in the order in which bundles came. What is looked through and what is added to stand apart, and both
+/// Counts by bundle. What is looked through and what is added to stand apart, and both
 /// close together: a fold's time goes into memory that is not in the cache.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sums {
     bundles: Vec<Bundle>,
     /// Of the bundle at the same place.
     hits: Vec<Hits>,
+    /// Which of the fold's hits was the bundle's first one.
+    first: Vec<u32>,
     /// Where each is, when they are many.
     index: FastMap<Bundle, usize>,
 }
 
 impl Sums {
-    /// Adds hits. True if the bundle is new here.
-    pub(super) fn add(&mut self, bundle: Bundle, hits: Hits) -> bool {
-        let found = match self.bundles.len() <= FEW {
-            true => self.bundles.iter().position(|there| *there == bundle),
-            false => self.index.get(&bundle).copied(),
-        };
+    /// Adds hits, the fold's `first` one and later ones. True if the bundle is new here.
+    pub(super) fn add(&mut self, bundle: Bundle, hits: Hits, first: u32) -> bool {
+        let found = self.place(bundle);
         match found {
             Some(at) => self.hits[at].add(hits),
-            None => self.push(bundle, hits),
+            None => self.push(bundle, hits, first),
         }
         found.is_none()
     }
 
-    fn push(&mut self, bundle: Bundle, hits: Hits) {
+    fn push(&mut self, bundle: Bundle, hits: Hits, first: u32) {
         self.bundles.push(bundle);
         self.hits.push(hits);
+        self.first.push(first);
         match self.bundles.len() {
             ..=FEW => {}
             _ if self.index.is_empty() => self.index_all(),
@@ -74,23 +75,27 @@ impl Sums {
 
     /// Adds all of another scope's.
     pub(super) fn merge(&mut self, other: &Sums) {
-        for (bundle, hits) in other.iter() {
-            self.add(bundle, hits);
+        for ((bundle, hits), first) in other.bundles.iter().zip(&other.hits).zip(&other.first) {
+            if !self.add(*bundle, *hits, *first) {
+                let at = self.place(*bundle).unwrap_or(0);
+                self.first[at] = self.first[at].min(*first);
+            }
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = (Bundle, Hits)> + '_ {
-        self.bundles.iter().copied().zip(self.hits.iter().copied())
+    /// Bundles and their hits, in the order of their first hits.
+    fn in_order(&self) -> impl Iterator<Item = (Bundle, Hits)> + '_ {
+        let mut order: Vec<usize> = (0..self.bundles.len()).collect();
+        if !self.first.is_sorted() {
+            order.sort_unstable_by_key(|at| self.first[*at]);
+        }
+        order.into_iter().map(|at| (self.bundles[at], self.hits[at]))
     }
 
-    /// In the order of the bundles' first hits in the whole fold, for a scope that was merged out of others.
-    pub(super) fn sort(&mut self) {
-        let mut all: Vec<(Bundle, Hits)> = self.iter().collect();
-        all.sort_unstable_by_key(|(bundle, _)| *bundle);
-        *self = Sums::default();
-        (self.bundles, self.hits) = all.into_iter().unzip();
-        if self.bundles.len() > FEW {
-            self.index_all();
+    fn place(&self, bundle: Bundle) -> Option<usize> {
+        match self.bundles.len() <= FEW {
+            true => self.bundles.iter().position(|there| *there == bundle),
+            false => self.index.get(&bundle).copied(),
         }
     }
 
@@ -109,12 +114,12 @@ pub(super) struct Spreader {
 }
 
 impl Spreader {
-    /// The rows of a scope, of the series that are wanted, in the order of its bundles.
+    /// The rows of a scope, of the series that are wanted, in the order of their first hits.
     pub(super) fn rows(&mut self, names: &Names, sums: &Sums, wanted: impl Fn(Series) -> bool) -> Vec<Row> {
         self.last.resize(names.facets(), (0, 0));
         self.scopes += 1;
         self.found.clear();
-        for (bundle, hits) in sums.iter() {
+        for (bundle, hits) in sums.in_order() {
             for number in names.facets_of(bundle) {
                 let Ok(number) = usize::try_from(*number) else { continue };
                 let last = &mut self.last[number];
@@ -143,10 +148,10 @@ mod tests {
     fn many_bundles_are_summed_as_few_are() {
         let (mut names, mut sums) = (Names::default(), Sums::default());
         let many = 2 * FEW;
-        for round in 0..3 {
+        for round in 0..3_u32 {
             for n in 0..many {
                 let at = names.at(Place { minute: 60 * i64::try_from(n).unwrap(), hour: 0, day: 1 });
-                assert_eq!(sums.add(at.time, Hits::one(Class::Bot)), round == 0);
+                assert_eq!(sums.add(at.time, Hits::one(Class::Bot), round), round == 0);
             }
         }
         let rows = Spreader::default().rows(&names, &sums, |series| series == Series::Minute);
@@ -165,20 +170,20 @@ mod tests {
                 names.bundle(&[at.day(Series::Referrer, value), at.day(Series::Medium, Names::NONE)])
             })
             .collect();
-        sums.add(bundles[2], Hits::one(Class::Click));
-        others.add(bundles[1], Hits::one(Class::Click));
-        others.add(bundles[0], Hits::one(Class::Click));
+        sums.add(bundles[0], Hits::one(Class::Click), 2);
+        sums.add(bundles[2], Hits::one(Class::Click), 3);
+        others.add(bundles[2], Hits::one(Class::Click), 0);
+        others.add(bundles[1], Hits::one(Class::Click), 1);
         sums.merge(&others);
-        sums.sort();
         let mut spreader = Spreader::default();
         for _ in 0..2 {
             let rows = spreader.rows(&names, &sums, |_| true);
             let told: Vec<_> = rows.iter().map(|row| (row.series, &*row.value, row.counts.clicks)).collect();
             let expected = [
-                (Series::Referrer, "a", 1),
-                (Series::Medium, "", 3),
+                (Series::Referrer, "c", 2),
+                (Series::Medium, "", 4),
                 (Series::Referrer, "b", 1),
-                (Series::Referrer, "c", 1),
+                (Series::Referrer, "a", 1),
             ];
             assert_eq!(told, expected);
         }

@@ -35,6 +35,7 @@ impl Asked {
             scope: ReportScope::parse(&scope)?,
             range: Range::parse(from.as_deref(), to.as_deref(), calendar, now)?,
             now,
+            as_of: state.hits.standing(now).as_of,
         };
         Ok(Asked { question, form: Form::of(request) })
     }

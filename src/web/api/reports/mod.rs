@@ -154,6 +154,7 @@ pub async fn top(
     state.hits.watch();
     let top = state.reports.top(&asked.question, by, order, limit).await?;
     let mut answer = head(&state, &asked.question, top.range);
+    answer.insert("as_of".into(), json!(top.as_of));
     answer.insert("by".into(), json!(by.as_str()));
     let mut rows = top_rows(&top);
     if let Some(before) = asked.before(compare, &state) {
