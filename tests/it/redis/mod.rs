@@ -1,5 +1,6 @@
 //! The Redis store against real `redis-server` processes.
 
+mod alike;
 mod alone;
 mod care;
 mod coherent;

@@ -1,5 +1,6 @@
 //! Numbers: contract 6.
 
+mod attack;
 mod csv;
 mod curve;
 mod live;
