@@ -38,6 +38,9 @@ const KINDS: [fn(&mut Counts) -> &mut u64; 6] = [
 /// All of their bits, and how many those are.
 const KIND_BITS: u32 = 6;
 const ALL_KINDS: u64 = (1 << KIND_BITS) - 1;
+/// A length from here on is none: it says which of the values that no table knows comes again. Most of a link's unknown
+/// sources are its unknown referrers, and they are most of its bytes.
+const AGAIN: usize = 1 << 8;
 /// The bit beside them: a value follows.
 const VALUED: u64 = 1 << KIND_BITS;
 
@@ -46,11 +49,13 @@ pub(crate) struct Entries<'a> {
     family: Family,
     left: &'a [u8],
     place: u32,
+    /// Values that no table knows, as they came.
+    unknown: Vec<&'a str>,
 }
 
 impl<'a> Entries<'a> {
     pub(crate) fn new(family: Family, packed: &'a [u8]) -> Entries<'a> {
-        Entries { family, left: packed, place: 0 }
+        Entries { family, left: packed, place: 0, unknown: vec![] }
     }
 
     fn entry(&mut self) -> Option<Entry<'a>> {
@@ -100,9 +105,16 @@ impl<'a> Entries<'a> {
 
     fn text(&mut self) -> Option<&'a str> {
         let len = usize::try_from(self.number()?).ok()?;
+        if let Some(at) = len.checked_sub(AGAIN) {
+            return self.unknown.get(at).copied();
+        }
         let (text, left) = self.left.split_at_checked(len)?;
         self.left = left;
-        std::str::from_utf8(text).ok()
+        let text = std::str::from_utf8(text).ok()?;
+        if is_unknown_value(text) {
+            self.unknown.push(text);
+        }
+        Some(text)
     }
 }
 
@@ -122,18 +134,22 @@ impl<'a> Iterator for Entries<'a> {
 }
 
 /// Writes packed numbers.
-struct Packed {
+struct Packed<'a> {
     family: Family,
     bytes: Vec<u8>,
     place: u32,
-    /// The last series that has values no table knows, and how many.
+    /// Values that no table knows, as they were written.
+    literals: Vec<&'a str>,
+    /// Which of them may come next, if they come in the same order again.
+    next: usize,
+    /// The last series that has such values, and how many.
     unknown: (Series, usize),
     /// How many the series has that has the most.
     most_unknown: usize,
 }
 
-impl Packed {
-    fn put(&mut self, entry: &Entry<'_>) {
+impl<'a> Packed<'a> {
+    fn put(&mut self, entry: &Entry<'a>) {
         let mut counts = entry.counts;
         // Of all series by days only the days themselves do without a value.
         let plain = entry.value.is_empty() && (self.family != Family::Day || entry.series == Series::Day);
@@ -165,8 +181,7 @@ impl Packed {
             }
         }
         if kinds & VALUED != 0 {
-            self.number(u64::try_from(entry.value.len()).unwrap_or(u64::MAX));
-            self.bytes.extend_from_slice(entry.value.as_bytes());
+            self.text(entry.value);
         }
         for kind in KINDS {
             let n = *kind(&mut counts);
@@ -174,6 +189,28 @@ impl Packed {
                 self.number(n);
             }
         }
+    }
+
+    fn text(&mut self, text: &'a str) {
+        let unknown = is_unknown_value(text);
+        if unknown && let Some(at) = self.again(text) {
+            self.next = at + 1;
+            return self.number(u64::try_from(AGAIN + at).unwrap_or(u64::MAX));
+        }
+        if unknown {
+            self.literals.push(text);
+        }
+        self.number(u64::try_from(text.len()).unwrap_or(u64::MAX));
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+
+    /// Where a value was written, if it is easily found: those of a series come in order, so the next is behind the last.
+    fn again(&mut self, text: &str) -> Option<usize> {
+        if self.literals.get(self.next.wrapping_sub(1)).is_none_or(|last| *last > text) {
+            self.next = 0;
+        }
+        let ahead = self.literals.iter().skip(self.next).position(|there| *there >= text)?;
+        (self.literals[self.next + ahead] == text).then_some(self.next + ahead)
     }
 
     fn number(&mut self, mut number: u64) {
@@ -213,10 +250,18 @@ pub(crate) fn add(family: Family, packed: &[u8], more: &mut [Entry<'_>]) -> Resu
     Ok(merged(family, packed, more)?.bytes)
 }
 
-fn merged(family: Family, packed: &[u8], more: &mut [Entry<'_>]) -> Result<Packed> {
+fn merged<'a, 'g: 'a>(family: Family, packed: &'a [u8], more: &mut [Entry<'g>]) -> Result<Packed<'a>> {
     more.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
     let bytes = Vec::with_capacity(packed.len() + 8 * more.len());
-    let mut out = Packed { family, bytes, place: 0, unknown: (Series::Total, 0), most_unknown: 0 };
+    let mut out = Packed {
+        family,
+        bytes,
+        place: 0,
+        literals: vec![],
+        next: 0,
+        unknown: (Series::Total, 0),
+        most_unknown: 0,
+    };
     let (mut old, mut new) = (Entries::new(family, packed), more.iter());
     let (mut left, mut right) = (old.next().transpose()?, new.next());
     let mut open: Option<Entry<'_>> = None;
@@ -335,7 +380,13 @@ mod tests {
         };
         let value = match family {
             Family::Total => Just("").boxed(),
-            _ => prop_oneof![Just(""), Just("qr"), Just("a longer value, zürich")].boxed(),
+            _ => prop_oneof![
+                Just(""),
+                Just("qr"),
+                Just("a longer value, zürich"),
+                prop::sample::select(&["~a", "~b.example", "~c", "~d.example", "~"][..]),
+            ]
+            .boxed(),
         };
         let n = || prop_oneof![Just(0), 0..300u64, 0..(1u64 << 50)];
         let counts =
@@ -396,6 +447,20 @@ mod tests {
         assert_eq!(add(Family::Hour, &[], &mut hours).unwrap().len(), 24 * 3);
         let mut total = [entry(Series::Total, 0, "", 500)];
         assert_eq!(add(Family::Total, &[], &mut total).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn what_comes_again_is_written_once() {
+        let hosts: Vec<String> = (0..100).map(|n| format!("~a-long-name-{n:03}.example")).collect();
+        let of = |series| {
+            let counts = Counts { clicks: 1, ..Counts::default() };
+            hosts.iter().map(move |host| Entry { series, place: 0, value: host, counts })
+        };
+        let mut all: Vec<Entry<'_>> = of(Series::Source).chain(of(Series::Referrer)).collect();
+        let packed = add(Family::Day, &[], &mut all).unwrap();
+        assert_eq!(read(Family::Day, &packed), all);
+        let once = add(Family::Day, &[], &mut all[..100]).unwrap();
+        assert!(packed.len() <= once.len() + 6 * 100, "{} {}", packed.len(), once.len());
     }
 
     #[test]

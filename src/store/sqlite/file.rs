@@ -30,6 +30,8 @@ pub(super) struct Kind {
     migrations: &'static [&'static str],
     /// Waits for the disk at each commit (`PRAGMA synchronous`). The numbers leave that to the journal of hits.
     waits: bool,
+    /// Bytes of a page of a new file.
+    page_size: u32,
     /// Pages in the write-ahead log at which a commit copies it into the file.
     checkpoint_pages: u32,
 }
@@ -40,6 +42,7 @@ pub(super) const LINKS: Kind = Kind {
     application_id: 1_399_613_260,
     migrations: &[include_str!("migrations/links/0001_begin.sql")],
     waits: true,
+    page_size: 4_096,
     checkpoint_pages: 8_000,
 };
 
@@ -54,6 +57,7 @@ pub(super) const MIRROR: Kind = Kind {
     )],
     // What a power cut takes of it is read again from the store.
     waits: false,
+    page_size: 4_096,
     checkpoint_pages: 8_000,
 };
 
@@ -66,7 +70,9 @@ pub(super) const TALLIES: Kind = Kind {
         include_str!("migrations/tallies/0002_sketches.sql"),
     ],
     waits: false,
-    checkpoint_pages: 8_000,
+    // What a link's hits of a day are told apart by is some KiB, and mostly fits.
+    page_size: 8_192,
+    checkpoint_pages: 4_000,
 };
 
 /// SQLite does not wait for others here, as it does in a transaction: two first starts at once would fail.
@@ -98,6 +104,8 @@ impl Kind {
     pub(super) fn open_writer(&self, dir: &Path, page_cache: u64) -> Result<Connection> {
         let mut conn = self.connect(dir, page_cache, OpenFlags::SQLITE_OPEN_CREATE)?;
         self.check(&conn)?;
+        // Means nothing to a file that is there.
+        conn.pragma_update(None, "page_size", self.page_size)?;
         use_wal(&conn)?;
         self.synchronous(&conn, true)?;
         conn.pragma_update(None, "wal_autocheckpoint", self.checkpoint_pages)?;

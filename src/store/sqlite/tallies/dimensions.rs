@@ -13,19 +13,33 @@ use crate::domain::tally::{Counts, Row, Series};
 use crate::store::Result;
 use crate::store::family::Family;
 use crate::store::pack::{self, Entries, Entry};
+use crate::store::sqlite::failure::corrupt;
+
+/// Places of a day: more than there are scopes.
+const DAY: i64 = 1 << 40;
 
 /// Adds to a scope's day.
 pub(super) fn add(conn: &Connection, scope: i64, day: i64, more: &mut [Entry<'_>]) -> Result<()> {
-    let mut find = conn.prepare_cached("SELECT packed FROM dimensions WHERE day = ? AND scope = ?")?;
-    let old: Option<Vec<u8>> = find.query_row([day, scope], |row| row.get(0)).optional()?;
+    let place = place(scope, day)?;
+    let mut find = conn.prepare_cached("SELECT packed FROM dimensions WHERE place = ?")?;
+    let old: Option<Vec<u8>> = find.query_row([place], |row| row.get(0)).optional()?;
     let packed = pack::add_bounded(Family::Day, old.as_deref().unwrap_or_default(), more)?;
     // An update in place leaves the index alone, which a replacement would write again.
-    let put = match old {
-        Some(_) => "UPDATE dimensions SET packed = ?3 WHERE day = ?1 AND scope = ?2",
-        None => "INSERT INTO dimensions (day, scope, packed) VALUES (?1, ?2, ?3)",
+    match old {
+        Some(_) => conn
+            .prepare_cached("UPDATE dimensions SET packed = ? WHERE place = ?")?
+            .execute(params![packed, place])?,
+        None => conn
+            .prepare_cached("INSERT INTO dimensions (place, scope, day, packed) VALUES (?, ?, ?, ?)")?
+            .execute(params![place, scope, day, packed])?,
     };
-    conn.prepare_cached(put)?.execute(params![day, scope, packed])?;
     Ok(())
+}
+
+/// Where a scope's day is.
+fn place(scope: i64, day: i64) -> Result<i64> {
+    let place = day.checked_mul(DAY).and_then(|begin| begin.checked_add(scope));
+    place.filter(|_| scope.abs() < DAY / 2).ok_or_else(|| corrupt("a day's number", day))
 }
 
 /// A scope's rows of `from <= day < to`, of one series or of all, in the order of series, day and value; `older` are those
@@ -62,10 +76,7 @@ pub(super) fn rows(
 
 /// Takes a scope's away.
 pub(super) fn clear(conn: &Connection, scope: i64) -> Result<()> {
-    conn.prepare_cached(
-        "DELETE FROM dimensions WHERE (day, scope) IN \
-         (SELECT day, scope FROM dimensions INDEXED BY dimensions_by_scope WHERE scope = ?)",
-    )?
-    .execute([scope])?;
+    conn.prepare_cached("DELETE FROM dimensions INDEXED BY dimensions_by_scope WHERE scope = ?")?
+        .execute([scope])?;
     Ok(())
 }

@@ -6,12 +6,14 @@ ALTER TABLE rows ADD COLUMN unfurls INTEGER NOT NULL DEFAULT 0;
 
 -- What a scope's hits of a day are told apart by: (series, value, counts) packed as in src/store/pack.rs. What is by day and
 -- has values went into `rows` before; it stays there.
+-- place: the day's number times 2^40, and the scope's added to it, so that a day's lie together. Rows are large, which only
+-- tables with row ids keep in one piece.
 CREATE TABLE dimensions (
-    day INTEGER NOT NULL,
+    place INTEGER PRIMARY KEY,
     scope INTEGER NOT NULL,
-    packed BLOB NOT NULL,
-    PRIMARY KEY (day, scope)
-) WITHOUT ROWID, STRICT;
+    day INTEGER NOT NULL,
+    packed BLOB NOT NULL
+) STRICT;
 CREATE INDEX dimensions_by_scope ON dimensions (scope, day);
 
 -- Which different ones a scope had on a day: what of (0 readers, 1 shares), and the sketch as bytes. What it estimates is
