@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is what it prints")]
 
+mod fill;
 mod redis;
 
 use std::path::{Path, PathBuf};
@@ -61,6 +62,8 @@ enum Task {
         #[arg(long, default_value_t = 200_000)]
         batch: u64,
     },
+    /// Counts made-up hits of the last days into the store of a server that does not run, for timing its reports
+    Fill(fill::Task),
     /// What counting costs a redis-server, which is started for it
     Redis(redis::Task),
 }
@@ -71,6 +74,7 @@ fn main() -> Result<()> {
     let done = match arguments.task {
         Task::Append { rate, hits } => append(&arguments.dir, rate, hits),
         Task::Apply { hits, codes, batch } => apply(&arguments.dir, hits, codes, batch),
+        Task::Fill(task) => fill::run(&task),
         Task::Redis(task) => redis::run(&arguments.dir, &task),
     };
     std::fs::remove_dir_all(&arguments.dir)?;
