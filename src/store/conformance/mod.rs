@@ -70,7 +70,7 @@ macro_rules! store_conformance {
                 importing_sets_and_never_adds,
             }
             accounts {
-                keys_are_kept, keys_end_once, users_are_kept, the_audit_is_newest_first,
+                keys_are_kept, keys_end_once, users_are_kept, the_audit_is_newest_first, old_lines_of_the_audit_go,
                 links_write_their_own_audit, an_idempotency_key, a_request_that_died, answers_are_forgotten,
                 accounts_come_back_as_they_were,
             }
