@@ -48,7 +48,7 @@ macro_rules! store_conformance {
             }
             stories {
                 known_by_address_and_cms_id, cms_ids_count_within_their_site, facts_fill_what_is_not_known,
-                links_show_what_their_story_learns,
+                links_show_what_their_story_learns, aliases_are_bounded, an_own_cms_id_always_has_room,
             }
             editing {
                 replaces_the_record, a_stale_edit_changes_nothing, a_retry_of_an_edit_is_changed,
