@@ -76,6 +76,7 @@ macro_rules! store_conformance {
             }
             estimates {
                 sketches_are_merged, many_readers_are_estimated, sketches_go, unknown_values_are_bounded,
+                sections_are_bounded, authors_are_bounded,
             }
             applying {
                 adds_once, a_wrong_from_changes_nothing, a_gap_adds_to_lost, streams_do_not_mix,

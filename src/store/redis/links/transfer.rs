@@ -14,7 +14,8 @@ use crate::store::Result;
 use crate::store::links::ExportItem;
 use crate::store::mirror::Kept;
 use crate::store::redis::records::{
-    Admitted, Alias, AliasName, Committed, Name, Record, Records, Story, Tries, Write, cut, entry, write_links,
+    Admitted, Alias, AliasName, Committed, Name, Record, Records, Story, Tries, Write, cut, entry,
+    write_links,
 };
 
 /// Lines of history in one commit.
