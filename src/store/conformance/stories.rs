@@ -62,7 +62,7 @@ pub async fn aliases_are_bounded(store: &Store) {
     for _ in 0..2 {
         for claim in [by_id("1", "late"), by_id("late", "a"), by_id("1", "a0"), by_id("id0", "a1")] {
             let found = existing(store, ask_by(500, claim)).await;
-            assert_eq!((found.link.code, found.article), (first.link.code.clone(), first.article.clone()));
+            assert_eq!((&found.link.code, &found.article), (&first.link.code, &first.article));
         }
         assert_eq!(told(ArticleKey::Url(url("late"))).await, None);
         assert_eq!(told(ArticleKey::CmsId("late".into())).await, None);
