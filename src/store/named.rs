@@ -6,9 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::domain::tally::{
-    BEYOND, Counts, DaySketch, Group, MAX_AUTHORS, MAX_SECTIONS, Row, Scope, ScopeKind, Series,
-};
+use crate::domain::tally::{BEYOND, Group, MAX_AUTHORS, MAX_SECTIONS, Scope, ScopeKind, Series};
 use crate::priority::give_way;
 use crate::store::Result;
 
@@ -103,7 +101,7 @@ fn sum(groups: &[&Group]) -> Option<Group> {
 mod tests {
     use super::*;
     use crate::domain::sketch::Sketch;
-    use crate::domain::tally::SketchOf;
+    use crate::domain::tally::{Counts, DaySketch, Row, SketchOf};
 
     fn group(scope: Scope, value: &'static str, n: u64) -> Group {
         let counts = Counts { clicks: n, ..Counts::default() };

@@ -59,7 +59,8 @@ impl Books {
         let to = (from + most).min(u64::try_from(hits.len()).unwrap());
         let some = &hits[usize::try_from(from).unwrap()..usize::try_from(to).unwrap()];
         let (stream_id, groups) = (StreamId(stream), fold(some, lane));
-        let batch = Batch { stream: stream_id, stream_began_ms: 5, lane, from, to, lost: 0, groups };
+        let batch =
+            Batch { stream: stream_id, stream_began_ms: 5, lane, from, to, lost: 0, groups: groups.into() };
         self.sent.push(batch.clone());
         (from < to).then_some(batch)
     }
@@ -257,7 +258,8 @@ async fn streams_that_meet_in_a_lane_count_all() {
         for (from, to) in (0..20).map(|n| (n, n + 1)) {
             let groups = vec![Group::of(Scope::Site, rows(&books.hits[0][..1]))];
             let stream = StreamId(stream);
-            let batch = Batch { stream, stream_began_ms: 1, lane: LANES, from, to, lost: 0, groups };
+            let batch =
+                Batch { stream, stream_began_ms: 1, lane: LANES, from, to, lost: 0, groups: groups.into() };
             assert_eq!(rig.store.tallies.apply(&batch).await.unwrap(), Applied::Done);
         }
     });
@@ -358,7 +360,7 @@ async fn another_dataset_is_left_alone() {
             tallies.audit().await.map(drop),
             tallies.lost().await.map(drop),
             tallies.export(None).await.map(drop),
-            tallies.import(next.groups.clone()).await,
+            tallies.import(next.groups.to_vec()).await,
             tallies.import_lost(LANES, 1).await,
         ];
         for (n, done) in all.into_iter().enumerate() {
