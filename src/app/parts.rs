@@ -149,6 +149,7 @@ fn applier(
     )
     .by(Arc::clone(tables))
     .keeping(config.retention.clone())
+    .with_audit(Arc::clone(&store.accounts))
 }
 
 /// What knows readers, with the keys of the day in it, and what keeps these.

@@ -214,7 +214,11 @@ impl ScopeKind {
 /// Values of one dimension of a scope and day that no table knows, at most: any reader can make them up. What comes
 /// after them is counted under [`BEYOND`].
 pub const MAX_UNKNOWN: usize = 200;
-/// What values beyond [`MAX_UNKNOWN`] are counted under.
+/// Different sections that have numbers of their own; the hits of any others are the section [`BEYOND`]'s.
+pub const MAX_SECTIONS: usize = 1_000;
+/// Different authors, likewise.
+pub const MAX_AUTHORS: usize = 20_000;
+/// What is beyond [`MAX_UNKNOWN`], [`MAX_SECTIONS`] or [`MAX_AUTHORS`] is counted under.
 pub const BEYOND: &str = "other";
 /// What a value begins with that no table knows.
 const UNKNOWN_MARK: char = '~';

@@ -1,4 +1,4 @@
-//! `[retention]`: how long numbers are kept, by what they are of.
+//! `[retention]`: how long numbers are kept, by what they are of, and lines of the audit.
 //!
 //! Guarantees that what reports promise is kept. Days and sums are kept for ever: a link's total is the sum of its days,
 //! and `slugline verify` proves it.
@@ -11,6 +11,8 @@ use crate::domain::report::HOURS_BACK;
 use crate::units::Span;
 
 const DAY: Duration = Duration::from_secs(86_400);
+/// Shortest time that lines of the audit are kept.
+const LEAST_AUDIT: Duration = Duration::from_secs(30 * 86_400);
 
 /// `[retention]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,12 +26,20 @@ pub struct Settings {
     pub days: Span,
     /// Which readers a day had, without saying who; their number stays.
     pub sketches: Span,
+    /// Who did what to which link or account.
+    pub audit: Span,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
         let days = |n: u32| Span(DAY * n);
-        Settings { minutes: days(2), hours: days(400), days: Span(Duration::ZERO), sketches: days(60) }
+        Settings {
+            minutes: days(2),
+            hours: days(400),
+            days: Span(Duration::ZERO),
+            sketches: days(60),
+            audit: days(730),
+        }
     }
 }
 
@@ -51,6 +61,9 @@ impl Settings {
         }
         if self.sketches.0 < DAY {
             return Err(("sketches", "at least 1d: today's are being added to".into()));
+        }
+        if self.audit.0 < LEAST_AUDIT {
+            return Err(("audit", "at least 30d: it is asked when something was found out".into()));
         }
         Ok(())
     }
@@ -79,6 +92,8 @@ mod tests {
         assert_eq!(with(|s| s.hours = Span(DAY * 40)), None);
         assert_eq!(with(|s| s.days = Span(DAY)), Some("days"));
         assert_eq!(with(|s| s.sketches = Span(Duration::ZERO)), Some("sketches"));
+        assert_eq!(with(|s| s.audit = Span(DAY * 29)), Some("audit"));
+        assert_eq!(with(|s| s.audit = Span(DAY * 30)), None);
         assert_eq!(before_ms(Span(DAY), 86_400_001), 1);
         assert_eq!(before_ms(Span(Duration::MAX), 86_400_000), 0);
     }

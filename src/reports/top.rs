@@ -311,9 +311,10 @@ impl ReportService {
             // These are counted as such: what they were when the hits came, not what the links are now.
             let total =
                 self.rows(&[Scope::Site], Series::Day, from, to).await?.iter().map(|r| r.counts).sum();
-            let named = self.tallies.by_scope(kind, from, to, None).await?;
-            let rows =
-                named.into_iter().map(|(value, counts)| TopRow { label: value.clone(), value, counts });
+            let named = self.tallies.by_scope(kind, from, to, None).await?.into_iter();
+            // What is beyond the sections and authors that are counted is in `other`, likewise.
+            let named = named.filter(|(value, _)| kind == ScopeKind::Channel || value != BEYOND);
+            let rows = named.map(|(value, counts)| TopRow { label: value.clone(), value, counts });
             return Ok((total, rows.collect()));
         }
         let shown = (by == By::Link).then_some((order, limit));

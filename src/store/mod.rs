@@ -11,6 +11,7 @@ pub mod day_keys;
 mod family;
 pub mod links;
 pub mod mirror;
+mod named;
 mod pack;
 pub mod redis;
 pub mod settings;

@@ -83,7 +83,8 @@ pub trait Tallies: Send + Sync {
 
     /// Adds a batch and sets its lane's ordinal to `to`, if the ordinal is `from` (0 for a stream that the
     /// store does not know); else changes nothing. Of values that no table knows, those that come first get rows
-    /// ([`crate::domain::tally::MAX_UNKNOWN`]); what a sketch's estimate rises by is counted in its day and the scope's
+    /// ([`crate::domain::tally::MAX_UNKNOWN`]); sections and authors likewise
+    /// ([`crate::domain::tally::MAX_SECTIONS`], of those that are new in a batch the first by name); what a sketch's estimate rises by is counted in its day and the scope's
     /// total.
     async fn apply(&self, batch: &Batch) -> Result<Applied>;
 

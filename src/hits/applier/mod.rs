@@ -26,7 +26,7 @@ use crate::domain::tally::{Batch, Counts, Group, Scope, Series, StreamId};
 use crate::priority::give_way;
 use crate::store::cache::Cache;
 use crate::store::tallies::Applied;
-use crate::store::{self, Links, Tallies};
+use crate::store::{self, Accounts, Links, Tallies};
 use crate::telemetry;
 
 /// Fewer waiting hits than this are counted at once: it is quiet.
@@ -65,6 +65,8 @@ pub struct Applier {
     journal: Arc<Journal>,
     tallies: Arc<dyn Tallies>,
     links: Arc<dyn Links>,
+    /// Whose audit is let go when it is old; None where somebody else does that.
+    accounts: Option<Arc<dyn Accounts>>,
     cache: Arc<Cache>,
     progress: Arc<Progress>,
     settings: Settings,
@@ -76,7 +78,7 @@ pub struct Applier {
     lanes: u16,
     streams: Vec<Draining>,
     known: bool,
-    /// The day whose hours, and those before it, were let go last.
+    /// The day whose hours, and those before it, were let go last, and all else that is old.
     forgotten: Option<Day>,
     /// False after the operator's word: then no stream waits for it.
     holds: bool,
@@ -100,6 +102,7 @@ impl Applier {
             journal,
             tallies,
             links,
+            accounts: None,
             cache,
             progress,
             settings,
@@ -127,6 +130,12 @@ impl Applier {
     #[must_use]
     pub fn keeping(self, retention: Retention) -> Applier {
         Applier { retention, ..self }
+    }
+
+    /// Lets old lines of this audit go, too.
+    #[must_use]
+    pub fn with_audit(self, accounts: Arc<dyn Accounts>) -> Applier {
+        Applier { accounts: Some(accounts), ..self }
     }
 
     /// The operator's word: streams that the store does not know are counted, however old they are.

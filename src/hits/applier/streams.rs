@@ -185,7 +185,7 @@ impl Applier {
 }
 
 impl Applier {
-    /// Lets numbers go that are older than they are kept.
+    /// Lets numbers and lines of the audit go that are older than they are kept.
     async fn forget(&mut self, now_ms: i64) -> store::Result<()> {
         let minutes = before_ms(self.retention.minutes, now_ms).div_euclid(1_000);
         self.tallies.forget_minutes(minutes).await?;
@@ -198,6 +198,10 @@ impl Applier {
         }
         self.tallies.forget_hours(calendar.start_of(day)).await?;
         self.tallies.forget_sketches(day_of(self.retention.sketches).into()).await?;
+        if let Some(accounts) = &self.accounts {
+            let before = Timestamp::from_millisecond(before_ms(self.retention.audit, now_ms));
+            accounts.forget_audit(before.unwrap_or(Timestamp::UNIX_EPOCH)).await?;
+        }
         self.forgotten = Some(day);
         Ok(())
     }

@@ -1,13 +1,15 @@
-//! What is bounded and what is estimated: values that no table knows, and sketches.
+//! What is bounded and what is estimated: values that no table knows, sections and authors, and sketches.
 
 use std::collections::BTreeMap;
 
-use super::applying::{audit_holds, batch, clicks, lane, link, row, total};
+use super::applying::{audit_holds, batch, clicks, lane, lanes, link, row, total};
 use super::{Random, Store};
 use crate::domain::sketch::Sketch;
 use crate::domain::tally::{
-    BEYOND, Counts, DaySketch, Group, MAX_UNKNOWN, Row, Series, SketchOf, is_unknown_value, unknown_value,
+    BEYOND, Counts, DaySketch, Group, MAX_AUTHORS, MAX_SECTIONS, MAX_UNKNOWN, Row, Scope, ScopeKind, Series,
+    SketchOf, is_unknown_value, unknown_value,
 };
+use crate::store::tallies::Applied;
 
 const DAY: i64 = 20_000;
 
@@ -115,4 +117,81 @@ pub async fn unknown_values_are_bounded(store: &Store) {
         rows.into_iter().map(|r| (r.value.into_owned(), r.counts)).collect();
     assert_eq!(found, expected);
     audit_holds(store).await;
+}
+
+/// One click of each of these readers.
+fn read_by(kind: ScopeKind, name: &str, readers: std::ops::Range<u64>) -> Group {
+    let n = clicks(readers.end - readers.start);
+    let referrer = Row { value: unknown_value("a.example").into(), ..row(Series::Referrer, DAY, n) };
+    let rows =
+        vec![row(Series::Total, 0, n), row(Series::Hour, 3_600, n), row(Series::Day, DAY, n), referrer];
+    let sketches = vec![sketch(SketchOf::Readers, DAY, readers)];
+    Group { sketches, ..Group::of(Scope::from_parts(kind, name), rows) }
+}
+
+/// Adds a batch of the site lane that has these groups and as many hits as they have; again, it changes nothing.
+async fn add_to_site(store: &Store, at: &mut u64, mut groups: Vec<Group>) {
+    let total = |group: &Group| group.rows[0].counts.clicks;
+    let to = *at + groups.iter().map(total).sum::<u64>();
+    groups.push(Group::of(Scope::Site, vec![row(Series::Total, 0, clicks(to - *at))]));
+    let batch = batch(7, lanes(store).await, *at, to, groups);
+    assert_eq!(store.tallies.apply(&batch).await.unwrap(), Applied::Done);
+    assert_eq!(store.tallies.apply(&batch).await.unwrap(), Applied::At(to));
+    *at = to;
+}
+
+async fn names_are_bounded(store: &Store, kind: ScopeKind, most: usize) {
+    let scope = |name: &str| Scope::from_parts(kind, name);
+    let mut at = 0;
+    let names: Vec<String> = (0..most - 2).map(|n| format!("n{n:05}")).collect();
+    for some in names.chunks(4_000) {
+        let one = |name: &String| Group::of(scope(name), vec![row(Series::Total, 0, clicks(1))]);
+        add_to_site(store, &mut at, some.iter().map(one).collect()).await;
+    }
+    // What is read back takes a place, once.
+    for _ in 0..2 {
+        store
+            .tallies
+            .import(vec![read_by(kind, "read back", 0..1), read_by(kind, "n00001", 0..1)])
+            .await
+            .unwrap();
+    }
+    // There is room for one.
+    let batch = [("n00000", 0..2), ("zz", 0..3), ("aa", 0..1), ("mm", 2..4)];
+    let batch = batch.map(|(name, readers)| read_by(kind, name, readers));
+    add_to_site(store, &mut at, batch.to_vec()).await;
+    let batch = [("new", 3..6), (BEYOND, 0..1), ("aa", 1..3)];
+    add_to_site(store, &mut at, batch.map(|(name, readers)| read_by(kind, name, readers)).to_vec()).await;
+
+    let other = Counts { uniques: 6, ..clicks(9) };
+    let asked = ["n00000", "aa", "read back", "mm", "zz", "new", BEYOND].map(scope);
+    let readers = |n| Counts { uniques: n, ..clicks(n) };
+    let none = Counts::default();
+    let expected = [Counts { uniques: 2, ..clicks(3) }, readers(3), clicks(1), none, none, none, other];
+    assert_eq!(store.tallies.totals(&asked).await.unwrap(), expected);
+    let rows = async |series| store.tallies.rows(&scope(BEYOND), series, 0, 30_000).await.unwrap();
+    assert_eq!(rows(Series::Hour).await, [row(Series::Hour, 3_600, clicks(9))]);
+    assert_eq!(rows(Series::Day).await, [row(Series::Day, DAY, other)]);
+    let referrers = rows(Series::Referrer).await;
+    assert_eq!(
+        referrers.iter().map(|r| (&*r.value, r.counts)).collect::<Vec<_>>(),
+        [("~a.example", clicks(9))]
+    );
+    let kept = store.tallies.sketches(&scope(BEYOND), SketchOf::Readers, 0, 30_000).await.unwrap();
+    assert_eq!(kept, [(DAY, sketch(SketchOf::Readers, DAY, 0..6).sketch)]);
+    // Other kinds have their own room.
+    let channel = |name: &str| read_by(ScopeKind::Channel, name, 0..1);
+    add_to_site(store, &mut at, vec![channel("zz")]).await;
+    assert_eq!(store.tallies.totals(&[Scope::Channel("zz".into())]).await.unwrap(), [readers(1)]);
+    audit_holds(store).await;
+}
+
+/// So many sections have numbers of their own, those that come first; the others' are one's.
+pub async fn sections_are_bounded(store: &Store) {
+    names_are_bounded(store, ScopeKind::Section, MAX_SECTIONS).await;
+}
+
+/// Authors likewise.
+pub async fn authors_are_bounded(store: &Store) {
+    names_are_bounded(store, ScopeKind::Author, MAX_AUTHORS).await;
 }

@@ -40,7 +40,10 @@ pub(super) struct Kind {
 pub(super) const LINKS: Kind = Kind {
     name: "links.db",
     application_id: 1_399_613_260,
-    migrations: &[include_str!("migrations/links/0001_begin.sql")],
+    migrations: &[
+        include_str!("migrations/links/0001_begin.sql"),
+        include_str!("migrations/links/0002_aliases.sql"),
+    ],
     waits: true,
     page_size: 4_096,
     checkpoint_pages: 8_000,
@@ -51,10 +54,13 @@ pub(super) const LINKS: Kind = Kind {
 pub(super) const MIRROR: Kind = Kind {
     name: "mirror.db",
     application_id: 1_399_613_261,
-    migrations: &[concat!(
-        include_str!("migrations/links/0001_begin.sql"),
-        include_str!("migrations/mirror/0001_begin.sql")
-    )],
+    migrations: &[
+        concat!(
+            include_str!("migrations/links/0001_begin.sql"),
+            include_str!("migrations/mirror/0001_begin.sql")
+        ),
+        include_str!("migrations/links/0002_aliases.sql"),
+    ],
     // What a power cut takes of it is read again from the store.
     waits: false,
     page_size: 4_096,

@@ -1,36 +1,63 @@
 //! Adding a batch, once.
 //!
 //! Guarantees that the numbers and the ordinal they stand for change in one atomic step or not at all, whoever else
-//! writes and however often a call arrives. What a batch costs Redis is one read and one write for each field that
+//! writes and however often a call arrives, and that of sections and authors a bounded number has places. What a batch costs Redis is one read and one write for each field that
 //! it touches, in few commands: the adding is done here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::hashes::{Ask, Decision, Hashes, Put, Seen};
-use super::keys::{Family, LaneKeys, bucket, field};
+use super::keys::{self, Family, LaneKeys, TAKEN, bucket, field};
 use super::pack::{self, Entry};
 use super::streams;
 use crate::domain::sketch::Sketch;
-use crate::domain::tally::{Batch, Counts, Group, Series};
+use crate::domain::tally::{Batch, Counts, Group, Scope, ScopeKind, Series};
 use crate::priority::give_way;
+use crate::store::named::{self, Gathered};
 use crate::store::tallies::Applied;
 use crate::store::{Error, Result};
+
+/// What came of a try.
+enum Tried {
+    /// It is over.
+    Done(Applied),
+    /// There is no room for these.
+    Beyond(BTreeSet<Scope>),
+}
 
 /// Adds a batch if its lane's ordinal is the batch's `from`.
 pub(super) async fn apply(hashes: &Hashes, batch: &Batch) -> Result<Applied> {
     if batch.lane > hashes.site() {
         return Err(Error::Corrupt(format!("a batch's lane is {}", batch.lane)));
     }
+    let mut beyond = BTreeSet::new();
+    loop {
+        // Mostly there is room for all, so nothing is asked before.
+        let gathered = Gathered::new(&batch.groups, &beyond);
+        match try_to_apply(hashes, batch, &Cells::of(gathered.iter())).await? {
+            Tried::Done(applied) => return Ok(applied),
+            Tried::Beyond(more) => beyond.extend(more),
+        }
+    }
+}
+
+async fn try_to_apply(hashes: &Hashes, batch: &Batch, cells: &Cells<'_>) -> Result<Tried> {
     let keys = hashes.keys(batch.lane);
-    let cells = Cells::of(&batch.groups);
     let [ordinal, began, finished] = streams::fields(batch.stream);
-    let own = vec![ordinal.clone(), began.clone(), finished.clone(), b"lost".to_vec()];
+    let mut own = vec![ordinal.clone(), began.clone(), finished.clone(), b"lost".to_vec()];
+    let taken = own.len();
+    own.extend(TAKEN.map(|(_, field)| field.to_vec()));
     let ask = Ask { own, numbers: cells.asked(keys) };
     hashes
         .change(batch.lane, &ask, |seen| {
             let at = seen.number(0)?;
             if at != batch.from {
-                return Ok(Decision::Leave(Applied::At(at)));
+                return Ok(Decision::Leave(Tried::Done(Applied::At(at))));
+            }
+            let new = cells.new_places(seen)?;
+            let beyond = named::beyond(&new, |kind| places_taken(seen, taken, kind))?;
+            if !beyond.is_empty() {
+                return Ok(Decision::Leave(Tried::Beyond(beyond)));
             }
             let mut put = Put::at(&ordinal, at);
             put.own(&ordinal, batch.to);
@@ -44,10 +71,29 @@ pub(super) async fn apply(hashes: &Hashes, batch: &Batch) -> Result<Applied> {
                 // A tombstone that goes on is none: its node has more to say.
                 put.unset(keys.own(), vec![finished.clone()]);
             }
+            take_places(&new, seen, taken, &mut put)?;
             cells.add_to(keys, seen, &mut put)?;
-            Ok(Decision::Change(put, Applied::Done))
+            Ok(Decision::Change(put, Tried::Done(Applied::Done)))
         })
         .await
+}
+
+/// How many scopes of a kind have a place; what was read of [`TAKEN`] begins at `first`.
+fn places_taken(seen: &Seen, first: usize, kind: ScopeKind) -> Result<u64> {
+    let place = TAKEN.iter().position(|(of, _)| *of == kind);
+    place.map_or(Ok(0), |place| seen.number(first + place))
+}
+
+/// Counts the places that these scopes take.
+pub(super) fn take_places(new: &BTreeSet<Scope>, seen: &Seen, first: usize, put: &mut Put) -> Result<()> {
+    for (kind, field) in TAKEN {
+        let more = new.iter().filter(|scope| scope.parts().0 == kind).count();
+        if more > 0 {
+            let more = u64::try_from(more).unwrap_or(u64::MAX);
+            put.own(field, sum(places_taken(seen, first, kind)?, more)?);
+        }
+    }
+    Ok(())
 }
 
 /// The sum of two counts.
@@ -77,9 +123,9 @@ pub(super) struct Cells<'g>(BTreeMap<Hash, BTreeMap<Vec<u8>, Cell<'g>>>);
 
 impl<'g> Cells<'g> {
     /// All of these groups. Each scope has a total, if only an empty one: by it a scope is known.
-    pub(super) fn of(groups: &'g [Group]) -> Cells<'g> {
+    pub(super) fn of(groups: impl IntoIterator<Item = &'g Group>) -> Cells<'g> {
         let mut cells = Cells::default();
-        for (round, group) in groups.iter().enumerate() {
+        for (round, group) in groups.into_iter().enumerate() {
             give_way(round);
             let field = field(&group.scope);
             // Rows of one hash mostly follow each other, so the hashes of a scope are looked through first.
@@ -128,6 +174,20 @@ impl<'g> Cells<'g> {
         let cells =
             self.0.iter().flat_map(|(hash, fields)| fields.iter().map(move |(f, cell)| (hash, f, cell)));
         cells.zip(&seen.numbers).map(|((hash, field, cell), old)| (hash, field, cell, old.as_deref()))
+    }
+
+    /// The scopes without a total that take a place: they are new.
+    fn new_places(&self, seen: &Seen) -> Result<BTreeSet<Scope>> {
+        let mut new = BTreeSet::new();
+        for ((family, _), field, _, old) in self.each(seen) {
+            if *family == Family::Total && old.is_none() {
+                let (kind, name) = keys::scope(field)?;
+                if named::takes_a_place(kind, name) {
+                    new.insert(Scope::from_parts(kind, name));
+                }
+            }
+        }
+        Ok(new)
     }
 
     /// Puts what each field has, and what this adds to it.

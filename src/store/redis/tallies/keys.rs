@@ -13,6 +13,10 @@ use crate::store::{Error, Result};
 /// Hashes that a lane's totals are spread over: up to 500 fields each, Redis keeps them as one lean piece.
 pub(super) const BUCKETS: u8 = 64;
 
+/// The fields of the site lane's own hash that say how many sections and authors have a place.
+pub(super) const TAKEN: [(ScopeKind, &[u8]); 2] =
+    [(ScopeKind::Section, b"sections"), (ScopeKind::Author, b"authors")];
+
 /// The letter of a family in names of keys.
 fn letter_of(family: Family) -> &'static str {
     match family {

@@ -1,7 +1,8 @@
 //! Adding a batch, once.
 //!
 //! Guarantees, within the writer's transaction, that the numbers and the ordinal they stand for change together
-//! or not at all, and that of values no table knows a bounded number gets rows. Knows nothing of links.
+//! or not at all, and that of values no table knows, of sections and of authors a bounded number gets rows. Knows
+//! nothing of links.
 
 use std::ops::Range;
 
@@ -13,6 +14,7 @@ use crate::domain::lane::Lane;
 use crate::domain::tally::{Batch, Counts, Group, Row, Series};
 use crate::priority::{self, give_way};
 use crate::store::Result;
+use crate::store::named::Gathered;
 use crate::store::pack::Entry;
 use crate::store::sqlite::failure::{corrupt, signed};
 use crate::store::tallies::Applied;
@@ -29,8 +31,9 @@ pub(super) fn apply(conn: &Connection, names: &mut Names, lanes: Lane, batch: &B
     if at != batch.from {
         return Ok(Applied::At(at));
     }
+    let gathered = Gathered::new(&batch.groups, &names.beyond(conn, &batch.groups)?);
     let mut adding = Adding::default();
-    for (round, group) in batch.groups.iter().enumerate() {
+    for (round, group) in gathered.iter().enumerate() {
         give_way(round);
         let scope = names.scope(conn, lanes, &group.scope)?;
         adding.rows(scope, &group.rows);

@@ -3,16 +3,16 @@
 //! Guarantees that a name has one number for ever. What the writer remembers of it is bounded, and forgotten
 //! when a write is undone, because a number may have been undone with it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::code::fold;
 use crate::domain::lane::{Lane, lane_of};
-use crate::domain::tally::{Scope, ScopeKind, Series};
-use crate::store::Result;
-use crate::store::sqlite::failure::corrupt;
+use crate::domain::tally::{BEYOND, Group, Scope, ScopeKind, Series};
+use crate::store::sqlite::failure::{corrupt, unsigned};
 use crate::store::sqlite::threads::State;
+use crate::store::{Result, named};
 
 /// Scopes that the writer remembers; at more it begins anew. About 100 bytes each.
 const REMEMBERED: usize = 100_000;
@@ -46,6 +46,27 @@ impl Names {
         self.scopes.insert(scope.clone(), id);
         Ok(id)
     }
+
+    /// The sections and authors of these groups for which there is no room.
+    pub(super) fn beyond(&self, conn: &Connection, groups: &[Group]) -> Result<BTreeSet<Scope>> {
+        let mut new = BTreeSet::new();
+        for Group { scope, .. } in groups {
+            let (kind, name) = scope.parts();
+            if named::takes_a_place(kind, name)
+                && !self.scopes.contains_key(scope)
+                && scope_id(conn, kind, name)?.is_none()
+            {
+                new.insert(scope.clone());
+            }
+        }
+        named::beyond(&new, |kind| taken(conn, kind))
+    }
+}
+
+/// How many sections or authors have a place.
+fn taken(conn: &Connection, kind: ScopeKind) -> Result<u64> {
+    let mut count = conn.prepare_cached("SELECT count(*) FROM scopes WHERE kind = ? AND name <> ?")?;
+    unsigned(count.query_row(params![kind_number(kind), BEYOND], |row| row.get(0))?)
 }
 
 /// The number of a scope that is known.
