@@ -16,6 +16,7 @@ mod reader;
 pub mod redirect;
 pub mod server;
 pub mod surface;
+pub mod threads;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
