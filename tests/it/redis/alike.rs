@@ -128,9 +128,9 @@ async fn the_same_hits_are_the_same_numbers() {
         furnish(app).await;
     }
     // Below what is bounded first, then far above it, in batches that are cut wherever the clock says.
-    for (round, hosts) in (0..).zip([20, 600]) {
+    for (round, hosts) in (0..).zip([20, 10_000]) {
         let mut chance = seed.chance(round);
-        for _ in 0..rounds(1_500, 20_000) {
+        for _ in 0..rounds(2_000, 20_000) {
             let follow = follow(&mut chance, hosts);
             let statuses = [send(&embedded, &follow).await, send(&redis, &follow).await];
             assert_eq!(statuses[0], statuses[1], "{}", follow.path);
