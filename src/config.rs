@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::hits::readers::networks::Networks;
+use crate::hits::readers::place::Places;
 use crate::{hits, links, store, web};
 
 /// `config/default.toml`.
@@ -29,10 +31,14 @@ pub struct Config {
     pub journal: hits::journal::Settings,
     /// From journal to numbers.
     pub hits: hits::Settings,
+    /// How long numbers are kept.
+    pub retention: hits::retention::Settings,
     /// Tables of agents and sources.
     pub classify: hits::classify::Settings,
     /// Who clients are.
     pub clients: web::client::Settings,
+    /// Where they are.
+    pub places: hits::readers::place::Settings,
     /// Drawn codes.
     pub codes: links::codes::Settings,
     /// Targets, cache, coherence.
@@ -125,7 +131,7 @@ impl Config {
         }
         for (name, text) in environment {
             if let Some(rest) = name.strip_prefix(PREFIX) {
-                let (path, text) = from_environment(rest, text)?;
+                let (path, text) = from_environment(rest, text, &defaults)?;
                 put(&mut merged, &defaults, &path, &text)?;
             }
         }
@@ -170,11 +176,14 @@ impl Config {
         self.server.check().map_err(at("server"))?;
         self.journal.check().map_err(at("journal"))?;
         self.hits.check().map_err(at("hits"))?;
+        self.retention.check().map_err(at("retention"))?;
         self.codes.check().map_err(at("codes"))?;
         self.links.check().map_err(at("links"))?;
         self.articles.check().map_err(at("articles"))?;
         self.target_rules()?;
+        self.clients.check().map_err(at("clients"))?;
         self.classifying()?;
+        self.lists()?;
         if !(1..=64).contains(&self.store.readers) {
             return Err(Invalid::new("store.readers", "1 to 64"));
         }
@@ -209,8 +218,21 @@ impl Config {
         let public = url::Url::parse(&self.server.public_url).ok();
         let public = public.as_ref().and_then(url::Url::host_str).map(str::to_owned);
         let own: Vec<String> = self.articles.allowed_hosts.iter().cloned().chain(public).collect();
-        let tables = self.classify.tables(&[], &own);
+        let tables = self.classify.tables(&self.clients.excluded_agents, &own);
         tables.map_err(|(key, why)| Invalid::new(format!("classify.{key}"), why))
+    }
+
+    /// The tables that readers' addresses are looked up in.
+    ///
+    /// # Errors
+    /// [`Invalid`], naming key, file and entry.
+    pub fn lists(&self) -> Result<hits::readers::Lists, Invalid> {
+        let clients = &self.clients;
+        let networks = Networks::open(&clients.excluded_addresses, &clients.networks_file);
+        let networks = networks.map_err(|why| Invalid::new("clients.networks_file", why))?;
+        let places = Places::open(&self.places);
+        let places = places.map_err(|(key, why)| Invalid::new(format!("places.{key}"), why))?;
+        Ok(hits::readers::Lists { networks, places })
     }
 
     /// The rules for targets; own host and port come from [`Config::public_url`] once it is known.
@@ -254,17 +276,23 @@ fn overlay(below: &mut Table, above: Table) {
     }
 }
 
-/// `SECTION__KEY` and its text; with `_FILE`, the text is in that file.
-fn from_environment(name: &str, text: String) -> Result<(String, String), Invalid> {
+/// `SECTION__KEY` and its text; with `_FILE`, the text is in that file, unless that is itself the name of an option.
+fn from_environment(name: &str, text: String, defaults: &Table) -> Result<(String, String), Invalid> {
     let path = name.to_ascii_lowercase().replace("__", ".");
     match path.strip_suffix("_file") {
-        Some(path) => {
+        Some(of) if !is_option(defaults, &path) => {
             let read = std::fs::read_to_string(&text);
-            let value = read.map_err(|e| Invalid::new(path, format!("{text}: {e}")))?;
-            Ok((path.to_owned(), value.trim_end_matches(['\r', '\n']).to_owned()))
+            let value = read.map_err(|e| Invalid::new(of, format!("{text}: {e}")))?;
+            Ok((of.to_owned(), value.trim_end_matches(['\r', '\n']).to_owned()))
         }
-        None => Ok((path, text)),
+        _ => Ok((path, text)),
     }
+}
+
+fn is_option(defaults: &Table, path: &str) -> bool {
+    let mut steps = path.split('.');
+    let section = steps.next().and_then(|step| defaults.get(step));
+    section.and_then(|section| steps.try_fold(section, |value, step| value.get(step))).is_some()
 }
 
 /// Puts a text in place, as the type that the default at that place has.
@@ -336,6 +364,10 @@ mod tests {
         assert_eq!(key(&[("SLUGLINE__JOURNAL__SYNC_INTERVAL", "fast")]), "journal.sync_interval");
         assert_eq!(key(&[("SLUGLINE__NEWSROOM__TIMEZONE", "Mars/Olympus")]), "newsroom.timezone");
         assert_eq!(key(&[("SLUGLINE__CLIENTS__TRUSTED_PROXIES", "everyone")]), "clients.trusted_proxies[0]");
+        assert_eq!(key(&[("SLUGLINE__CLIENTS__COUNTRY_HEADER", "no name")]), "clients.country_header");
+        // Options whose own name ends so.
+        assert_eq!(key(&[("SLUGLINE__CLIENTS__NETWORKS_FILE", "/nowhere")]), "clients.networks_file");
+        assert_eq!(key(&[("SLUGLINE__PLACES__MMDB_FILE", "/nowhere")]), "places.mmdb_file");
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("c.toml");
         std::fs::write(&file, "[server]\nlitsen = 1\n").unwrap();

@@ -9,6 +9,8 @@ pub mod config;
 pub mod domain;
 pub mod hits;
 pub mod links;
+pub mod live;
+pub mod orphans;
 pub mod priority;
 pub mod reports;
 pub mod secret;

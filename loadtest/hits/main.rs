@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is what it prints")]
 
+mod fill;
 mod redis;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use hdrhistogram::Histogram;
 use slugline::clock;
 use slugline::config::Config;
 use slugline::domain::calendar::Calendar;
-use slugline::domain::hit::{NewHit, Outcome, Signals, Trigger};
+use slugline::domain::hit::{NewHit, Visitor};
 use slugline::domain::lane::lane_of;
 use slugline::domain::tally::StreamId;
 use slugline::hits::applier::Applier;
@@ -28,6 +29,8 @@ use slugline::store::{self, Store};
 
 /// Agents and codes differ as they do in the mix of the redirects.
 const AGENTS: u64 = 1_000;
+const REFERRERS: u64 = 200;
+const VISITORS: u64 = 50_000;
 /// Lanes of the journal that appends are timed on.
 const LANES: u16 = 64;
 
@@ -59,6 +62,8 @@ enum Task {
         #[arg(long, default_value_t = 200_000)]
         batch: u64,
     },
+    /// Counts made-up hits of the last days into the store of a server that does not run, for timing its reports
+    Fill(fill::Task),
     /// What counting costs a redis-server, which is started for it
     Redis(redis::Task),
 }
@@ -69,6 +74,7 @@ fn main() -> Result<()> {
     let done = match arguments.task {
         Task::Append { rate, hits } => append(&arguments.dir, rate, hits),
         Task::Apply { hits, codes, batch } => apply(&arguments.dir, hits, codes, batch),
+        Task::Fill(task) => fill::run(&task),
         Task::Redis(task) => redis::run(&arguments.dir, &task),
     };
     std::fs::remove_dir_all(&arguments.dir)?;
@@ -113,7 +119,8 @@ fn time_appends(folder: &Path, rate: u64, hits: u64) -> Result<Histogram<u64>> {
         }
         let code = format!("kx{}", chance.below(10_000));
         let agent = agent(chance.below(AGENTS));
-        let hit = hit(&code, &agent, LANES);
+        let referrer = referrer(chance.below(REFERRERS));
+        let hit = hit((&code, &agent, &referrer), chance.below(VISITORS), LANES);
         let began = Instant::now();
         journal.append(&hit);
         times.record(u64::try_from(began.elapsed().as_nanos())?)?;
@@ -137,7 +144,8 @@ fn apply(dir: &Path, hits: u64, codes: u64, batch: u64) -> Result<()> {
         let mut chance = Chance(2);
         for _ in 0..hits {
             let code = format!("kx{}", chance.zipf(codes));
-            journal.append(&hit(&code, &agent(chance.below(AGENTS)), dataset.lanes));
+            let (agent, referrer) = (agent(chance.below(AGENTS)), referrer(chance.below(REFERRERS)));
+            journal.append(&hit((&code, &agent, &referrer), chance.below(VISITORS), dataset.lanes));
         }
         let began = Instant::now();
         counting(&config, &store, &journal, dataset.lanes).settle().await?;
@@ -161,23 +169,34 @@ fn counting(config: &Config, store: &Store, journal: &Arc<Journal>, lanes: u16) 
     Applier::new(journal, tallies, links, cache, Arc::default(), config.hits.clone(), calendar)
 }
 
-fn hit<'a>(code: &'a str, agent: &'a str, lanes: u16) -> NewHit<'a> {
+fn hit<'a>((code, agent, referrer): (&'a str, &'a str, &'a str), visitor: u64, lanes: u16) -> NewHit<'a> {
     NewHit {
-        lane: lane_of(code, lanes),
-        code,
-        at_ms: clock::now_ms(),
-        outcome: Outcome::Followed { target: 1 },
-        trigger: Trigger::Link,
-        signals: Signals::default(),
         user_agent: agent.as_bytes(),
-        referrer: b"https://www.facebook.com",
+        referrer: referrer.as_bytes(),
+        visitor: Visitor { hash: (visitor + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15), own_key: false },
+        ..NewHit::plain(lane_of(code, lanes), code, clock::now_ms())
     }
 }
 
 fn agent(n: u64) -> String {
-    format!(
-        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.{n}.0 Safari/537.36"
-    )
+    let systems = [
+        "Windows NT 10.0; Win64; x64",
+        "Macintosh; Intel Mac OS X 10_15_7",
+        "X11; Linux x86_64",
+        "Linux; Android 10; K",
+    ];
+    let system = systems[usize::try_from(n % 4).unwrap_or(0)];
+    format!("Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.{n}.0 Safari/537.36")
+}
+
+/// Three in ten have none; of the others half are of networks and searches that are known.
+fn referrer(n: u64) -> String {
+    match n % 20 {
+        0..=5 => String::new(),
+        6..=9 => "https://www.facebook.com/".to_owned(),
+        10..=12 => "https://www.google.com/".to_owned(),
+        _ => format!("https://www.daily-{n:03}.example/"),
+    }
 }
 
 /// A process that writes past the page cache, until dropped.

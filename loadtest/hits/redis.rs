@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use slugline::config::Config;
 use slugline::domain::calendar::Calendar;
-use slugline::domain::hit::{Hit, Outcome, Signals, Trigger};
+use slugline::domain::hit::{Country, Hit, Network, Outcome, Signals, Trigger, Visitor};
 use slugline::domain::lane::{Lane, lane_of};
 use slugline::domain::tally::{Batch, DatasetId, StreamId};
 use slugline::hits::classify::Classifier;
@@ -238,11 +238,16 @@ impl Counting {
                 outcome: Outcome::Followed { target: 1 },
                 trigger: if kind.is_multiple_of(20) { Trigger::Qr } else { Trigger::Link },
                 signals: Signals::default(),
+                network: Network::Unknown,
+                country: Country(*b"AT"),
+                visitor: Visitor { hash: self.chance.below(u64::MAX), own_key: false },
                 user_agent: agent.as_bytes(),
                 referrer: b"https://www.facebook.com",
+                hints: b"",
+                params: b"",
             };
-            let verdict = self.classifier.classify(&hit);
-            fold.add(&hit, verdict, self.placer.place(at_ms));
+            let seen = self.classifier.classify(&hit);
+            fold.add(&hit, seen, &self.classifier, self.placer.place(at_ms));
         }
         let mut groups = fold.of_lanes(self.lanes);
         groups.push(fold.of_site(facts));
@@ -256,7 +261,8 @@ impl Counting {
             ensure!(rows <= self.tallies.max_increments(), "{rows} rows in lane {lane}: smaller batches");
             self.rows += u64::try_from(rows)?;
             let stream = StreamId(7);
-            let batch = Batch { stream, stream_began_ms: MIDNIGHT, lane, from, to, lost: 0, groups };
+            let batch =
+                Batch { stream, stream_began_ms: MIDNIGHT, lane, from, to, lost: 0, groups: groups.into() };
             match self.tallies.apply(&batch).await? {
                 Applied::Done => self.done[usize::from(lane)] = to,
                 Applied::At(at) => bail!("lane {lane} is at {at} instead of {from}"),

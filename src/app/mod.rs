@@ -5,6 +5,7 @@
 
 pub mod coherence;
 pub mod health;
+mod keys;
 pub mod lock;
 mod parts;
 mod tasks;
@@ -22,7 +23,9 @@ pub use parts::JOURNAL;
 use crate::clock;
 use crate::config::Config;
 use crate::domain::target::Rules;
+use crate::hits::classify::Current;
 use crate::hits::journal::Journal;
+use crate::hits::readers::Readers;
 use crate::store::Store;
 use crate::{telemetry, web};
 use health::{Health, Phase};
@@ -44,6 +47,8 @@ pub struct Running {
     health: Arc<Health>,
     state: web::State,
     journal: Arc<Journal>,
+    readers: Arc<Readers>,
+    tables: Arc<Current>,
     store: Store,
     tasks: Tasks,
     _lock: DataLock,
@@ -73,10 +78,23 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     };
     let (health, state, journal) =
         (Arc::clone(&parts.health), parts.state.clone(), Arc::clone(&parts.journal));
+    let (readers, tables) = (Arc::clone(&parts.readers), Arc::clone(&parts.tables));
     let first_key = parts.first_key.take();
     let tasks = tasks::start(&config, parts, public, operations);
     health.enter(Phase::Running);
-    Ok(Running { public_addr, ops_addr, first_key, health, state, journal, store, tasks, _lock: lock })
+    Ok(Running {
+        public_addr,
+        ops_addr,
+        first_key,
+        health,
+        state,
+        journal,
+        readers,
+        tables,
+        store,
+        tasks,
+        _lock: lock,
+    })
 }
 
 async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -151,8 +169,13 @@ impl Running {
     /// # Errors
     /// [`crate::config::Invalid`]; then nothing changed.
     pub fn reload(&self, config: &Config) -> anyhow::Result<()> {
+        // All is read before anything is put in place.
         let own = self.state.links.rules().own.clone();
-        self.state.links.set_rules(Rules { own, ..config.target_rules()? });
+        let rules = Rules { own, ..config.target_rules()? };
+        let (tables, lists) = (config.classifying()?, config.lists()?);
+        self.state.links.set_rules(rules);
+        self.tables.set(Arc::new(tables));
+        self.readers.set(lists);
         self.state.clients.set(&config.clients);
         self.state.limits.set(&config.server);
         tracing::info!("lists and limits were read again");
@@ -166,6 +189,7 @@ impl Running {
     /// What could not be finished; nothing answered is lost by it.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.health.enter(Phase::Stopping);
+        self.state.closing.cancel();
         self.tasks.public.stop().await;
 
         let journal = Arc::clone(&self.journal);

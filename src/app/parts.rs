@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::coherence::{Coherence, Follower};
 use super::health::Health;
+use super::keys::{KeyKeeper, random_key};
 use crate::accounts::AccountService;
 use crate::config::Config;
 use crate::domain::access::Role;
@@ -18,10 +20,14 @@ use crate::domain::calendar::Calendar;
 use crate::domain::tally::StreamId;
 use crate::domain::target::Rules;
 use crate::hits::applier::Applier;
+use crate::hits::classify::Current;
 use crate::hits::journal::{Journal, Owner};
+use crate::hits::readers::Readers;
+use crate::hits::readers::day_keys::Keyring;
 use crate::hits::{Hits, Progress};
 use crate::links::LinkService;
 use crate::links::codes::{Drawer, system_bytes};
+use crate::live::Live;
 use crate::reports::ReportService;
 use crate::store::Store;
 use crate::store::cache::Cache;
@@ -41,6 +47,10 @@ pub(super) struct Parts {
     pub(super) journal: Arc<Journal>,
     pub(super) state: State,
     pub(super) redirector: Arc<Redirector>,
+    pub(super) readers: Arc<Readers>,
+    pub(super) tables: Arc<Current>,
+    pub(super) day_keys: KeyKeeper,
+    pub(super) keys_shared: bool,
     pub(super) applier: Applier,
     pub(super) follower: Follower,
     /// The change feed's version when the caches were empty.
@@ -62,7 +72,9 @@ impl Parts {
         let journal = Arc::new(open_journal(config, &dataset, now).await?);
         let progress = Arc::new(Progress::new(now.as_millisecond()));
         let cache = Arc::new(cache(config, store, &dataset));
-        let applier = applier(config, store, &journal, &cache, &progress, calendar.clone());
+        let tables = Arc::new(Current::new(config.classifying()?.into()));
+        let applier = applier(config, store, &journal, &cache, &progress, calendar.clone(), &tables);
+        let (readers, day_keys, keys_shared) = readers(config, store, calendar.clone(), now).await?;
         let coherence = Arc::new(Coherence::new(now));
         let follower = Follower {
             links: Arc::clone(&store.links),
@@ -81,10 +93,23 @@ impl Parts {
             coherence,
             (Arc::clone(&store.tallies), Arc::clone(&store.backend)),
         ));
-        let redirector = Arc::new(redirector(config, &state, cache));
+        let redirector = Arc::new(redirector(config, &state, cache, &readers, &tables));
         // Last: a start that failed before must not have used up the only time the key is shown.
         let first_key = first_key(&state.accounts, now).await?;
-        Ok(Parts { first_key, health, journal, state, redirector, applier, follower, version })
+        Ok(Parts {
+            first_key,
+            health,
+            journal,
+            state,
+            redirector,
+            readers,
+            tables,
+            day_keys,
+            keys_shared,
+            applier,
+            follower,
+            version,
+        })
     }
 }
 
@@ -94,7 +119,8 @@ pub(super) async fn settle(config: &Config, store: &Store, now: Timestamp, all: 
     let journal = Arc::new(open_journal(config, &dataset, now).await?);
     let cache = Arc::new(cache(config, store, &dataset));
     let calendar = Calendar::new(&dataset.zones)?;
-    let mut applier = applier(config, store, &journal, &cache, &Arc::default(), calendar);
+    let tables = Arc::new(Current::new(config.classifying()?.into()));
+    let mut applier = applier(config, store, &journal, &cache, &Arc::default(), calendar, &tables);
     if all {
         applier.hold_nothing();
     }
@@ -110,6 +136,7 @@ fn applier(
     cache: &Arc<Cache>,
     progress: &Arc<Progress>,
     calendar: Calendar,
+    tables: &Arc<Current>,
 ) -> Applier {
     Applier::new(
         Arc::clone(journal),
@@ -120,6 +147,26 @@ fn applier(
         config.hits.clone(),
         calendar,
     )
+    .by(Arc::clone(tables))
+    .keeping(config.retention.clone())
+    .with_audit(Arc::clone(&store.accounts))
+}
+
+/// What knows readers, with the keys of the day in it, and what keeps these.
+async fn readers(
+    config: &Config,
+    store: &Store,
+    calendar: Calendar,
+    now: Timestamp,
+) -> anyhow::Result<(Arc<Readers>, KeyKeeper, bool)> {
+    let readers = Arc::new(Readers::new(config.lists()?, Keyring::new(random_key())));
+    let keeper = KeyKeeper { store: Arc::clone(&store.day_keys), readers: Arc::clone(&readers), calendar };
+    // Before the first hit: else its day would have two keys.
+    let kept = keeper.keep(now).await;
+    if let Err(error) = &kept {
+        tracing::warn!(%error, "the keys of the day cannot be shared with the store");
+    }
+    Ok((readers, keeper, kept.is_ok()))
 }
 
 fn cache(config: &Config, store: &Store, dataset: &Dataset) -> Cache {
@@ -144,14 +191,20 @@ fn state(
         Drawer::new(&config.codes),
         config.links.store_timeout.0,
     );
-    let reports = ReportService::new(Arc::clone(&store.links), Arc::clone(&store.tallies), calendar);
+    let hits = Arc::new(hits);
+    let (all_links, numbers) = (Arc::clone(&store.links), Arc::clone(&store.tallies));
+    let live = Live::new(Arc::clone(&all_links), Arc::clone(&numbers), Arc::clone(&hits), calendar.clone());
+    let reports = ReportService::new(all_links, numbers, calendar);
     let pages = pages::Pages::new(&newsroom.name, &newsroom.language, &newsroom.home, &public_url)?;
     Ok(State {
         links: Arc::new(links),
         accounts,
         reports: Arc::new(reports),
+        orphans: Arc::default(),
         tallies: Arc::clone(&store.tallies),
-        hits: Arc::new(hits),
+        hits,
+        live: Arc::new(live),
+        closing: CancellationToken::new(),
         pages: Arc::new(pages),
         clients: Arc::new(Clients::new(&config.clients)),
         limits: Arc::new(auth::Limits::new(&config.server)),
@@ -160,13 +213,22 @@ fn state(
     })
 }
 
-fn redirector(config: &Config, state: &State, cache: Arc<Cache>) -> Redirector {
+fn redirector(
+    config: &Config,
+    state: &State,
+    cache: Arc<Cache>,
+    readers: &Arc<Readers>,
+    tables: &Arc<Current>,
+) -> Redirector {
     Redirector {
         cache,
         links: Arc::clone(&state.links),
         hits: Arc::clone(&state.hits),
         pages: Arc::clone(&state.pages),
         clients: Arc::clone(&state.clients),
+        readers: Arc::clone(readers),
+        tables: Arc::clone(tables),
+        orphans: Arc::clone(&state.orphans),
         metrics: RedirectMetrics::new(),
         fallback_url: config.links.fallback_url.clone(),
     }

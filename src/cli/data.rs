@@ -175,10 +175,12 @@ pub(super) fn restore(config: Config, dir: &Path) -> anyhow::Result<()> {
 }
 
 pub(super) fn verify(config: Config) -> anyhow::Result<()> {
+    let tables = config.classifying()?.into();
     block_on(with_store(&config, async |store| {
         let bar = Bar::new("verifying");
-        let journal = config.data.dir.join(JOURNAL);
-        let report = verify::verify(store, Some(&journal), &bar.tell(), clock::now()).await?;
+        let folder = config.data.dir.join(JOURNAL);
+        let kept = verify::Kept { folder: &folder, tables };
+        let report = verify::verify(store, Some(&kept), &bar.tell(), clock::now()).await?;
         drop(bar);
         say(&report);
         match report.holds() {

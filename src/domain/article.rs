@@ -75,6 +75,9 @@ pub struct Article {
 
 /// Longest CMS id, in characters.
 pub const MAX_CMS_ID: usize = 200;
+/// Most aliases of one article besides its own address and CMS id. Others are not kept: a request that knows the story by
+/// one of them and by something else finds it by that.
+pub const MAX_ALIASES: usize = 200;
 /// Most authors of one article.
 pub const MAX_AUTHORS: usize = 20;
 /// Longest section or author name, in characters.

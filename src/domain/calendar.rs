@@ -99,6 +99,14 @@ impl Calendar {
         self.zones.iter().map(|(from, _)| *from).find(|from| self.place(*from * 1000).day > day).unwrap_or(0)
     }
 
+    /// The weekday (Monday is 1) and the hour of the clock (0 to 23) in which an hour begins.
+    #[must_use]
+    pub fn hour_of_week(&self, hour: Hour) -> (i8, i8) {
+        let at = Timestamp::from_second(hour).unwrap_or(Timestamp::MAX);
+        let local = self.zone_at(hour).to_datetime(at);
+        (local.weekday().to_monday_one_offset(), local.hour())
+    }
+
     /// The date of a time in the newsroom's zone.
     #[must_use]
     pub fn date(&self, at: Timestamp) -> Date {
@@ -167,6 +175,9 @@ mod tests {
         let second = c.place(ts("2026-10-25T01:30:00Z").as_millisecond());
         assert_eq!(second.hour - first.hour, 3600);
         assert_eq!(first.day, second.day);
+        assert_eq!(c.hour_of_week(first.hour), (7, 2));
+        assert_eq!(c.hour_of_week(second.hour), (7, 2));
+        assert_eq!(c.hour_of_week(ts("2026-10-25T23:00:00Z").as_second()), (1, 0));
     }
 
     #[test]

@@ -158,6 +158,38 @@ impl Network {
     }
 }
 
+/// Who a reader is within one day, without saying who: a hash of address and user agent with the random key of the day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Visitor {
+    /// 0 for one who asked not to be followed.
+    pub hash: u64,
+    /// True if the key was not that of all nodes: the same reader may have another hash elsewhere.
+    pub own_key: bool,
+}
+
+/// A country by its ISO 3166 code in capitals; zeros where it is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Country(pub [u8; 2]);
+
+impl Country {
+    /// Reads two letters; anything else is no country.
+    #[must_use]
+    pub fn parse(code: &[u8]) -> Country {
+        match code {
+            [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
+                Country([a.to_ascii_uppercase(), b.to_ascii_uppercase()])
+            }
+            _ => Country::default(),
+        }
+    }
+
+    /// The code; None where it is not known.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok().filter(|code| code.bytes().all(|b| b.is_ascii_uppercase()))
+    }
+}
+
 /// One hit as the request path hands it to the journal; ordinals are the journal's to give.
 #[derive(Clone, Copy, Debug)]
 pub struct NewHit<'a> {
@@ -173,14 +205,48 @@ pub struct NewHit<'a> {
     pub trigger: Trigger,
     /// Method and purpose.
     pub signals: Signals,
+    /// What the operator's tables say of the address.
+    pub network: Network,
+    /// Where the address is.
+    pub country: Country,
+    /// Who it was.
+    pub visitor: Visitor,
     /// `User-Agent`, at most [`MAX_TEXT`] bytes are kept.
     pub user_agent: &'a [u8],
     /// `Referer`, cut to scheme and host by the caller, at most [`MAX_TEXT`] bytes are kept.
     pub referrer: &'a [u8],
+    /// Client hints, packed by the caller, at most [`MAX_SHORT_TEXT`] bytes are kept.
+    pub hints: &'a [u8],
+    /// What of the query says where a reader came from, at most [`MAX_SHORT_TEXT`] bytes are kept.
+    pub params: &'a [u8],
+}
+
+impl<'a> NewHit<'a> {
+    /// A redirect by a plain GET of which nothing else is known.
+    #[must_use]
+    pub fn plain(lane: Lane, code: &'a str, at_ms: i64) -> NewHit<'a> {
+        NewHit {
+            lane,
+            code,
+            at_ms,
+            outcome: Outcome::Followed { target: 1 },
+            trigger: Trigger::Link,
+            signals: Signals::default(),
+            network: Network::Unknown,
+            country: Country::default(),
+            visitor: Visitor::default(),
+            user_agent: b"",
+            referrer: b"",
+            hints: b"",
+            params: b"",
+        }
+    }
 }
 
 /// Longest text field kept in a record, in bytes.
 pub const MAX_TEXT: usize = 1024;
+/// Longest of the short ones: their length fits into one byte.
+pub const MAX_SHORT_TEXT: usize = 255;
 
 /// One hit as read back from the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,10 +267,20 @@ pub struct Hit<'a> {
     pub trigger: Trigger,
     /// Method and purpose.
     pub signals: Signals,
+    /// What the operator's tables say of the address.
+    pub network: Network,
+    /// Where the address is.
+    pub country: Country,
+    /// Who it was.
+    pub visitor: Visitor,
     /// `User-Agent` as sent; not necessarily UTF-8.
     pub user_agent: &'a [u8],
     /// `Referer`, cut.
     pub referrer: &'a [u8],
+    /// Packed client hints.
+    pub hints: &'a [u8],
+    /// What is kept of the query.
+    pub params: &'a [u8],
 }
 
 #[cfg(test)]
@@ -217,5 +293,13 @@ mod tests {
             assert_eq!(Network::from_byte(network.byte()), network);
         }
         assert_eq!(Network::from_byte(200), Network::Unknown);
+    }
+
+    #[test]
+    fn a_country_is_two_letters() {
+        assert_eq!(Country::parse(b"at").as_str(), Some("AT"));
+        for none in [&b""[..], b"A", b"A1", b"AUT", b"\xff\xff"] {
+            assert_eq!(Country::parse(none).as_str(), None);
+        }
     }
 }

@@ -12,5 +12,7 @@ pub mod hit;
 pub mod lane;
 pub mod link;
 pub mod report;
+pub mod series;
+pub mod sketch;
 pub mod tally;
 pub mod target;

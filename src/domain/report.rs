@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
 use super::article::ArticleId;
-use super::calendar::{Calendar, Day, date_of, day_of};
+use super::calendar::{Calendar, Day, Hour, date_of, day_of};
 use super::code::Code;
 use super::error::{Reason, Refusal};
 
@@ -17,6 +17,28 @@ pub const MAX_BUCKETS: usize = 10_000;
 const MAX_DAYS: i32 = 36_525;
 /// How far minutes go back, in seconds.
 pub const MINUTES_BACK: i64 = 48 * 3600;
+/// Hours of so many past days are always there, however short they are kept.
+pub const HOURS_BACK: Day = 39;
+
+/// The first day of which all hours are there, if those of earlier days have gone: then the site has days before its
+/// first hour.
+#[must_use]
+pub fn hours_from(
+    first_hour: Option<Hour>,
+    first_day: Option<i64>,
+    calendar: &Calendar,
+    now: Timestamp,
+) -> Option<Day> {
+    let always = calendar.day(now) - HOURS_BACK;
+    let first_day = first_day?;
+    let Some(hour) = first_hour else { return (first_day < i64::from(always)).then_some(always) };
+    let day = calendar.place(hour.saturating_mul(1_000)).day;
+    if i64::from(day) <= first_day {
+        return None;
+    }
+    let whole = calendar.start_of(day) == hour;
+    Some(always.min(if whole { day } else { day + 1 }))
+}
 
 /// Whose numbers a report shows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -362,6 +384,24 @@ mod tests {
         let long = Range { from: 0, to: 36_525 * 86_400 };
         assert_eq!(buckets(long, Unit::Hour, &vienna()).unwrap_err().reason, Reason::OutOfRange);
         assert!(buckets(long, Unit::Month, &vienna()).is_ok());
+    }
+
+    #[test]
+    fn hours_that_have_gone() {
+        let now = "2026-11-22T17:00:00Z".parse().unwrap();
+        let day = |text: &str| day_of(text.parse().unwrap());
+        let from = |hour: Option<&str>, first: &str| {
+            hours_from(hour.map(ts), Some(day(first).into()), &vienna(), now)
+                .map(|day| date_of(day).to_string())
+        };
+        assert_eq!(from(Some("2026-03-01T12:00:00Z"), "2026-03-01"), None, "none has gone");
+        assert_eq!(from(Some("2026-02-28T23:00:00Z"), "2026-02-01").as_deref(), Some("2026-03-01"));
+        assert_eq!(from(Some("2026-03-01T12:00:00Z"), "2026-02-01").as_deref(), Some("2026-03-02"));
+        // What is never let go must be there.
+        assert_eq!(from(Some("2026-11-20T12:00:00Z"), "2026-02-01").as_deref(), Some("2026-10-14"));
+        assert_eq!(from(None, "2024-02-01").as_deref(), Some("2026-10-14"));
+        assert_eq!(from(None, "2026-11-01"), None);
+        assert_eq!(hours_from(None, None, &vienna(), now), None);
     }
 
     #[test]

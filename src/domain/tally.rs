@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use super::hit::Class;
 use super::lane::Lane;
+use super::sketch::Sketch;
+
+pub use super::series::{Extent, Series};
 
 /// The random name of one journal of one boot of one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +59,10 @@ pub struct Counts {
     pub bots: u64,
     /// Visits to a link that was not open; in the audit, in no total.
     pub missed: u64,
+    /// Different readers, an estimate: of a day, or the sum of days. Only where a sketch is kept: in `Day` and `Total`.
+    pub uniques: u64,
+    /// Shares that previews were fetched for, an estimate, likewise.
+    pub unfurls: u64,
 }
 
 impl Counts {
@@ -92,7 +99,15 @@ impl Counts {
             previews: self.previews.saturating_sub(part.previews),
             bots: self.bots.saturating_sub(part.bots),
             missed: self.missed.saturating_sub(part.missed),
+            uniques: self.uniques.saturating_sub(part.uniques),
+            unfurls: self.unfurls.saturating_sub(part.unfurls),
         }
+    }
+
+    /// What was counted, without what is estimated.
+    #[must_use]
+    pub fn exact(&self) -> Counts {
+        Counts { uniques: 0, unfurls: 0, ..*self }
     }
 }
 
@@ -102,6 +117,8 @@ impl std::ops::AddAssign for Counts {
         self.previews += other.previews;
         self.bots += other.bots;
         self.missed += other.missed;
+        self.uniques += other.uniques;
+        self.unfurls += other.unfurls;
     }
 }
 
@@ -194,67 +211,34 @@ impl ScopeKind {
     }
 }
 
-/// What is counted apart within a scope; the numbers are kept in stores and never change.
-///
-/// For every scope and class: the sum of hours = of days = `Total`, and the same of each dimension that the
-/// class has (`Bot` has only bots, `Preview` only previews). Missed visits are in `Total` and `Missed` only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Series {
-    /// Ever; bucket 0.
-    Total = 0,
-    /// By minute: its start in UTC seconds. Site and links only, kept 48 h.
-    Minute = 1,
-    /// By hour: [`super::calendar::Hour`].
-    Hour = 2,
-    /// By day: [`super::calendar::Day`], as in all below.
-    Day = 3,
-    /// Missed visits by reason.
-    Missed = 4,
-    /// How the link was followed.
-    Trigger = 5,
-    /// Which of the link's targets; links only.
-    Target = 6,
-    /// Kind of bot.
-    Bot = 7,
-    /// Kind of preview.
-    Preview = 8,
+/// Values of one dimension of a scope and day that no table knows, at most: any reader can make them up. What comes
+/// after them is counted under [`BEYOND`].
+pub const MAX_UNKNOWN: usize = 200;
+/// Different sections that have numbers of their own; the hits of any others are the section [`BEYOND`]'s.
+pub const MAX_SECTIONS: usize = 1_000;
+/// Different authors, likewise.
+pub const MAX_AUTHORS: usize = 20_000;
+/// What is beyond [`MAX_UNKNOWN`], [`MAX_SECTIONS`] or [`MAX_AUTHORS`] is counted under.
+pub const BEYOND: &str = "other";
+/// What a value begins with that no table knows.
+const UNKNOWN_MARK: char = '~';
+
+/// A value that no table knows, as it is counted and kept.
+#[must_use]
+pub fn unknown_value(shown: &str) -> String {
+    format!("{UNKNOWN_MARK}{shown}")
 }
 
-impl Series {
-    /// All of them.
-    pub const ALL: [Series; 9] = [
-        Series::Total,
-        Series::Minute,
-        Series::Hour,
-        Series::Day,
-        Series::Missed,
-        Series::Trigger,
-        Series::Target,
-        Series::Bot,
-        Series::Preview,
-    ];
+/// True for a value that no table knows.
+#[must_use]
+pub fn is_unknown_value(value: &str) -> bool {
+    value.starts_with(UNKNOWN_MARK)
+}
 
-    /// The word in exports and, for dimensions, in `by=`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Series::Total => "total",
-            Series::Minute => "minute",
-            Series::Hour => "hour",
-            Series::Day => "day",
-            Series::Missed => "missed",
-            Series::Trigger => "trigger",
-            Series::Target => "target",
-            Series::Bot => "bot",
-            Series::Preview => "preview",
-        }
-    }
-
-    /// Reads the word.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Series> {
-        Series::ALL.into_iter().find(|s| s.as_str() == name)
-    }
+/// A value as it is shown.
+#[must_use]
+pub fn shown_value(value: &str) -> &str {
+    value.strip_prefix(UNKNOWN_MARK).unwrap_or(value)
 }
 
 /// A number of one scope: how many hits in this bucket had this value ("" where the series has none).
@@ -270,13 +254,66 @@ pub struct Row {
     pub counts: Counts,
 }
 
+/// What a sketch is of; the numbers are kept in stores and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SketchOf {
+    /// Readers: `uniques`.
+    Readers = 0,
+    /// Shares that previews were fetched for: `unfurls`.
+    Shares = 1,
+}
+
+impl SketchOf {
+    /// All of them.
+    pub const ALL: [SketchOf; 2] = [SketchOf::Readers, SketchOf::Shares];
+
+    /// The word in exports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SketchOf::Readers => "readers",
+            SketchOf::Shares => "shares",
+        }
+    }
+
+    /// Its estimate as counts.
+    #[must_use]
+    pub fn counts(self, estimate: u64) -> Counts {
+        match self {
+            SketchOf::Readers => Counts { uniques: estimate, ..Counts::default() },
+            SketchOf::Shares => Counts { unfurls: estimate, ..Counts::default() },
+        }
+    }
+}
+
+/// Which different ones one scope had on a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaySketch {
+    /// Of what.
+    pub of: SketchOf,
+    /// [`super::calendar::Day`].
+    pub day: i64,
+    /// Which.
+    pub sketch: Sketch,
+}
+
 /// The numbers of one scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// Whose.
     pub scope: Scope,
-    /// Each (series, bucket, value) at most once.
+    /// Each (series, bucket, value) at most once; of one series and bucket in the order of their first hits.
     pub rows: Vec<Row>,
+    /// Each (of, day) at most once. What the scope's estimates rise by is the store's to find out.
+    pub sketches: Vec<DaySketch>,
+}
+
+impl Group {
+    /// Numbers without sketches.
+    #[must_use]
+    pub fn of(scope: Scope, rows: Vec<Row>) -> Group {
+        Group { scope, rows, sketches: vec![] }
+    }
 }
 
 /// Hits `from + 1 ..= to` of one (stream, lane), folded.
@@ -297,8 +334,8 @@ pub struct Batch {
     pub to: u64,
     /// Ordinals in between whose hits are known to be gone.
     pub lost: u64,
-    /// What is added.
-    pub groups: Vec<Group>,
+    /// What is added; shared, because there may be a million rows and each of two threads needs them.
+    pub groups: Arc<Vec<Group>>,
 }
 
 #[cfg(test)]

@@ -3,15 +3,29 @@
 //! Guarantees that a report's cost depends on its length and the number of links in it, never on how many hits
 //! there were, and that rows + other = total. Reads the store and the journal's depth; HTTP is unknown here.
 
+mod countries;
+mod curve;
+mod days;
+mod heat;
+mod reasons;
+mod recent;
+#[cfg(test)]
+mod tests;
 mod top;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use curve::{Basis, Curve, CurveRow, Usual};
+pub use days::Worth;
+pub use heat::{Heat, HeatRow};
+pub use reasons::{ReasonRow, Reasons, explanation};
 pub use top::{By, Order, Top, TopRow};
 
-use crate::domain::calendar::Calendar;
+use self::recent::Recent;
+use crate::domain::article::{Article, ArticleId};
+use crate::domain::calendar::{Calendar, date_of};
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::hit::MissedReason;
 use crate::domain::link::Found;
@@ -46,6 +60,8 @@ pub struct Question {
     pub range: Range,
     /// Now.
     pub now: Timestamp,
+    /// Until when all hits are counted that are going to be.
+    pub as_of: Timestamp,
 }
 
 /// `GET /reports/summary`.
@@ -53,8 +69,12 @@ pub struct Question {
 pub struct Summary {
     /// What the numbers really cover.
     pub range: Range,
-    /// Hits by class; `missed` is all missed visits.
+    /// Hits by class; `missed` is all missed visits; readers and shares are of all days that the range touches.
     pub counts: Counts,
+    /// Of how many days the readers are: the sum of each day's.
+    pub days: i64,
+    /// What the number of readers is worth.
+    pub worth: Worth,
     /// Missed visits by reason.
     pub missed: [(MissedReason, u64); 5],
 }
@@ -84,12 +104,13 @@ pub struct ReportService {
     links: Arc<dyn Links>,
     tallies: Arc<dyn Tallies>,
     calendar: Calendar,
+    tops: Recent<top::Asked, Arc<Top>>,
 }
 
 impl ReportService {
     /// Reports in the newsroom's calendar.
     pub fn new(links: Arc<dyn Links>, tallies: Arc<dyn Tallies>, calendar: Calendar) -> ReportService {
-        ReportService { links, tallies, calendar }
+        ReportService { links, tallies, calendar, tops: Recent::default() }
     }
 
     /// The newsroom's calendar.
@@ -98,26 +119,42 @@ impl ReportService {
         &self.calendar
     }
 
-    /// Hits by class and missed visits by reason, by whole days if the range is of whole days, else by hours.
+    /// Hits by class and missed visits by reason, by whole days if the range is of whole days or longer ago than hours are
+    /// kept, else by hours.
     ///
     /// # Errors
     /// `not_found` for a scope that is not there, `too_wide`.
     pub async fn summary(&self, question: &Question) -> Result<Summary> {
         let scopes = self.scopes(&question.scope).await?;
-        // Hours and days have the same sums; days are fewer. Missed visits are kept by day only.
-        let days = question.range.to_days(&self.calendar);
-        let hours = question.range.to_hours(&self.calendar);
-        let (series, range) = if days == hours { (Series::Day, days) } else { (Series::Hour, hours) };
-        let (from, to) = self.keys(series, range);
-        let counts: Counts = self.rows(&scopes, series, from, to).await?.iter().map(|r| r.counts).sum();
+        let (range, by_hours) = self.covered(question).await?;
         let (first, end) = range.days(&self.calendar);
-        let rows = self.rows(&scopes, Series::Missed, first.into(), end.into()).await?;
+        let (from, to) = (i64::from(first), i64::from(end));
+        let days = self.days_of_readers(&scopes, from, to).await?;
+        let worth = self.worth(&scopes, &days, from, to).await?;
+        let of_days: Counts = days.values().copied().sum();
+        let mut hits = of_days;
+        if by_hours {
+            hits = Counts::default();
+            self.each_row(&scopes, Series::Hour, (range.from, range.to), |row| hits += row.counts).await?;
+        }
+        // Missed visits are kept by day only.
+        let rows = self.rows(&scopes, Series::Missed, from, to).await?;
         let missed = MissedReason::ALL.map(|reason| {
             let of_reason = rows.iter().filter(|r| r.value == reason.as_str());
             (reason, of_reason.map(|r| r.counts.missed).sum())
         });
         let all = missed.iter().map(|(_, n)| n).sum();
-        Ok(Summary { range, counts: Counts { missed: all, ..counts }, missed })
+        let counts = Counts { missed: all, uniques: of_days.uniques, unfurls: of_days.unfurls, ..hits };
+        Ok(Summary { range, counts, days: to - from, worth, missed })
+    }
+
+    /// What a summary of a range covers, and if hours are needed for it: they have the same sums as days, and days are
+    /// fewer. Where hours have gone it is whole days.
+    async fn covered(&self, question: &Question) -> Result<(Range, bool)> {
+        let days = question.range.to_days(&self.calendar);
+        let hours = question.range.to_hours(&self.calendar);
+        let by_hours = days != hours && self.hours_gone(hours, question.now).await?.is_none();
+        Ok(if by_hours { (hours, true) } else { (days, false) })
     }
 
     /// Hits by class in buckets.
@@ -129,6 +166,12 @@ impl ReportService {
             self.check_minutes(question)?;
         }
         let (starts, range) = buckets(question.range, unit, &self.calendar)?;
+        if unit == Unit::Hour
+            && let Some(kept) = self.hours_gone(range, question.now).await?
+        {
+            let detail = format!("hours are kept since {}; days for ever", date_of(kept));
+            return Err(Refusal::field(Reason::OutOfRange, "from", detail).into());
+        }
         let scopes = self.scopes(&question.scope).await?;
         let series = match unit {
             Unit::Minute => Series::Minute,
@@ -138,17 +181,22 @@ impl ReportService {
         let (from, to) = self.keys(series, range);
         let mut filled: Vec<Bucket> =
             starts.iter().map(|start| Bucket { start: *start, counts: Counts::default() }).collect();
-        for row in self.rows(&scopes, series, from, to).await? {
-            let start = match series {
-                Series::Day => {
-                    let day = i32::try_from(row.bucket).unwrap_or(i32::MAX);
-                    self.calendar.start_of(first_day(unit, day))
-                }
-                _ => row.bucket,
-            };
+        let mut add = |start: i64, counts: Counts| {
             if let Ok(i) = starts.binary_search(&start) {
-                filled[i].counts += row.counts;
+                filled[i].counts += counts;
             }
+        };
+        if series == Series::Day {
+            let days = match unit {
+                Unit::Day => self.days_of_readers(&scopes, from, to).await?,
+                _ => self.days(&scopes, from, to).await?,
+            };
+            for (day, counts) in days {
+                let day = i32::try_from(day).unwrap_or(i32::MAX);
+                add(self.calendar.start_of(first_day(unit, day)), counts);
+            }
+        } else {
+            self.each_row(&scopes, series, (from, to), |row| add(row.bucket, row.counts)).await?;
         }
         Ok(SeriesReport { range, unit, buckets: filled })
     }
@@ -177,10 +225,27 @@ impl ReportService {
 
     async fn rows(&self, scopes: &[Scope], series: Series, from: i64, to: i64) -> store::Result<Vec<Row>> {
         let mut rows = vec![];
-        for scope in scopes {
-            rows.extend(self.tallies.rows(scope, series, from, to).await?);
-        }
+        self.each_row(scopes, series, (from, to), |row| rows.push(row)).await?;
         Ok(rows)
+    }
+
+    /// One scope's rows at a time: those of many links are never in memory together.
+    async fn each_row(
+        &self,
+        scopes: &[Scope],
+        series: Series,
+        (from, to): (i64, i64),
+        mut take: impl FnMut(Row) + Send,
+    ) -> store::Result<()> {
+        for scope in scopes {
+            self.tallies.rows(scope, series, from, to).await?.into_iter().for_each(&mut take);
+        }
+        Ok(())
+    }
+
+    async fn article(&self, id: &ArticleId) -> Result<Arc<Article>> {
+        let none = || Refusal::new(Reason::NotFound, "there is no article with this id");
+        Ok(self.links.article(ArticleKey::Id(id.clone())).await?.ok_or_else(none)?)
     }
 
     /// The kept scopes whose sum is the asked one.
@@ -206,13 +271,10 @@ impl ReportService {
             ReportScope::Link(code) => {
                 let found = self.links.find(&code.key()).await?;
                 let one = found.iter().find(|f| f.link.code == *code).or(found.first()).cloned();
-                let none = || Refusal::new(Reason::NotFound, "there is no link with this code");
-                return Ok(vec![one.ok_or_else(none)?]);
+                return Ok(vec![one.ok_or_else(no_such_link)?]);
             }
             ReportScope::Article(id) => {
-                if self.links.article(ArticleKey::Id(id.clone())).await?.is_none() {
-                    return Err(Refusal::new(Reason::NotFound, "there is no article with this id").into());
-                }
+                self.article(id).await?;
                 LinkFilter { article: Some(id.clone()), ..LinkFilter::default() }
             }
             ReportScope::Section(name) => LinkFilter { section: Some(name.clone()), ..LinkFilter::default() },
@@ -248,4 +310,8 @@ impl ReportService {
             after = links.last().map(|f| (LinkOrder::Code.key_of(f), f.link.code.to_string()));
         }
     }
+}
+
+fn no_such_link() -> Refusal {
+    Refusal::new(Reason::NotFound, "there is no link with this code")
 }

@@ -4,12 +4,17 @@
 //! trimmed list. `other` is what the scope has beyond the rows shown.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
 
-use super::{Question, ReportService, Result};
+use jiff::Timestamp;
+
+use super::{Question, ReportService, Result, countries};
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::Found;
 use crate::domain::report::{Range, ReportScope};
-use crate::domain::tally::{Counts, Scope, ScopeKind, Series};
+use crate::domain::tally::{BEYOND, Counts, Scope, ScopeKind, Series, shown_value};
+use crate::hits::fold::{NO_COUNTRY, NO_REFERRER};
 use crate::store;
 
 /// Links whose records are read at once.
@@ -38,36 +43,58 @@ pub enum By {
     Trigger,
     /// Which of the link's targets; links only.
     Target,
-    /// Kinds of previews.
+    /// Networks that previews are fetched for.
     Preview,
     /// Kinds of bots.
     Bot,
+    /// Named origins.
+    Source,
+    /// Kinds of origins.
+    Medium,
+    /// Domains of referrers.
+    Referrer,
+    /// Countries of the networks that readers use.
+    Country,
+    /// Kinds of devices.
+    Device,
+    /// Systems.
+    Os,
+    /// Browsers.
+    Browser,
 }
 
 impl By {
+    const ALL: [By; 19] = [
+        By::Link,
+        By::Article,
+        By::Section,
+        By::Author,
+        By::Channel,
+        By::Campaign,
+        By::Creator,
+        By::Source,
+        By::Medium,
+        By::Referrer,
+        By::Country,
+        By::Device,
+        By::Os,
+        By::Browser,
+        By::Trigger,
+        By::Target,
+        By::Preview,
+        By::Bot,
+        By::Host,
+    ];
+
     /// Reads the word.
     ///
     /// # Errors
     /// `missing` or `invalid_value` on `by`.
     pub fn parse(text: Option<&str>) -> std::result::Result<By, Refusal> {
-        const ALL: [By; 12] = [
-            By::Link,
-            By::Article,
-            By::Section,
-            By::Author,
-            By::Channel,
-            By::Campaign,
-            By::Creator,
-            By::Host,
-            By::Trigger,
-            By::Target,
-            By::Preview,
-            By::Bot,
-        ];
         let text =
             text.ok_or_else(|| Refusal::field(Reason::Missing, "by", "what the list is by is missing"))?;
-        ALL.into_iter().find(|by| by.as_str() == text).ok_or_else(|| {
-            let names: Vec<&str> = ALL.iter().map(|by| by.as_str()).collect();
+        By::ALL.into_iter().find(|by| by.as_str() == text).ok_or_else(|| {
+            let names: Vec<&str> = By::ALL.iter().map(|by| by.as_str()).collect();
             Refusal::field(Reason::InvalidValue, "by", format!("one of {}", names.join(", ")))
         })
     }
@@ -88,6 +115,13 @@ impl By {
             By::Target => "target",
             By::Preview => "preview",
             By::Bot => "bot",
+            By::Source => "source",
+            By::Medium => "medium",
+            By::Referrer => "referrer",
+            By::Country => "country",
+            By::Device => "device",
+            By::Os => "os",
+            By::Browser => "browser",
         }
     }
 
@@ -97,7 +131,21 @@ impl By {
             By::Target => Some(Series::Target),
             By::Preview => Some(Series::Preview),
             By::Bot => Some(Series::Bot),
-            _ => None,
+            By::Source => Some(Series::Source),
+            By::Medium => Some(Series::Medium),
+            By::Referrer => Some(Series::Referrer),
+            By::Country => Some(Series::Country),
+            By::Device => Some(Series::Device),
+            By::Os => Some(Series::Os),
+            By::Browser => Some(Series::Browser),
+            By::Link
+            | By::Article
+            | By::Section
+            | By::Author
+            | By::Channel
+            | By::Campaign
+            | By::Creator
+            | By::Host => None,
         }
     }
 }
@@ -162,28 +210,37 @@ pub struct Top {
     pub other: Counts,
     /// All hits of the scope.
     pub total: Counts,
+    /// Until when hits are counted in it.
+    pub as_of: Timestamp,
 }
 
+/// What a list was asked for by: of whom, by what, in which order, how long, from which day to which.
+pub(super) type Asked = (ReportScope, By, Order, usize, (i64, i64));
+
 impl ReportService {
-    /// A top list.
+    /// A top list. One that is summed over links may be some moments old: see its `as_of`.
     ///
     /// # Errors
     /// Those of [`ReportService::summary`]; `invalid_value` for `target` of anything but a link.
-    pub async fn top(&self, question: &Question, by: By, order: Order, limit: usize) -> Result<Top> {
+    pub async fn top(&self, question: &Question, by: By, order: Order, limit: usize) -> Result<Arc<Top>> {
         let range = question.range.to_days(self.calendar());
         let (first, end) = range.days(self.calendar());
         let days = (i64::from(first), i64::from(end));
-        let (total, mut rows) = match by.dimension() {
+        let (total, rows) = match by.dimension() {
             Some(series) => self.by_dimension(question, series, days).await?,
-            None => self.by_links(question, by, days, (order, limit)).await?,
+            None => {
+                let asked = (question.scope.clone(), by, order, limit, days);
+                if let Some(top) = self.tops.get(&asked) {
+                    return Ok(top);
+                }
+                let began = Instant::now();
+                let (total, rows) = self.by_links(question, by, days, (order, limit)).await?;
+                let top = Arc::new(list(question, range, (total, rows), (order, limit)));
+                self.tops.put(asked, &top, began);
+                return Ok(top);
+            }
         };
-        rows.retain(|r| r.counts.hits() > 0);
-        rows.sort_by(|a, b| {
-            order.of(&b.counts).cmp(&order.of(&a.counts)).then_with(|| a.value.cmp(&b.value))
-        });
-        rows.truncate(limit);
-        let shown: Counts = rows.iter().map(|r| r.counts).sum();
-        Ok(Top { range, other: total.less(&shown), total, rows })
+        Ok(Arc::new(list(question, range, (total, rows), (order, limit))))
     }
 
     /// The same rows' hits in another range; zeros where there were none.
@@ -209,11 +266,13 @@ impl ReportService {
         let scopes = self.scopes(&question.scope).await?;
         let total = self.rows(&scopes, Series::Day, from, to).await?.iter().map(|r| r.counts).sum();
         let mut sums: HashMap<String, Counts> = HashMap::new();
-        for row in self.rows(&scopes, series, from, to).await? {
-            *sums.entry(row.value.into_owned()).or_default() += row.counts;
+        // What is beyond the values that have rows of their own is in `other`, where all that has no row is.
+        for row in self.rows(&scopes, series, from, to).await?.into_iter().filter(|row| row.value != BEYOND) {
+            *sums.entry(shown_value(&row.value).to_owned()).or_default() += row.counts;
         }
-        let mut rows: Vec<TopRow> =
-            sums.into_iter().map(|(value, counts)| TopRow { label: value.clone(), value, counts }).collect();
+        let named =
+            |(value, counts): (String, Counts)| TopRow { label: label(series, &value), value, counts };
+        let mut rows: Vec<TopRow> = sums.into_iter().map(named).collect();
         if series == Series::Target {
             self.name_targets(question, &mut rows).await?;
         }
@@ -252,9 +311,10 @@ impl ReportService {
             // These are counted as such: what they were when the hits came, not what the links are now.
             let total =
                 self.rows(&[Scope::Site], Series::Day, from, to).await?.iter().map(|r| r.counts).sum();
-            let named = self.tallies.by_scope(kind, from, to, None).await?;
-            let rows =
-                named.into_iter().map(|(value, counts)| TopRow { label: value.clone(), value, counts });
+            let named = self.tallies.by_scope(kind, from, to, None).await?.into_iter();
+            // What is beyond the sections and authors that are counted is in `other`, likewise.
+            let named = named.filter(|(value, _)| kind == ScopeKind::Channel || value != BEYOND);
+            let rows = named.map(|(value, counts)| TopRow { label: value.clone(), value, counts });
             return Ok((total, rows.collect()));
         }
         let shown = (by == By::Link).then_some((order, limit));
@@ -323,6 +383,20 @@ impl ReportService {
     }
 }
 
+/// The largest rows, and what is beyond them.
+fn list(
+    question: &Question,
+    range: Range,
+    (total, mut rows): (Counts, Vec<TopRow>),
+    (order, limit): (Order, usize),
+) -> Top {
+    rows.retain(|r| r.counts.hits() > 0);
+    rows.sort_by(|a, b| order.of(&b.counts).cmp(&order.of(&a.counts)).then_with(|| a.value.cmp(&b.value)));
+    rows.truncate(limit);
+    let shown: Counts = rows.iter().map(|r| r.counts).sum();
+    Top { range, other: total.less(&shown), total, rows, as_of: question.as_of }
+}
+
 /// Under which values (and labels) a link's hits go in a list by `by`.
 fn values(by: By, found: &Found) -> Vec<(String, String)> {
     let (link, article) = (&found.link, found.article.as_deref());
@@ -346,6 +420,18 @@ fn values(by: By, found: &Found) -> Vec<(String, String)> {
             let url = link.target.as_deref().and_then(|t| url::Url::parse(t).ok());
             url.and_then(|u| u.host_str().map(same)).into_iter().collect()
         }
-        By::Trigger | By::Target | By::Preview | By::Bot => vec![],
+        _ => vec![],
+    }
+}
+
+/// What a person would call a value of a dimension.
+fn label(series: Series, value: &str) -> String {
+    match (series, value) {
+        (Series::Referrer, NO_REFERRER) => "No referrer".to_owned(),
+        (Series::Country, NO_COUNTRY) => "Not known".to_owned(),
+        (Series::Country, code) => countries::name(code).unwrap_or(code).to_owned(),
+        (Series::Trigger, "link") => "Link".to_owned(),
+        (Series::Trigger, "qr") => "QR code".to_owned(),
+        (_, value) => value.to_owned(),
     }
 }

@@ -128,6 +128,10 @@ pub trait Accounts: Send + Sync {
     /// written, as the store can: the same for lines that are written when they happen.
     async fn audited(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditEntry>>;
 
+    /// Lets lines of the audit go that are of before `before`. A store that makes the lines of links anew from their
+    /// histories may bring some back; they go with the next call.
+    async fn forget_audit(&self, before: Timestamp) -> Result<()>;
+
     /// Looks an Idempotency-Key up and, if it is new or was left running for 60 s, marks it running. Answers
     /// older than 24 h are forgotten.
     async fn begin(&self, owner: &str, key: &str, body: [u8; 32], now: Timestamp) -> Result<Begun>;

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::links::RequestTag;
@@ -169,8 +170,13 @@ pub fn audit_id(entry: &AuditEntry) -> u64 {
     }
     let said = said.finalize();
     let bits = said.iter().take(3).fold(0, |bits, byte| (bits << 8) | u64::from(*byte)) >> 4;
-    let ms = u64::try_from(entry.at.as_millisecond()).unwrap_or(0);
-    (ms << 20) | bits
+    first_audit_id(entry.at) | bits
+}
+
+/// The least number that a line of the audit of this time can have.
+#[must_use]
+pub fn first_audit_id(at: Timestamp) -> u64 {
+    u64::try_from(at.as_millisecond()).unwrap_or(0) << 20
 }
 
 /// A local copy of a store's links, articles and accounts.
@@ -201,6 +207,9 @@ pub trait Mirror: Send + Sync {
     /// A page of a lane's records in order of their names, those after `after`; an empty page ends it.
     async fn page(&self, lane: Lane, after: Option<Vec<u8>>, limit: usize) -> Result<Vec<Raw>>;
 
+    /// Lets lines of the audit go that are of before `before`, those of links too.
+    async fn forget_audit(&self, before: Timestamp) -> Result<()>;
+
     /// Tells whoever follows its change feed that everything may have changed.
     async fn upset(&self) -> Result<()>;
 
@@ -219,8 +228,6 @@ pub trait Mirror: Send + Sync {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
 
     #[test]
@@ -244,5 +251,7 @@ mod tests {
         assert_ne!(ids[0], ids[1]);
         assert!(ids[2] > ids[0].max(ids[1]));
         assert_eq!(ids[0] >> 20, 1_000);
+        let first = first_audit_id(Timestamp::from_millisecond(1_001).unwrap());
+        assert!(ids[1] < first && first <= ids[2]);
     }
 }

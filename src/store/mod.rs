@@ -7,8 +7,12 @@ pub mod accounts;
 pub mod cache;
 pub mod care;
 pub mod conformance;
+pub mod day_keys;
+mod family;
 pub mod links;
 pub mod mirror;
+mod named;
+mod pack;
 pub mod redis;
 pub mod settings;
 pub mod sqlite;
@@ -22,6 +26,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use accounts::Accounts;
+pub use day_keys::DayKeys;
 pub use links::Links;
 pub use settings::Settings;
 pub use tallies::Tallies;
@@ -56,6 +61,8 @@ pub struct Store {
     pub tallies: Arc<dyn Tallies>,
     /// Keys, users, audit, remembered answers.
     pub accounts: Arc<dyn Accounts>,
+    /// Keys of the day.
+    pub day_keys: Arc<dyn DayKeys>,
     /// What holds the three together.
     pub backend: Arc<dyn Backend>,
 }

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 
 use super::Result;
 use crate::domain::lane::Lane;
-use crate::domain::tally::{Batch, Counts, DatasetId, Group, Row, Scope, ScopeKind, Series, StreamId};
+use crate::domain::sketch::Sketch;
+use crate::domain::tally::{
+    Batch, Counts, DatasetId, Group, Row, Scope, ScopeKind, Series, SketchOf, StreamId,
+};
 
 /// What a store of tallies is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +82,10 @@ pub trait Tallies: Send + Sync {
     fn max_increments(&self) -> usize;
 
     /// Adds a batch and sets its lane's ordinal to `to`, if the ordinal is `from` (0 for a stream that the
-    /// store does not know); else changes nothing.
+    /// store does not know); else changes nothing. Of values that no table knows, those that come first get rows
+    /// ([`crate::domain::tally::MAX_UNKNOWN`]); sections and authors likewise
+    /// ([`crate::domain::tally::MAX_SECTIONS`], of those that are new in a batch the first by name); what a sketch's estimate rises by is counted in its day and the scope's
+    /// total.
     async fn apply(&self, batch: &Batch) -> Result<Applied>;
 
     /// What the store knows of a stream; zeros for an unknown one.
@@ -102,8 +108,22 @@ pub trait Tallies: Send + Sync {
     /// Lets minute rows go that began before `before` (UTC seconds); sums are not touched.
     async fn forget_minutes(&self, before: i64) -> Result<()>;
 
+    /// Lets hour rows go that began before `before` (UTC seconds), as far as they lie in pieces that go as a whole:
+    /// those of up to a day before it may stay. Days and sums are not touched. The site's go first, so that what the
+    /// site has of hours is what all scopes have.
+    async fn forget_hours(&self, before: i64) -> Result<()>;
+
+    /// The first bucket that the site has in a series.
+    async fn first_bucket(&self, series: Series) -> Result<Option<i64>>;
+
     /// The rows of a scope in a series with `from <= bucket < to`, by bucket and value.
     async fn rows(&self, scope: &Scope, series: Series, from: i64, to: i64) -> Result<Vec<Row>>;
+
+    /// A scope's sketches of `from <= day < to`, by day; those that are kept.
+    async fn sketches(&self, scope: &Scope, of: SketchOf, from: i64, to: i64) -> Result<Vec<(i64, Sketch)>>;
+
+    /// Lets sketches go of days before `before`: their estimates stay in the rows.
+    async fn forget_sketches(&self, before: i64) -> Result<()>;
 
     /// The sum of each scope of a kind over `Day` buckets `from <= bucket < to`, in no order. With `only`, of
     /// those scopes alone (at most 10,000).
@@ -114,6 +134,19 @@ pub trait Tallies: Send + Sync {
         to: i64,
         only: Option<&[String]>,
     ) -> Result<Vec<(String, Counts)>>;
+
+    /// The sum of each link over `Minute` buckets `from <= bucket < to`, in no order.
+    async fn links_by_minute(&self, from: i64, to: i64) -> Result<Vec<(String, Counts)>>;
+
+    /// Tells other nodes that somebody watches until then, in milliseconds since 1970. A store of one node has none.
+    async fn share_watch(&self, _until_ms: i64) -> Result<()> {
+        Ok(())
+    }
+
+    /// Until when somebody watches at any node, as far as it was told; 0 for nobody.
+    async fn watched_until(&self) -> Result<i64> {
+        Ok(0)
+    }
 
     /// The sum of `Total` of each of these scopes, in their order; zeros for unknown ones.
     async fn totals(&self, scopes: &[Scope]) -> Result<Vec<Counts>>;

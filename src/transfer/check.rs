@@ -6,7 +6,7 @@
 use super::format::{Item, StreamLine};
 use crate::domain::article::Article;
 use crate::domain::link::{Link, MAX_TAGS, REDIRECT_STATUSES};
-use crate::domain::tally::{Row, Scope, Series};
+use crate::domain::tally::{Counts, Row, Scope, Series};
 use crate::store::accounts::AccountItem;
 use crate::store::links::ExportItem;
 
@@ -31,6 +31,7 @@ pub(super) fn item(item: &Item) -> Result<(), String> {
         Item::Account(AccountItem::User(user)) => name("a user's name", &user.name),
         Item::Account(AccountItem::Audit(_)) | Item::End(_) => Ok(()),
         Item::Tally(scope, row) => number(scope, row),
+        Item::Sketch(scope, _) => scope_name(scope),
         Item::Stream(line) => stream(line),
     }
 }
@@ -78,8 +79,12 @@ fn known_link(link: &Link) -> Result<(), String> {
     Ok(())
 }
 
+fn scope_name(scope: &Scope) -> Result<(), String> {
+    name("a scope's name", if *scope == Scope::Site { "site" } else { scope.parts().1 })
+}
+
 fn number(scope: &Scope, row: &Row) -> Result<(), String> {
-    name("a scope's name", if *scope == Scope::Site { "site" } else { scope.parts().1 })?;
+    scope_name(scope)?;
     if row.value.len() > MAX_VALUE {
         return Err(format!("a value has at most {MAX_VALUE} bytes"));
     }
@@ -87,7 +92,8 @@ fn number(scope: &Scope, row: &Row) -> Result<(), String> {
         return Err("a total has bucket 0 and no value".into());
     }
     let counts = &row.counts;
-    let all = [counts.clicks, counts.previews, counts.bots, counts.missed];
+    let Counts { clicks, previews, bots, missed, uniques, unfurls } = *counts;
+    let all = [clicks, previews, bots, missed, uniques, unfurls];
     let sum = all.into_iter().try_fold(0_u64, u64::checked_add);
     if sum.is_none_or(|sum| i64::try_from(sum).is_err()) {
         return Err("a number is too large".into());

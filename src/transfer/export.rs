@@ -118,6 +118,7 @@ fn kind_of(line: &Line) -> &'static str {
         Line::Key(_) => "key",
         Line::User(_) => "user",
         Line::Tally(_) => "tally",
+        Line::Uniques(_) => "uniques",
         Line::Stream(_) => "stream",
         Line::Audit(_) => "audit",
         Line::End(_) => "end",
@@ -147,6 +148,9 @@ async fn tallies<W: Write>(store: &Store, out: &mut Out<'_, W>) -> Result<(), Er
             let scope = format::scope_text(&group.scope);
             for row in &group.rows {
                 out.put("tally", &format::tally_line(&scope, row))?;
+            }
+            for sketch in &group.sketches {
+                out.put("uniques", &format::uniques_line(&scope, sketch))?;
             }
         }
     }

@@ -48,7 +48,8 @@ pub(super) async fn filled(dir: &Path) -> String {
     house.applier.settle().await.unwrap();
     for (lane, lost) in [(0, 2), (1, 1), (LANES, 3)] {
         let stream = StreamId(77);
-        let batch = Batch { stream, stream_began_ms: 5, lane, from: 0, to: lost, lost, groups: vec![] };
+        let batch =
+            Batch { stream, stream_began_ms: 5, lane, from: 0, to: lost, lost, groups: vec![].into() };
         house.store.tallies.apply(&batch).await.unwrap();
     }
     let text = exported(&house.store).await;
@@ -78,7 +79,8 @@ fn an_export_is_settled_or_says_so() {
         }
         assert_eq!((ordinals, lost), (703, 3));
         let stream = StreamId(78);
-        let batch = Batch { stream, stream_began_ms: 5, lane: 0, from: 0, to: 1, lost: 1, groups: vec![] };
+        let batch =
+            Batch { stream, stream_began_ms: 5, lane: 0, from: 0, to: 1, lost: 1, groups: vec![].into() };
         house.store.tallies.apply(&batch).await.unwrap();
         assert!(!export(&house.store, &mut std::io::sink(), &silent, at(1_000)).await.unwrap().settled);
         house.close().await;

@@ -124,7 +124,8 @@ impl FromRequestParts<State> for Caller {
     }
 }
 
-fn bearer(value: &str) -> Option<&str> {
+/// The key in the value of `Authorization`.
+pub fn bearer(value: &str) -> Option<&str> {
     let (scheme, key) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }

@@ -12,19 +12,24 @@ pub mod idempotency;
 pub mod json;
 pub mod ops;
 pub mod pages;
+mod reader;
 pub mod redirect;
 pub mod server;
 pub mod surface;
+pub mod threads;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use crate::accounts::AccountService;
 use crate::hits::Hits;
 use crate::links::LinkService;
+use crate::live::Live;
+use crate::orphans::OrphanCounter;
 use crate::reports::ReportService;
 use crate::store::Tallies;
 use crate::units::Span;
@@ -95,6 +100,12 @@ pub struct State {
     pub accounts: Arc<AccountService>,
     /// Reports.
     pub reports: Arc<ReportService>,
+    /// Codes that nobody has.
+    pub orphans: Arc<OrphanCounter>,
+    /// What happens now.
+    pub live: Arc<Live>,
+    /// Cancelled when the process begins to stop: streams end.
+    pub closing: CancellationToken,
     /// Numbers, for the totals beside links.
     pub tallies: Arc<dyn Tallies>,
     /// The way of a hit, for what waits.

@@ -4,6 +4,7 @@
 //! a disk, and that the hit is in the journal before the answer is made. Knows codes, routes and the journal;
 //! knows nothing of accounts or reports.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,13 +15,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use super::body::Payload;
 use super::client::Clients;
 use super::pages::{Pages, Shown};
+use super::reader;
 use crate::clock;
 use crate::domain::code::{Asked, asked};
 use crate::domain::hit::{MissedReason, NewHit, Outcome, Signals};
 use crate::domain::target::with_query;
 use crate::hits::Hits;
+use crate::hits::classify::Current;
 use crate::hits::journal::Receipt;
+use crate::hits::readers::{self, Reader, Readers};
 use crate::links::LinkService;
+use crate::orphans::OrphanCounter;
 use crate::store::cache::{Cache, Cached, Route, Routes};
 use crate::telemetry::RedirectMetrics;
 
@@ -30,9 +35,6 @@ const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD");
 const NOINDEX: HeaderValue = HeaderValue::from_static("noindex");
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
-const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
-const PURPOSE: HeaderName = HeaderName::from_static("purpose");
-const X_MOZ: HeaderName = HeaderName::from_static("x-moz");
 
 /// An answer, now or later.
 pub enum Answer {
@@ -54,6 +56,12 @@ pub struct Redirector {
     pub pages: Arc<Pages>,
     /// Who clients are.
     pub clients: Arc<Clients>,
+    /// What is known of readers by their addresses.
+    pub readers: Arc<Readers>,
+    /// Which parameters of a query say where a reader came from.
+    pub tables: Arc<Current>,
+    /// What nobody has and is asked for.
+    pub orphans: Arc<OrphanCounter>,
     /// What is measured.
     pub metrics: RedirectMetrics,
     /// Where visits to closed links go; empty for a notice.
@@ -66,21 +74,26 @@ struct Visit {
     query: Option<String>,
     headers: HeaderMap,
     path: String,
+    peer: IpAddr,
     began: Instant,
 }
 
-impl Redirector {
-    /// Who clients are.
-    #[must_use]
-    pub fn clients(&self) -> &Clients {
-        &self.clients
-    }
+/// What of a request goes into its hit, wherever it is kept meanwhile.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    peer: IpAddr,
+    head: bool,
+    headers: &'a HeaderMap,
+    query: Option<&'a str>,
+    now_ms: i64,
+}
 
-    /// Answers a request for anything that is no route.
-    pub fn answer<B>(this: &Arc<Redirector>, request: &Request<B>, peer_is_trusted: bool) -> Answer {
+impl Redirector {
+    /// Answers a request for anything that is no route, which came over a connection from `peer`.
+    pub fn answer<B>(this: &Arc<Redirector>, request: &Request<B>, peer: IpAddr) -> Answer {
         let began = Instant::now();
         let now_ms = clock::now_ms();
-        this.clients.notice(peer_is_trusted, request.headers(), now_ms);
+        this.clients.notice(peer, request.headers(), now_ms);
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return Answer::Now(this.done(began, not_allowed()));
         }
@@ -90,14 +103,14 @@ impl Redirector {
         match this.cache.get(&asked.code) {
             Cached::Known(routes) if !asked.preview => {
                 this.metrics.cache_hits.increment(1);
-                let head = request.method() == Method::HEAD;
-                let (headers, query) = (request.headers(), request.uri().query());
-                let (response, receipt) = this.visit(&routes, &asked, head, headers, query, now_ms);
+                let (head, query) = (request.method() == Method::HEAD, request.uri().query());
+                let seen = Seen { peer, head, headers: request.headers(), query, now_ms };
+                let (response, receipt) = this.visit(&routes, &asked, seen);
                 this.when_synced(began, response, receipt)
             }
             Cached::Unknown => {
                 this.metrics.cache_hits.increment(1);
-                Answer::Now(this.done(began, this.unknown()))
+                Answer::Now(this.done(began, this.orphan(&asked, now_ms)))
             }
             Cached::Known(_) | Cached::Miss => {
                 let visit = Visit {
@@ -105,6 +118,7 @@ impl Redirector {
                     query: request.uri().query().map(str::to_owned),
                     headers: request.headers().clone(),
                     path: request.uri().path().to_owned(),
+                    peer,
                     began,
                 };
                 let this = Arc::clone(this);
@@ -123,10 +137,12 @@ impl Redirector {
         }
         self.metrics.cache_misses.increment(1);
         let response = match self.cache.load(&asked.code).await {
-            Ok(None) => self.unknown(),
+            Ok(None) => self.orphan(&asked, clock::now_ms()),
             Ok(Some(routes)) => {
-                let (head, headers, query) = (visit.head, &visit.headers, visit.query.as_deref());
-                let (response, receipt) = self.visit(&routes, &asked, head, headers, query, clock::now_ms());
+                let Visit { peer, head, headers, query, .. } = &visit;
+                let (peer, head, query, now_ms) = (*peer, *head, query.as_deref(), clock::now_ms());
+                let seen = Seen { peer, head, headers, query, now_ms };
+                let (response, receipt) = self.visit(&routes, &asked, seen);
                 if let Some(receipt) = receipt {
                     self.hits.synced(receipt).await;
                 }
@@ -142,26 +158,32 @@ impl Redirector {
         &self,
         routes: &Routes,
         asked: &Asked<'_>,
-        head: bool,
-        headers: &HeaderMap,
-        query: Option<&str>,
-        now_ms: i64,
+        seen: Seen<'_>,
     ) -> (Response<Payload>, Option<Receipt>) {
-        let Some(route) = routes.pick(&asked.code, asked.folded_first) else { return (self.unknown(), None) };
+        let Seen { head, headers, query, now_ms, .. } = seen;
+        let Some(route) = routes.pick(&asked.code, asked.folded_first) else {
+            return (self.orphan(asked, now_ms), None);
+        };
         let status = route.status(now_ms);
         let outcome = match status.missed() {
             None => Outcome::Followed { target: route.target_version },
             Some(reason) => Outcome::Missed(reason),
         };
+        let user_agent = reader::bytes(headers, &USER_AGENT);
+        let Reader { network, country, visitor } = self.reader(seen, user_agent);
+        let (hints, params) = (reader::hints(headers), self.tables.cut(query));
         let hit = NewHit {
-            lane: route.lane,
-            code: &route.code,
-            at_ms: now_ms,
             outcome,
             trigger: asked.trigger,
-            signals: Signals { head, prefetch: is_prefetch(headers) },
-            user_agent: headers.get(USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes),
-            referrer: headers.get(REFERER).map_or(&b""[..], |v| origin(v.as_bytes())),
+            signals: Signals { head, prefetch: reader::is_prefetch(headers) },
+            network,
+            country,
+            visitor,
+            user_agent,
+            referrer: reader::origin(reader::bytes(headers, &REFERER)),
+            hints: hints.as_bytes(),
+            params: params.as_bytes(),
+            ..NewHit::plain(route.lane, &route.code, now_ms)
         };
         let receipt = self.hits.record(&hit);
         let response = match outcome {
@@ -169,6 +191,18 @@ impl Redirector {
             Outcome::Missed(reason) => self.closed(route, reason),
         };
         (response, receipt)
+    }
+
+    /// What is known of the reader. The address ends here.
+    fn reader(&self, seen: Seen<'_>, user_agent: &[u8]) -> Reader {
+        let (address, country) = self.clients.place(seen.peer, seen.headers);
+        let shown = readers::Shown {
+            address,
+            user_agent,
+            country: country.map(readers::place::said).unwrap_or_default(),
+            unfollowed: reader::asks_not_to_be_followed(seen.headers),
+        };
+        self.readers.see(&shown, seen.now_ms)
     }
 
     fn when_synced(&self, began: Instant, response: Response<Payload>, receipt: Option<Receipt>) -> Answer {
@@ -211,6 +245,14 @@ impl Redirector {
             Err(crate::links::Error::Refused(_)) => self.unknown(),
             Err(crate::links::Error::Store(error)) => self.unavailable(&error),
         }
+    }
+
+    /// Answers a code that nobody has. To be shown where it would lead is no visit.
+    fn orphan(&self, asked: &Asked<'_>, now_ms: i64) -> Response<Payload> {
+        if !asked.preview {
+            self.orphans.count(&asked.code, now_ms);
+        }
+        self.unknown()
     }
 
     fn unknown(&self) -> Response<Payload> {
@@ -290,44 +332,4 @@ fn not_allowed() -> Response<Payload> {
     response.headers_mut().insert(ALLOW, ALLOWED);
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
-}
-
-fn is_prefetch(headers: &HeaderMap) -> bool {
-    let says = |name: &HeaderName| {
-        headers.get(name).is_some_and(|v| {
-            let value = v.as_bytes().to_ascii_lowercase();
-            value.windows(8).any(|w| w == b"prefetch") || value.windows(7).any(|w| w == b"preview")
-        })
-    };
-    says(&SEC_PURPOSE) || says(&PURPOSE) || says(&X_MOZ)
-}
-
-/// Scheme and host of a referrer: all that reports use of it, and all that is kept.
-fn origin(referrer: &[u8]) -> &[u8] {
-    let Some(scheme) = referrer.windows(3).position(|w| w == b"://") else { return b"" };
-    let host = scheme + 3;
-    let end = referrer[host..].iter().position(|b| matches!(b, b'/' | b'?' | b'#' | b'\\'));
-    let origin = &referrer[..end.map_or(referrer.len(), |e| host + e)];
-    // Whoever puts a name and password into an address does not want them kept.
-    if origin.contains(&b'@') { b"" } else { origin }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn referrers_are_cut() {
-        let table: [(&[u8], &[u8]); 6] = [
-            (b"https://www.facebook.com/story?id=1", b"https://www.facebook.com"),
-            (b"https://t.co", b"https://t.co"),
-            (b"android-app://com.google.android.gm/", b"android-app://com.google.android.gm"),
-            (b"https://me:secret@intranet.example/x", b""),
-            (b"nonsense", b""),
-            (b"", b""),
-        ];
-        for (referrer, expected) in table {
-            assert_eq!(origin(referrer), expected, "{}", String::from_utf8_lossy(referrer));
-        }
-    }
 }

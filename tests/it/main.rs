@@ -18,6 +18,7 @@ mod first_minute;
 mod links;
 mod migrate;
 mod operations;
+mod readers;
 mod redirect;
 mod redis;
 mod refused;

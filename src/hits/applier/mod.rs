@@ -14,18 +14,19 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::classify::Classifier;
+use super::classify::{Classifier, Current};
 use super::fold::Placer;
 use super::journal::{Journal, Reader};
+use super::retention::Settings as Retention;
 use super::{Progress, Settings};
 use crate::clock;
-use crate::domain::calendar::Calendar;
+use crate::domain::calendar::{Calendar, Day};
 use crate::domain::lane::Lane;
 use crate::domain::tally::{Batch, Counts, Group, Scope, Series, StreamId};
 use crate::priority::give_way;
 use crate::store::cache::Cache;
 use crate::store::tallies::Applied;
-use crate::store::{self, Links, Tallies};
+use crate::store::{self, Accounts, Links, Tallies};
 use crate::telemetry;
 
 /// Fewer waiting hits than this are counted at once: it is quiet.
@@ -64,14 +65,21 @@ pub struct Applier {
     journal: Arc<Journal>,
     tallies: Arc<dyn Tallies>,
     links: Arc<dyn Links>,
+    /// Whose audit is let go when it is old; None where somebody else does that.
+    accounts: Option<Arc<dyn Accounts>>,
     cache: Arc<Cache>,
     progress: Arc<Progress>,
     settings: Settings,
+    retention: Retention,
     classifier: Classifier,
+    /// The tables that the classifier is to use; None for the compiled-in ones.
+    tables: Option<Arc<Current>>,
     placer: Placer,
     lanes: u16,
     streams: Vec<Draining>,
     known: bool,
+    /// The day whose hours, and those before it, were let go last, and all else that is old.
+    forgotten: Option<Day>,
     /// False after the operator's word: then no stream waits for it.
     holds: bool,
 }
@@ -94,16 +102,40 @@ impl Applier {
             journal,
             tallies,
             links,
+            accounts: None,
             cache,
             progress,
             settings,
+            retention: Retention::default(),
+            forgotten: None,
             classifier: Classifier::default(),
+            tables: None,
             placer: Placer::new(calendar),
             lanes,
             streams: vec![],
             known: false,
             holds: true,
         }
+    }
+
+    /// Classifies by these tables, and by others in their place from the next batch on.
+    #[must_use]
+    pub fn by(mut self, tables: Arc<Current>) -> Applier {
+        self.classifier = Classifier::new(tables.get());
+        self.tables = Some(tables);
+        self
+    }
+
+    /// Keeps numbers for this long instead of what is usual.
+    #[must_use]
+    pub fn keeping(self, retention: Retention) -> Applier {
+        Applier { retention, ..self }
+    }
+
+    /// Lets old lines of this audit go, too.
+    #[must_use]
+    pub fn with_audit(self, accounts: Arc<dyn Accounts>) -> Applier {
+        Applier { accounts: Some(accounts), ..self }
     }
 
     /// The operator's word: streams that the store does not know are counted, however old they are.
@@ -128,7 +160,7 @@ impl Applier {
             }
             wait = self.settings.apply_interval.0;
             let untidy = tidied.is_none_or(|t| t.elapsed() >= TIDY_EVERY);
-            if self.known && !untidy && !self.is_time(last.elapsed()) {
+            if self.known && !untidy && !self.is_time(last.elapsed()) && !self.is_watched_elsewhere().await {
                 continue;
             }
             match self.pass().await {
@@ -183,10 +215,25 @@ impl Applier {
         Ok(())
     }
 
-    fn is_time(&self, since: Duration) -> bool {
+    /// Hits of this node that are not counted.
+    fn left(&self) -> u64 {
         let given = self.journal.ordinals().last().copied().unwrap_or(0);
-        let waiting = given.saturating_sub(self.progress.counted.load(Ordering::Relaxed))
-            + self.progress.backlog.load(Ordering::Relaxed);
+        given.saturating_sub(self.progress.counted.load(Ordering::Relaxed))
+            + self.progress.backlog.load(Ordering::Relaxed)
+    }
+
+    /// True if hits wait and somebody watches at another node.
+    async fn is_watched_elsewhere(&self) -> bool {
+        // Whoever looks there sees these hits a little later if that cannot be asked.
+        let until = match self.left() {
+            0 => 0,
+            _ => self.tallies.watched_until().await.unwrap_or(0),
+        };
+        clock::now_ms() < until
+    }
+
+    fn is_time(&self, since: Duration) -> bool {
+        let waiting = self.left();
         let watched = clock::now_ms() < self.progress.watched_until_ms.load(Ordering::Relaxed);
         waiting > 0
             && (watched
@@ -277,7 +324,7 @@ impl Applier {
         let draining = &self.streams[i];
         let from = draining.done[usize::from(lane)];
         let (stream, stream_began_ms) = (draining.stream, draining.began_ms);
-        let batch = Batch { stream, stream_began_ms, lane, from, to, lost, groups };
+        let batch = Batch { stream, stream_began_ms, lane, from, to, lost, groups: Arc::new(groups) };
         let applied = self.tallies.apply(&batch).await?;
         let done = &mut self.streams[i].done[usize::from(lane)];
         match applied {
@@ -287,7 +334,7 @@ impl Applier {
                 if lane == self.lanes {
                     count_classes(&batch.groups);
                 }
-                drop_groups(batch.groups);
+                Arc::into_inner(batch.groups).into_iter().for_each(drop_groups);
                 if lost > 0 {
                     tracing::error!(%stream, lane, lost, "hits of the journal are gone; they are counted as lost");
                 }

@@ -38,6 +38,10 @@ impl Applier {
             draining.reader = self.journal.read(draining.stream, &draining.done);
         }
         let reader = draining.reader.as_mut()?;
+        match self.tables.as_ref().map(|current| current.get()) {
+            Some(tables) if !self.classifier.uses(&tables) => self.classifier.use_tables(tables),
+            _ => drop(self.classifier.settle()),
+        }
         let site = usize::from(self.lanes);
         let (lanes, to, lost) = (Fold::default(), draining.done.clone(), vec![0; site + 1]);
         let mut folded = Folded { lanes, site: None, to, lost, hits: 0, cut: true };
@@ -65,18 +69,18 @@ impl Applier {
                         continue;
                     }
                     folded.hits += 1;
-                    let verdict = self.classifier.classify(&hit);
+                    let seen = self.classifier.classify(&hit);
                     let place = self.placer.place(hit.at_ms);
                     if new_lane != new_site && folded.site.is_none() {
                         folded.site = Some(folded.lanes.clone());
                     }
                     if new_lane {
-                        folded.lanes.add(&hit, verdict, place);
+                        folded.lanes.add(&hit, seen, &self.classifier, place);
                         folded.to[lane] = hit.lane_ordinal;
                     }
                     if new_site {
                         if let Some(site) = &mut folded.site {
-                            site.add(&hit, verdict, place);
+                            site.add(&hit, seen, &self.classifier, place);
                         }
                         folded.to[site] = hit.site_ordinal;
                     }

@@ -13,6 +13,7 @@ use super::{Applier, Draining, Pass};
 use crate::clock;
 use crate::domain::tally::StreamId;
 use crate::hits::journal::{FinishedStream, Journal, StreamInfo};
+use crate::hits::retention::before_ms;
 use crate::store::tallies::StreamState;
 use crate::{store, telemetry};
 
@@ -171,8 +172,7 @@ impl Applier {
         self.journal.forget_finished(now_ms - REMEMBERED_MS)?;
         let before = Timestamp::from_millisecond(now_ms - REMEMBERED_MS).unwrap_or(Timestamp::UNIX_EPOCH);
         self.tallies.forget_finished(before).await?;
-        let minutes = i64::try_from(self.settings.keep_minutes.0.as_secs()).unwrap_or(i64::MAX);
-        self.tallies.forget_minutes(now_ms / 1000 - minutes).await?;
+        self.forget(now_ms).await?;
         for damage in self.journal.take_damage() {
             metrics::counter!(telemetry::CORRUPT).increment(1);
             tracing::error!(
@@ -180,6 +180,29 @@ impl Applier {
                 "a part of the journal is corrupt; the file is kept aside and the rest was recovered"
             );
         }
+        Ok(())
+    }
+}
+
+impl Applier {
+    /// Lets numbers and lines of the audit go that are older than they are kept.
+    async fn forget(&mut self, now_ms: i64) -> store::Result<()> {
+        let minutes = before_ms(self.retention.minutes, now_ms).div_euclid(1_000);
+        self.tallies.forget_minutes(minutes).await?;
+        let calendar = self.placer.calendar();
+        let day_of = |kept| calendar.place(before_ms(kept, now_ms)).day;
+        // Whole days of the newsroom, so that a day has all of its hours or may have none.
+        let day = day_of(self.retention.hours);
+        if self.forgotten == Some(day) {
+            return Ok(());
+        }
+        self.tallies.forget_hours(calendar.start_of(day)).await?;
+        self.tallies.forget_sketches(day_of(self.retention.sketches).into()).await?;
+        if let Some(accounts) = &self.accounts {
+            let before = Timestamp::from_millisecond(before_ms(self.retention.audit, now_ms));
+            accounts.forget_audit(before.unwrap_or(Timestamp::UNIX_EPOCH)).await?;
+        }
+        self.forgotten = Some(day);
         Ok(())
     }
 }

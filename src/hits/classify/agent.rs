@@ -32,6 +32,8 @@ pub struct Agent {
     pub os: &'static str,
     /// Browser, in-app browsers by name; "" for what is not people's.
     pub browser: Arc<str>,
+    /// False for a browser that no table knows: it named itself.
+    pub browser_known: bool,
     /// The in-app browser's source; "" for none.
     pub app_source: Arc<str>,
 }
@@ -47,6 +49,7 @@ impl Agent {
             device: "",
             os: "",
             browser: "".into(),
+            browser_known: true,
             app_source: "".into(),
         }
     }
@@ -152,6 +155,7 @@ fn clicked(browser: Arc<str>, lower: &str, hints: &Read) -> Agent {
         device: device::device(lower, hints),
         os: device::system(lower, hints),
         browser,
+        browser_known: true,
         app_source: "".into(),
     }
 }
@@ -167,10 +171,12 @@ fn person(tables: &Tables, found: &Found, lower: &str, hints: &Read) -> Agent {
         "Microsoft Edge" => "Edge",
         brand => brand,
     });
+    let browser_known =
+        brand.is_none_or(|brand| tables.agents.browsers.iter().any(|known| **known == *brand));
     let browser = brand.map(Arc::from).or(named).unwrap_or_else(|| apple_or_android(lower).into());
     let in_app = matches!(&*browser, "iOS WebView" | "Microsoft Edge WebView2");
     let reason = if in_app { Reason::InApp } else { Reason::Browser };
-    Agent { reason, ..clicked(browser, lower, hints) }
+    Agent { reason, browser_known, ..clicked(browser, lower, hints) }
 }
 
 /// Browsers that their systems came with, and are known only by what they do not say.

@@ -6,6 +6,7 @@
 //! Knows no addresses (they come as a [`Network`]), no counting, no files but an operator's tables.
 
 mod agent;
+mod current;
 mod device;
 pub mod hints;
 mod names;
@@ -23,6 +24,7 @@ use std::hash::Hash;
 use std::sync::{Arc, LazyLock};
 
 pub use agent::Agent;
+pub use current::Current;
 pub use settings::Settings;
 pub use source::Source;
 pub use tables::{Additions, BadTable, Tables};
@@ -74,6 +76,12 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// True where the name that goes with it is the agent's own word, so that any reader can make one up.
+    #[must_use]
+    pub fn is_self_named(self) -> bool {
+        matches!(self, Reason::SaysSo | Reason::Contact | Reason::NoEngine)
+    }
+
     /// The word in reports and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -124,9 +132,11 @@ impl<'a> From<&Hit<'a>> for Request<'a> {
             head: hit.signals.head,
             prefetch: hit.signals.prefetch,
             qr: hit.trigger == Trigger::Qr,
+            network: hit.network,
             user_agent: hit.user_agent,
+            hints: hit.hints,
             referrer: hit.referrer,
-            ..Request::default()
+            params: hit.params,
         }
     }
 }
@@ -150,15 +160,6 @@ pub struct Seen {
     pub agent: AgentId,
     /// From where.
     pub source: SourceId,
-}
-
-/// A class and what it is counted under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Verdict {
-    /// What made the hit.
-    pub class: Class,
-    /// For bots their kind, for previews their network; "" for clicks and missed visits.
-    pub kind: &'static str,
 }
 
 /// Answers, each once, and from which bytes they follow.
@@ -238,6 +239,12 @@ impl Classifier {
         self.tables.params()
     }
 
+    /// True if these are its tables.
+    #[must_use]
+    pub fn uses(&self, tables: &Arc<Tables>) -> bool {
+        Arc::ptr_eq(&self.tables, tables)
+    }
+
     /// Puts other tables in place. All ids end.
     pub fn use_tables(&mut self, tables: Arc<Tables>) {
         *self = Classifier::new(tables);
@@ -303,24 +310,21 @@ impl Classifier {
         }
     }
 
-    /// What a hit is counted under.
+    /// The network that a preview is for; "" for all else.
     #[must_use]
-    pub fn verdict(&self, seen: Seen) -> Verdict {
-        let kind = match (seen.class, self.agent(seen.agent)) {
-            (Class::Bot, _) => self.kind(seen),
+    pub fn network(&self, seen: Seen) -> &'static str {
+        match (seen.class, self.agent(seen.agent)) {
             (Class::Preview, Some(agent)) => unannounced(seen.reason, agent),
-            (Class::Preview | Class::Click | Class::Missed, _) => "",
-        };
-        Verdict { class: seen.class, kind }
+            _ => "",
+        }
     }
 
-    /// What made this hit.
-    pub fn classify(&mut self, hit: &Hit<'_>) -> Verdict {
-        if matches!(hit.outcome, Outcome::Missed(_)) {
-            return Verdict { class: Class::Missed, kind: "" };
+    /// What made this hit; None for a missed visit, which is nobody's.
+    pub fn classify(&mut self, hit: &Hit<'_>) -> Option<Seen> {
+        match hit.outcome {
+            Outcome::Missed(_) => None,
+            Outcome::Followed { .. } => Some(self.see(&Request::from(hit))),
         }
-        let seen = self.see(&Request::from(hit));
-        self.verdict(seen)
     }
 }
 

@@ -16,8 +16,8 @@ use super::text;
 
 type FastMap<V> = HashMap<Box<str>, V, foldhash::fast::RandomState>;
 
-/// A source and its medium.
-type Pair = (Arc<str>, Arc<str>);
+/// A source, its medium, and whether a table knows it.
+type Said = (Arc<str>, Arc<str>, bool);
 
 /// Where a hit came from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +28,10 @@ pub struct Source {
     pub medium: Arc<str>,
     /// The referrer's registrable domain or Android package; "" without a referrer.
     pub referrer: Arc<str>,
+    /// False for a source that no table knows: any reader can make one up.
+    pub source_known: bool,
+    /// False for a referrer that no table knows.
+    pub referrer_known: bool,
 }
 
 /// What a source is read from.
@@ -47,6 +51,12 @@ pub(super) struct Origin<'a> {
 pub(super) struct Named {
     pub(super) name: Arc<str>,
     pub(super) medium: Arc<str>,
+}
+
+impl Named {
+    fn said(&self) -> Said {
+        (Arc::clone(&self.name), Arc::clone(&self.medium), true)
+    }
 }
 
 /// All sources with their hosts and aliases.
@@ -183,26 +193,25 @@ impl SourceTable {
     }
 
     /// What a referrer's host is. An unknown one is a referral, unless its first label says what it is.
-    fn of_host(&self, host: &Host) -> Pair {
+    fn of_host(&self, host: &Host) -> Said {
         if self.is_own(&host.name) {
-            return (host.shown().into(), self.medium("internal"));
+            return (host.shown().into(), self.medium("internal"), true);
         }
         if let Some(named) = self.by_host(&host.name) {
-            return (Arc::clone(&named.name), Arc::clone(&named.medium));
+            return named.said();
         }
         let label = host.name.split('.').next().unwrap_or_default();
         let medium = match label {
             "mail" | "webmail" | "email" | "mailing" | "newsletter" => "email",
             "search" | "suche" => "search",
             _ if host.name.contains("mastodon") || label == "mstdn" => {
-                return self.by_name("Mastodon").map_or_else(
-                    || (host.shown().into(), self.medium("social")),
-                    |named| (Arc::clone(&named.name), Arc::clone(&named.medium)),
-                );
+                return self
+                    .by_name("Mastodon")
+                    .map_or_else(|| (host.shown().into(), self.medium("social"), false), Named::said);
             }
             _ => "referral",
         };
-        (host.shown().into(), self.medium(medium))
+        (host.shown().into(), self.medium(medium), false)
     }
 
     fn medium(&self, name: &str) -> Arc<str> {
@@ -214,22 +223,25 @@ impl SourceTable {
         let referrer = host(origin.referrer, false);
         let shown: Arc<str> = referrer.as_ref().map_or("", Host::shown).into();
         let (named, medium) = self.said(params, origin.params);
-        let (source, own_medium) = match named {
+        let referrer_known = referrer
+            .as_ref()
+            .is_none_or(|host| self.is_own(&host.name) || self.by_host(&host.name).is_some());
+        let (source, own_medium, source_known) = match named {
             Some(said) => said,
-            None if origin.qr => ("QR code".into(), self.medium("print")),
+            None if origin.qr => ("QR code".into(), self.medium("print"), true),
             None => match (self.by_name(origin.app), &referrer, &medium) {
-                (Some(app), ..) => (Arc::clone(&app.name), Arc::clone(&app.medium)),
+                (Some(app), ..) => app.said(),
                 (None, Some(host), _) => self.of_host(host),
                 // Only a medium was said: it is all that is known.
-                (None, None, Some(medium)) => (capitalised(medium), Arc::clone(medium)),
-                (None, None, None) => ("Direct".into(), self.medium("direct")),
+                (None, None, Some(medium)) => (capitalised(medium), Arc::clone(medium), true),
+                (None, None, None) => ("Direct".into(), self.medium("direct"), true),
             },
         };
-        Source { source, medium: medium.unwrap_or(own_medium), referrer: shown }
+        Source { source, medium: medium.unwrap_or(own_medium), referrer: shown, source_known, referrer_known }
     }
 
     /// What parameters say: a source with its usual medium, and a medium.
-    fn said(&self, params: &ParamTable, cut: &[u8]) -> (Option<Pair>, Option<Arc<str>>) {
+    fn said(&self, params: &ParamTable, cut: &[u8]) -> (Option<Said>, Option<Arc<str>>) {
         let (mut source, mut doubtful, mut clicked, mut medium) = (None, None, None, None);
         if cut.is_empty() {
             return (None, None);
@@ -244,12 +256,12 @@ impl SourceTable {
                 Role::Click(id) => clicked = clicked.or_else(|| self.named.get(usize::from(id))),
             }
         }
-        let of_click = || clicked.map(|named| (Arc::clone(&named.name), Arc::clone(&named.medium)));
+        let of_click = || clicked.map(Named::said);
         (source.or(doubtful).or_else(of_click), medium)
     }
 
     /// What a campaign calls a source. One that is not known stays as it is, in lower case.
-    fn alias(&self, value: &str, unknown_too: bool) -> Option<Pair> {
+    fn alias(&self, value: &str, unknown_too: bool) -> Option<Said> {
         let value = value.to_lowercase();
         let value = value.trim();
         if matches!(
@@ -260,7 +272,7 @@ impl SourceTable {
         }
         let known = self.aliases.get(value).and_then(|id| self.named.get(usize::from(*id)));
         if let Some(named) = known.or_else(|| self.by_name_in_lower_case(value)) {
-            return Some((Arc::clone(&named.name), Arc::clone(&named.medium)));
+            return Some(named.said());
         }
         if let Some(host) = host(value.as_bytes(), true).filter(|_| value.contains('.')) {
             let found = self.of_host(&host);
@@ -268,7 +280,7 @@ impl SourceTable {
                 return Some(found);
             }
         }
-        unknown_too.then(|| (text::value(value, 100).into(), self.medium("referral")))
+        unknown_too.then(|| (text::value(value, 100).into(), self.medium("referral"), false))
     }
 
     fn by_name_in_lower_case(&self, value: &str) -> Option<&Named> {

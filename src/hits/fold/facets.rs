@@ -1,17 +1,14 @@
 //! Facets: what a hit is counted under, as numbers that are compared at once.
 //!
-//! A facet is a series, a bucket and a value. Buckets and values are numbered by their first use within one fold, so a
-//! facet is one integer; what the numbers stand for is in [`Names`]. Guarantees that a sum costs the same however many
-//! facets a link has. Knows nothing of hits.
+//! A facet is a series, a bucket and a value; a bundle is what many hits have together, like the device, system and browser
+//! of an agent on a day. All are numbered by their first use within one fold; what the numbers stand for is in [`Names`].
+//! Knows nothing of hits, and nothing of sums.
 
 use std::borrow::Cow;
 
 use super::FastMap;
 use crate::domain::calendar::Place;
 use crate::domain::tally::{Counts, Row, Series};
-
-/// Up to so many facets are looked through; more are indexed.
-const FEW: usize = 32;
 
 /// A series (8 bits), the number of a bucket (24) and the number of a value (32), from the top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,16 +18,14 @@ const BUCKETS: u32 = 1 << 24;
 
 impl Facet {
     fn new(series: Series, bucket: u32, value: Value) -> Facet {
-        Facet((series as u64) << 56 | u64::from(bucket % BUCKETS) << 32 | u64::from(value.0))
+        Facet(u64::from(series.number()) << 56 | u64::from(bucket % BUCKETS) << 32 | u64::from(value.0))
     }
 
     pub(super) fn series(self) -> Series {
-        let number = usize::try_from(self.0 >> 56).unwrap_or(0);
-        // Series are numbered from 0 in this order; a test holds them to it.
-        Series::ALL[number]
+        Series::from_number(self.0 >> 56).unwrap_or(Series::Total)
     }
 
-    fn bucket(self) -> usize {
+    pub(super) fn bucket(self) -> usize {
         usize::try_from(self.0 >> 32 & u64::from(BUCKETS - 1)).unwrap_or(0)
     }
 
@@ -43,23 +38,18 @@ impl Facet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Value(u32);
 
-/// The numbers of a place's buckets.
+/// The number of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Bundle(u32);
+
+/// The number of a day, and what all hits of a minute have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At {
-    minute: u32,
-    hour: u32,
-    day: u32,
+    pub(super) day: u32,
+    pub(super) time: Bundle,
 }
 
 impl At {
-    pub(super) fn minute(self) -> Facet {
-        Facet::new(Series::Minute, self.minute, Names::NONE)
-    }
-
-    pub(super) fn hour(self) -> Facet {
-        Facet::new(Series::Hour, self.hour, Names::NONE)
-    }
-
     /// A facet of any of the series by day.
     pub(super) fn day(self, series: Series, value: Value) -> Facet {
         Facet::new(series, self.day, value)
@@ -76,7 +66,11 @@ pub(super) struct Names {
     last: Option<(Place, At)>,
     values: Vec<Cow<'static, str>>,
     value_numbers: FastMap<Cow<'static, str>, u32>,
-    targets: FastMap<u32, Value>,
+    facets: Vec<Facet>,
+    facet_numbers: FastMap<Facet, u32>,
+    /// Numbers of facets.
+    bundles: Vec<Box<[u32]>>,
+    bundle_numbers: FastMap<Box<[u32]>, u32>,
 }
 
 impl Default for Names {
@@ -87,7 +81,10 @@ impl Default for Names {
             last: None,
             values: vec!["".into()],
             value_numbers: FastMap::from_iter([("".into(), 0)]),
-            targets: FastMap::default(),
+            facets: vec![],
+            facet_numbers: FastMap::default(),
+            bundles: vec![],
+            bundle_numbers: FastMap::default(),
         }
     }
 }
@@ -103,11 +100,11 @@ impl Names {
         {
             return at;
         }
-        let at = At {
-            minute: self.bucket(place.minute),
-            hour: self.bucket(place.hour),
-            day: self.bucket(i64::from(place.day)),
-        };
+        let (minute, hour) = (self.bucket(place.minute), self.bucket(place.hour));
+        let day = self.bucket(i64::from(place.day));
+        let time = [(Series::Minute, minute), (Series::Hour, hour), (Series::Day, day)];
+        let time = time.map(|(series, bucket)| Facet::new(series, bucket, Names::NONE));
+        let at = At { day, time: self.bundle(&time) };
         self.last = Some((place, at));
         at
     }
@@ -119,31 +116,59 @@ impl Names {
         })
     }
 
+    /// The bucket of a number.
+    pub(super) fn bucket_of(&self, number: u32) -> i64 {
+        usize::try_from(number).ok().and_then(|at| self.buckets.get(at)).copied().unwrap_or(0)
+    }
+
     /// The number of a name.
     pub(super) fn named(&mut self, name: &'static str) -> Value {
-        match self.value_numbers.get(name) {
-            Some(number) => Value(*number),
-            None => self.new_value(name.into()),
-        }
+        self.value(name.into())
     }
 
-    /// The number of a target: the link's version that set it.
-    pub(super) fn target(&mut self, target: u32) -> Value {
-        if let Some(value) = self.targets.get(&target) {
-            return *value;
+    /// The number of a value.
+    pub(super) fn value(&mut self, value: Cow<'static, str>) -> Value {
+        if let Some(number) = self.value_numbers.get(&*value) {
+            return Value(*number);
         }
-        let name: Cow<'static, str> = target.to_string().into();
-        let known = self.value_numbers.get(&name).copied();
-        let value = known.map_or_else(|| self.new_value(name), Value);
-        self.targets.insert(target, value);
-        value
-    }
-
-    fn new_value(&mut self, name: Cow<'static, str>) -> Value {
         let number = number(self.values.len());
-        self.values.push(name.clone());
-        self.value_numbers.insert(name, number);
+        self.values.push(value.clone());
+        self.value_numbers.insert(value, number);
         Value(number)
+    }
+
+    /// The number of what hits with these facets have together.
+    pub(super) fn bundle(&mut self, facets: &[Facet]) -> Bundle {
+        let numbers: Box<[u32]> = facets.iter().map(|facet| self.facet(*facet)).collect();
+        if let Some(bundle) = self.bundle_numbers.get(&numbers) {
+            return Bundle(*bundle);
+        }
+        let bundle = number(self.bundles.len());
+        self.bundles.push(numbers.clone());
+        self.bundle_numbers.insert(numbers, bundle);
+        Bundle(bundle)
+    }
+
+    fn facet(&mut self, facet: Facet) -> u32 {
+        *self.facet_numbers.entry(facet).or_insert_with(|| {
+            self.facets.push(facet);
+            number(self.facets.len() - 1)
+        })
+    }
+
+    /// The numbers of a bundle's facets: each less than [`Names::facets`].
+    pub(super) fn facets_of(&self, bundle: Bundle) -> &[u32] {
+        usize::try_from(bundle.0).ok().and_then(|at| self.bundles.get(at)).map_or(&[], |facets| facets)
+    }
+
+    /// How many facets there are.
+    pub(super) fn facets(&self) -> usize {
+        self.facets.len()
+    }
+
+    /// The facet of a number that [`Names::facets_of`] gave.
+    pub(super) fn facet_of(&self, number: usize) -> Facet {
+        self.facets[number]
     }
 
     /// What a facet stands for.
@@ -158,51 +183,6 @@ fn number(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// Counts by facet.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sums {
-    all: Vec<(Facet, Counts)>,
-    /// Where each is, when they are many.
-    index: FastMap<Facet, usize>,
-}
-
-impl Sums {
-    pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &(Facet, Counts)> {
-        self.all.iter()
-    }
-
-    pub(super) fn add(&mut self, facet: Facet, counts: Counts) {
-        let found = match self.all.len() <= FEW {
-            // The newest are the likeliest.
-            true => self.all.iter().rposition(|(there, _)| *there == facet),
-            false => self.index.get(&facet).copied(),
-        };
-        match found {
-            Some(at) => self.all[at].1 += counts,
-            None => self.push(facet, counts),
-        }
-    }
-
-    fn push(&mut self, facet: Facet, counts: Counts) {
-        self.all.push((facet, counts));
-        match self.all.len() {
-            ..=FEW => {}
-            len if self.index.is_empty() => {
-                self.index.extend(self.all.iter().zip(0..len).map(|((facet, _), at)| (*facet, at)));
-            }
-            len => drop(self.index.insert(facet, len - 1)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,29 +192,30 @@ mod tests {
         let mut names = Names::default();
         let at = names.at(Place { minute: 120, hour: 0, day: 20_000 });
         let one = Counts { clicks: 1, ..Counts::default() };
-        let value = names.target(7);
-        assert_eq!(names.target(7), value);
+        let value = names.value("7".into());
         assert_eq!(names.named("7"), value);
         for series in Series::ALL {
             let row = names.row(at.day(series, value), one);
             assert_eq!((row.series, row.bucket, &*row.value, row.counts), (series, 20_000, "7", one));
         }
-        assert_eq!(names.row(at.minute(), one).bucket, 120);
-        assert_eq!(&*names.row(at.hour(), one).value, "");
+        let time: Vec<Row> = names
+            .facets_of(at.time)
+            .iter()
+            .map(|number| names.row(names.facet_of(usize::try_from(*number).unwrap()), one))
+            .collect();
+        let buckets: Vec<_> = time.iter().map(|row| (row.series, row.bucket, &*row.value)).collect();
+        assert_eq!(buckets, [(Series::Minute, 120, ""), (Series::Hour, 0, ""), (Series::Day, 20_000, "")]);
     }
 
     #[test]
-    fn many_facets_are_summed_as_few_are() {
-        let (mut names, mut sums) = (Names::default(), Sums::default());
-        let one = Counts { bots: 1, ..Counts::default() };
-        let many = 3 * FEW;
-        for round in 0..3 {
-            for n in 0..many {
-                let at = names.at(Place { minute: 60 * i64::try_from(n).unwrap(), hour: 0, day: 1 });
-                sums.add(at.minute(), one);
-            }
-            assert_eq!(sums.len(), many, "round {round}");
-        }
-        assert!(sums.iter().all(|(_, counts)| counts.bots == 3));
+    fn the_same_facets_are_the_same_bundle() {
+        let mut names = Names::default();
+        let at = names.at(Place { minute: 120, hour: 0, day: 20_000 });
+        let (phone, linux) = (names.named("phone"), names.named("linux"));
+        let facets = [at.day(Series::Device, phone), at.day(Series::Os, linux)];
+        let bundle = names.bundle(&facets);
+        assert_eq!(names.bundle(&facets), bundle);
+        assert_ne!(names.bundle(&facets[..1]), bundle);
+        assert_eq!(names.facets_of(bundle).len(), 2);
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::tally::{DatasetId, StreamId};
 const MAGIC: [u8; 8] = *b"SLUGJRNL";
 
 /// The version of what this file and `record.rs` describe.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Most lanes that a journal is made for, without the site lane.
 pub const MAX_LANES: u16 = 4096;

@@ -4,7 +4,9 @@
 //! is seeded with the segment, so a record is valid in one place of one segment only. Reading is total: bytes
 //! that are no record give none. Knows nothing of files.
 
-use crate::domain::hit::{Hit, MAX_TEXT, MissedReason, NewHit, Outcome, Signals, Trigger};
+use crate::domain::hit::{
+    Country, Hit, MAX_SHORT_TEXT, MAX_TEXT, MissedReason, Network, NewHit, Outcome, Signals, Trigger, Visitor,
+};
 use crate::domain::lane::Lane;
 
 use super::format::{i64_at, u16_at, u32_at, u64_at};
@@ -19,19 +21,20 @@ const HIT: u8 = 1;
 const MARK: u8 = 2;
 const LAST_MARK: u8 = 3;
 
-const HIT_FIXED: usize = 40;
+const HIT_FIXED: usize = 52;
 const MARK_FIXED: usize = 24;
 
 const QR: u8 = 1;
 const IS_HEAD: u8 = 2;
 const PREFETCH: u8 = 4;
+const OWN_KEY: u8 = 8;
 
 /// The shortest payload that can be.
 pub(super) const MIN_PAYLOAD: usize = MARK_FIXED + 16;
 
 /// The longest payload that can be, for this number of lanes.
 pub(super) fn max_payload(lanes: u16) -> usize {
-    (HIT_FIXED + MAX_CODE + 2 * MAX_TEXT).max(mark_payload(lanes))
+    (HIT_FIXED + MAX_CODE + 2 * MAX_TEXT + 2 * MAX_SHORT_TEXT).max(mark_payload(lanes))
 }
 
 pub(super) fn mark_payload(lanes: u16) -> usize {
@@ -49,6 +52,8 @@ pub(super) struct Texts<'a> {
     code: &'a [u8],
     user_agent: &'a [u8],
     referrer: &'a [u8],
+    hints: &'a [u8],
+    params: &'a [u8],
 }
 
 impl<'a> Texts<'a> {
@@ -58,15 +63,22 @@ impl<'a> Texts<'a> {
             end -= 1;
         }
         let cut = |text: &'a [u8]| &text[..text.len().min(MAX_TEXT)];
+        let short = |text: &'a [u8]| &text[..text.len().min(MAX_SHORT_TEXT)];
         Texts {
             code: &hit.code.as_bytes()[..end],
             user_agent: cut(hit.user_agent),
             referrer: cut(hit.referrer),
+            hints: short(hit.hints),
+            params: short(hit.params),
         }
     }
 
+    fn all(&self) -> [&'a [u8]; 5] {
+        [self.code, self.user_agent, self.referrer, self.hints, self.params]
+    }
+
     pub(super) fn payload(&self) -> usize {
-        HIT_FIXED + self.code.len() + self.user_agent.len() + self.referrer.len()
+        HIT_FIXED + self.all().iter().map(|text| text.len()).sum::<usize>()
     }
 }
 
@@ -121,6 +133,9 @@ pub(super) fn encode_hit(
     if hit.signals.prefetch {
         flags |= PREFETCH;
     }
+    if hit.visitor.own_key {
+        flags |= OWN_KEY;
+    }
     let (outcome, target) = outcome_byte(hit.outcome);
     let fixed = &mut buf[HEAD..HEAD + HIT_FIXED];
     fixed[0] = HIT;
@@ -134,8 +149,13 @@ pub(super) fn encode_hit(
     fixed[33] = outcome;
     fixed[34..36].copy_from_slice(&short(texts.user_agent.len()).to_le_bytes());
     fixed[36..38].copy_from_slice(&short(texts.referrer.len()).to_le_bytes());
-    fixed[38..40].fill(0);
-    put_texts(buf, &[texts.code, texts.user_agent, texts.referrer]);
+    fixed[38] = hit.network.byte();
+    fixed[39] = short(texts.hints.len()).to_le_bytes()[0];
+    fixed[40..42].copy_from_slice(&hit.country.0);
+    fixed[42] = short(texts.params.len()).to_le_bytes()[0];
+    fixed[43] = 0;
+    fixed[44..52].copy_from_slice(&hit.visitor.hash.to_le_bytes());
+    put_texts(buf, &texts.all());
 }
 
 // Lengths were cut before; what does not fit cannot be.
@@ -196,7 +216,9 @@ pub(super) fn peek(payload: &[u8], lanes: u16) -> Option<Said> {
         HIT => {
             let texts = usize::from(*payload.get(32)?)
                 + usize::from(u16_at(payload, 34))
-                + usize::from(u16_at(payload, 36));
+                + usize::from(u16_at(payload, 36))
+                + usize::from(*payload.get(39)?)
+                + usize::from(*payload.get(42)?);
             let lane = u16_at(payload, 2);
             let known = lane < lanes && outcome_of(*payload.get(33)?, 0).is_some();
             (payload.len() == HIT_FIXED + texts && known).then(|| Said::Hit {
@@ -226,7 +248,9 @@ pub(super) fn decode_hit(payload: &[u8]) -> Option<Hit<'_>> {
     let (fixed, texts) = payload.split_at_checked(HIT_FIXED)?;
     let (code, texts) = texts.split_at_checked(usize::from(fixed[32]))?;
     let (user_agent, texts) = texts.split_at_checked(usize::from(u16_at(fixed, 34)))?;
-    let referrer = texts.get(..usize::from(u16_at(fixed, 36)))?;
+    let (referrer, texts) = texts.split_at_checked(usize::from(u16_at(fixed, 36)))?;
+    let (hints, texts) = texts.split_at_checked(usize::from(fixed[39]))?;
+    let params = texts.get(..usize::from(fixed[42]))?;
     Some(Hit {
         lane: u16_at(fixed, 2),
         lane_ordinal: u64_at(fixed, 16),
@@ -236,8 +260,13 @@ pub(super) fn decode_hit(payload: &[u8]) -> Option<Hit<'_>> {
         outcome: outcome_of(fixed[33], u32_at(fixed, 4))?,
         trigger: if fixed[1] & QR == 0 { Trigger::Link } else { Trigger::Qr },
         signals: Signals { head: fixed[1] & IS_HEAD != 0, prefetch: fixed[1] & PREFETCH != 0 },
+        network: Network::from_byte(fixed[38]),
+        country: Country([fixed[40], fixed[41]]),
+        visitor: Visitor { hash: u64_at(fixed, 44), own_key: fixed[1] & OWN_KEY != 0 },
         user_agent,
         referrer,
+        hints,
+        params,
     })
 }
 
@@ -253,8 +282,13 @@ mod tests {
             outcome: Outcome::Missed(MissedReason::Expired),
             trigger: Trigger::Qr,
             signals: Signals { head: true, prefetch: false },
+            network: Network::MailScanner,
+            country: Country(*b"AT"),
+            visitor: Visitor { hash: u64::MAX - 1, own_key: true },
             user_agent,
             referrer,
+            hints: referrer,
+            params: user_agent,
         }
     }
 
@@ -282,6 +316,8 @@ mod tests {
         let hit = decode_hit(payload).unwrap();
         assert_eq!((hit.code, hit.user_agent, hit.referrer), (new.code, new.user_agent, new.referrer));
         assert_eq!((hit.outcome, hit.trigger, hit.signals), (new.outcome, new.trigger, new.signals));
+        assert_eq!((hit.hints, hit.params), (new.hints, new.params));
+        assert_eq!((hit.network, hit.country, hit.visitor), (new.network, new.country, new.visitor));
     }
 
     #[test]
@@ -306,6 +342,7 @@ mod tests {
         let hit = decode_hit(&buf[HEAD..HEAD + len]).unwrap();
         assert_eq!(hit.code.len(), MAX_CODE);
         assert_eq!((hit.user_agent.len(), hit.referrer.len()), (MAX_TEXT, MAX_TEXT));
+        assert_eq!((hit.hints.len(), hit.params.len()), (MAX_SHORT_TEXT, MAX_SHORT_TEXT));
         let odd = format!("a{code}");
         assert_eq!(Texts::of(&super::tests::hit(&odd, b"", b"")).code.len(), MAX_CODE - 1);
     }

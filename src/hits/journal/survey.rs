@@ -155,23 +155,14 @@ impl SegmentFile for Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::hit::{NewHit, Outcome, Signals, Trigger};
+    use crate::domain::hit::NewHit;
     use crate::hits::journal::Entry;
 
     const DATASET: DatasetId = DatasetId(7);
 
     fn append(journal: &Journal, n: i64) {
         for at in 0..n {
-            journal.append(&NewHit {
-                lane: 0,
-                code: "kx7dw4m",
-                at_ms: at * 1_000,
-                outcome: Outcome::Followed { target: 1 },
-                trigger: Trigger::Link,
-                signals: Signals::default(),
-                user_agent: b"Mozilla/5.0",
-                referrer: b"",
-            });
+            journal.append(&NewHit { user_agent: b"Mozilla/5.0", ..NewHit::plain(0, "kx7dw4m", at * 1_000) });
         }
     }
 

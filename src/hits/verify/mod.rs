@@ -3,7 +3,7 @@
 //! Three questions. For each lane: base + ordinals = tallies + lost. For each scope: hours = days = each
 //! dimension = total, and the links together are the site. And a recount: what the journal still has, folded
 //! anew, must be what the store has for the same hours. Guarantees that nothing is changed, that counting which
-//! goes on meanwhile is no disagreement, and that what could not be compared is said.
+//! goes on meanwhile is no disagreement, and that what could not be compared is said: also hours that have gone.
 
 mod recount;
 mod sums;
@@ -11,15 +11,18 @@ mod sums;
 pub(crate) mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::classify::Tables;
 use super::journal;
-use crate::domain::tally::{Counts, Series};
+use crate::domain::calendar::Calendar;
+use crate::domain::tally::{Counts, Scope, Series};
 use crate::store::tallies::{LaneAudit, StreamState};
 use crate::store::{self, Store};
 use recount::Recount;
-use sums::Together;
+use sums::{HoursKept, Together};
 
 /// Disagreements that are listed; more are only counted.
 pub const LISTED: usize = 100;
@@ -102,8 +105,16 @@ impl Report {
 
 /// Counts in words.
 fn said(counts: &Counts) -> String {
-    let Counts { clicks, previews, bots, missed } = counts;
+    let Counts { clicks, previews, bots, missed, .. } = counts;
     format!("{clicks} clicks, {previews} previews, {bots} bots, {missed} missed")
+}
+
+/// What hits are recounted from.
+pub struct Kept<'a> {
+    /// The journal's folder.
+    pub folder: &'a Path,
+    /// What its hits are classified by: the tables they were counted with, or the recount says that classes differ.
+    pub tables: Arc<Tables>,
 }
 
 /// Verifies a store, and recounts what is in the journal's folder if there is one.
@@ -112,26 +123,46 @@ fn said(counts: &Counts) -> String {
 /// The store's or the disk's; a disagreement is none.
 pub async fn verify(
     store: &Store,
-    journal: Option<&Path>,
+    journal: Option<&Kept<'_>>,
+    progress: Progress<'_>,
+    now: Timestamp,
+) -> Result<Report, Error> {
+    // A running server lets old hours go once a day: what was read while they went does not fit together.
+    let mut first = store.tallies.first_bucket(Series::Hour).await?;
+    loop {
+        let report = verify_once(store, journal, progress, now).await?;
+        let after = store.tallies.first_bucket(Series::Hour).await?;
+        if first.is_none() || after <= first {
+            return Ok(report);
+        }
+        first = after;
+    }
+}
+
+async fn verify_once(
+    store: &Store,
+    journal: Option<&Kept<'_>>,
     progress: Progress<'_>,
     now: Timestamp,
 ) -> Result<Report, Error> {
     let mut report = Report::default();
     let dataset = store.tallies.dataset().await?;
+    let calendar = Calendar::new(&dataset.zones).map_err(|e| Error::Zones(e.to_string()))?;
     // Numbers only grow: what is read later has at least what these ordinals say, and at most what those say
     // that are read after it. So it need not stand still.
     let before = store.tallies.streams().await?;
     let audit = store.tallies.audit().await?;
     lanes(&audit, &mut report);
 
-    let mut recount = match journal.filter(|folder| folder.is_dir()) {
-        Some(folder) => Recount::begin(folder, &dataset, &before, &audit, now, progress, &mut report)?,
+    let mut recount = match journal.filter(|kept| kept.folder.is_dir()) {
+        Some(kept) => Recount::begin(kept, &dataset, &before, &audit, now, progress, &mut report)?,
         None => {
             report.not_compared.push("there is no journal here, so nothing was recounted".into());
             None
         }
     };
     let mut together = Together::default();
+    let mut kept = HoursKept::default();
     let mut after = None;
     loop {
         let groups = store.tallies.export(after).await?;
@@ -141,7 +172,12 @@ pub async fn verify(
         for group in &groups {
             report.scopes += 1;
             report.rows += u64::try_from(group.rows.len()).unwrap_or(0);
-            sums::within(group, &mut report);
+            if group.scope == Scope::Site {
+                // The first of all.
+                kept = HoursKept::of_site(group, &calendar, now);
+                kept.tell(&mut report);
+            }
+            sums::within(group, kept, &mut report);
             together.add(group);
             if let Some(recount) = &mut recount {
                 recount.found(group);
@@ -153,6 +189,7 @@ pub async fn verify(
     if let Some(recount) = recount {
         recount.compare(&before, &later, &mut report)?;
     }
+    together.forget_hours(kept);
     site(store, &together, &before, &later, &mut report).await?;
     Ok(report)
 }

@@ -5,14 +5,15 @@
 //! and at most what those say that are read after it. Changes nothing.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Error, Progress, Report, said};
+use super::{Error, Kept, Progress, Report, said};
 use crate::domain::calendar::{Calendar, Hour};
 use crate::domain::code::fold as fold_code;
-use crate::domain::hit::Outcome;
+use crate::domain::hit::{Class, Outcome};
 use crate::domain::lane::lane_of;
 use crate::domain::tally::{Counts, Group, Scope, Series};
 use crate::hits::classify::Classifier;
@@ -122,7 +123,7 @@ impl<'a> Recount<'a> {
     /// Counts what the journal has of what the ordinals in `before` say is counted. None if that cannot be
     /// compared with anything.
     pub(super) fn begin(
-        folder: &Path,
+        journal: &Kept<'_>,
         dataset: &Dataset,
         before: &[StreamState],
         audit: &[LaneAudit],
@@ -130,7 +131,7 @@ impl<'a> Recount<'a> {
         progress: Progress<'a>,
         report: &mut Report,
     ) -> Result<Option<Recount<'a>>, Error> {
-        let survey = Survey::open(folder, dataset.id, dataset.lanes)?;
+        let survey = Survey::open(journal.folder, dataset.id, dataset.lanes)?;
         let Some(from_ms) = covered(&survey, dataset, before, audit, now, report) else { return Ok(None) };
         let calendar = Calendar::new(&dataset.zones).map_err(|e| Error::Zones(e.to_string()))?;
         if from_ms > i64::MIN {
@@ -140,10 +141,10 @@ impl<'a> Recount<'a> {
             ));
         }
         let mut recount = Recount {
-            folder: folder.to_path_buf(),
+            folder: journal.folder.to_path_buf(),
             dataset: dataset.clone(),
             placer: Placer::new(calendar),
-            classifier: Classifier::default(),
+            classifier: Classifier::new(Arc::clone(&journal.tables)),
             progress,
             from_ms,
             links: HashMap::default(),
@@ -179,12 +180,14 @@ impl<'a> Recount<'a> {
                     self.read += 1;
                     if self.read.is_multiple_of(TELL_EVERY) {
                         (self.progress)(self.read, None);
+                        self.classifier.settle();
                     }
                     let hour = self.placer.place(hit.at_ms).hour;
                     if !matches!(hit.outcome, Outcome::Followed { .. }) || hour * 1_000 < self.from_ms {
                         continue;
                     }
-                    let one = Counts::one(self.classifier.classify(&hit).class);
+                    let one =
+                        Counts::one(self.classifier.classify(&hit).map_or(Class::Missed, |seen| seen.class));
                     if let Some(cell) = self.cell(hit.code, hour) {
                         cell.high += one;
                         if ordinal <= at(sure, lane) {

@@ -4,8 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::{Report, said};
-use crate::domain::tally::{Counts, Group, Scope, ScopeKind, Series};
+use crate::domain::calendar::{Calendar, date_of};
+use crate::domain::report::hours_from;
+use crate::domain::tally::{BEYOND, Counts, Group, Row, Scope, ScopeKind, Series, is_unknown_value};
 
 /// A scope's name in reports.
 fn name(scope: &Scope) -> String {
@@ -15,31 +19,58 @@ fn name(scope: &Scope) -> String {
     }
 }
 
-/// What of a total a series has; None for one that has less than all of its time.
-fn share(series: Series, total: &Counts) -> Option<Counts> {
-    let none = Counts::default();
-    match series {
-        Series::Total => Some(*total),
-        Series::Minute => None,
-        Series::Hour | Series::Day | Series::Trigger | Series::Target => Some(Counts { missed: 0, ..*total }),
-        Series::Missed => Some(Counts { missed: total.missed, ..none }),
-        Series::Bot => Some(Counts { bots: total.bots, ..none }),
-        Series::Preview => Some(Counts { previews: total.previews, ..none }),
+/// Of which days hours are kept: of all of them, or from one on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HoursKept {
+    /// The day, and the second in which it begins.
+    from: Option<(i64, i64)>,
+}
+
+impl HoursKept {
+    /// What the site has of hours is what all scopes have.
+    pub(super) fn of_site(site: &Group, calendar: &Calendar, now: Timestamp) -> HoursKept {
+        let first =
+            |series: Series| site.rows.iter().filter(|row| row.series == series).map(|row| row.bucket).min();
+        let from = hours_from(first(Series::Hour), first(Series::Day), calendar, now);
+        HoursKept { from: from.map(|day| (i64::from(day), calendar.start_of(day))) }
+    }
+
+    pub(super) fn tell(self, report: &mut Report) {
+        if let Some((day, _)) = self.from {
+            let date = i32::try_from(day).map(date_of).map(|date| date.to_string()).unwrap_or_default();
+            report
+                .not_compared
+                .push(format!("hours are kept since {date}; those of earlier days were not compared"));
+        }
+    }
+
+    /// What the hours that are kept must sum up to, and what they do.
+    fn compare(self, group: &Group) -> Option<(Counts, Counts)> {
+        let (day, second) = self.from?;
+        let sum = |series: Series, from: i64| -> Counts {
+            let rows = group.rows.iter().filter(|row| row.series == series && row.bucket >= from);
+            rows.map(|row| row.counts).sum()
+        };
+        Some((sum(Series::Day, day).exact(), sum(Series::Hour, second).exact()))
     }
 }
 
 /// Compares each series of a scope with its total, and each dimension's days with the days.
-pub(super) fn within(group: &Group, report: &mut Report) {
+pub(super) fn within(group: &Group, kept: HoursKept, report: &mut Report) {
     let scope = name(&group.scope);
     let sum = |series: Series| -> Counts {
         group.rows.iter().filter(|row| row.series == series).map(|row| row.counts).sum()
     };
     let total = sum(Series::Total);
+    let estimates = |counts: Counts| format!("{} uniques, {} unfurls", counts.uniques, counts.unfurls);
+    if estimates(sum(Series::Day)) != estimates(total) {
+        report.disagree(&scope, "day", None, estimates(total), estimates(sum(Series::Day)));
+    }
     for series in Series::ALL {
-        let Some(expected) = share(series, &total) else { continue };
-        let found = sum(series);
-        if series == Series::Target && !matches!(group.scope, Scope::Link(_)) {
-            // Targets are numbered within a link.
+        let Some(expected) = series.share(&total) else { continue };
+        let kept = kept.compare(group).filter(|_| series == Series::Hour);
+        let (expected, found) = kept.unwrap_or_else(|| (expected, sum(series).exact()));
+        if series.is_of_links_only() && !matches!(group.scope, Scope::Link(_)) {
             if found != Counts::default() {
                 report.disagree(&scope, series.as_str(), None, "nothing", said(&found));
             }
@@ -48,15 +79,15 @@ pub(super) fn within(group: &Group, report: &mut Report) {
         }
     }
     let days = by_bucket(group, Series::Day);
-    for series in [Series::Trigger, Series::Target, Series::Bot, Series::Preview] {
-        if series == Series::Target && !matches!(group.scope, Scope::Link(_)) {
+    for series in Series::ALL.into_iter().filter(|series| series.is_dimension()) {
+        if series.is_of_links_only() && !matches!(group.scope, Scope::Link(_)) {
             continue;
         }
         let found = by_bucket(group, series);
         let buckets: std::collections::BTreeSet<i64> = days.keys().chain(found.keys()).copied().collect();
         for bucket in buckets {
             let of = |map: &BTreeMap<i64, Counts>| map.get(&bucket).copied().unwrap_or_default();
-            let (expected, found) = (share(series, &of(&days)).unwrap_or_default(), of(&found));
+            let (expected, found) = (series.share(&of(&days)).unwrap_or_default(), of(&found));
             if expected != found {
                 report.disagree(&scope, series.as_str(), Some(bucket), said(&expected), said(&found));
             }
@@ -70,6 +101,14 @@ fn by_bucket(group: &Group, series: Series) -> BTreeMap<i64, Counts> {
         *sums.entry(row.bucket).or_default() += row.counts;
     }
     sums
+}
+
+/// True for what the site has just as its links have it, all together: not what only links have, nor what each scope has
+/// room for on its own.
+fn is_shared(row: &Row) -> bool {
+    let bounded = is_unknown_value(&row.value) || row.value == BEYOND;
+    let kept = row.series != Series::Minute && !row.series.is_of_links_only() && !bounded;
+    kept && row.counts.exact() != Counts::default()
 }
 
 type Numbers = BTreeMap<(Series, i64, String), Counts>;
@@ -88,11 +127,17 @@ impl Together {
             Scope::Link(_) => &mut self.links,
             _ => return,
         };
-        for row in &group.rows {
-            if !matches!(row.series, Series::Minute | Series::Target) && row.counts != Counts::default() {
-                let key = (row.series, row.bucket, row.value.to_string());
-                *sums.entry(key).or_default() += row.counts;
-            }
+        for row in group.rows.iter().filter(|row| is_shared(row)) {
+            let key = (row.series, row.bucket, row.value.to_string());
+            *sums.entry(key).or_default() += row.counts.exact();
+        }
+    }
+
+    /// Hours of which not all are there are not compared.
+    pub(super) fn forget_hours(&mut self, kept: HoursKept) {
+        let Some((_, second)) = kept.from else { return };
+        for numbers in [&mut self.site, &mut self.links] {
+            numbers.retain(|(series, bucket, _), _| *series != Series::Hour || *bucket >= second);
         }
     }
 

@@ -9,11 +9,12 @@ use super::*;
 use crate::clock;
 use crate::domain::article::ArticleFacts;
 use crate::domain::calendar::Calendar;
-use crate::domain::hit::{MissedReason, NewHit, Outcome, Signals, Trigger};
+use crate::domain::hit::{Country, MissedReason, NewHit, Outcome, Signals, Trigger, Visitor};
 use crate::domain::lane::lane_of;
 use crate::domain::link::Link;
 use crate::domain::tally::StreamId;
 use crate::hits::applier::Applier;
+use crate::hits::classify::Additions;
 use crate::hits::journal::{Journal, Owner};
 use crate::store::cache::Cache;
 use crate::store::conformance::{Random, ask, at, blank, choose, claim, created};
@@ -80,7 +81,6 @@ impl House {
             apply_max_delay: Span(second),
             batch_hits: 1_000,
             watch_for: Span(second),
-            keep_minutes: Span(48 * 3_600 * second),
         };
         let applier = Applier::new(
             Arc::clone(&journal),
@@ -147,17 +147,16 @@ pub(crate) fn append(journal: &Journal, random: &mut Random, n: u64, ago_ms: i64
         let code = *random.pick(&CODES);
         let missed = random.below(9) == 0;
         journal.append(&NewHit {
-            lane: lane_of(&code.to_lowercase(), LANES),
-            code,
-            at_ms: clock::now_ms() - ago_ms,
             outcome: match missed {
                 true => Outcome::Missed(MissedReason::Expired),
                 false => Outcome::Followed { target: 1 },
             },
             trigger: if random.below(3) == 0 { Trigger::Qr } else { Trigger::Link },
             signals: Signals { head: random.below(9) == 0, prefetch: false },
+            visitor: Visitor { hash: random.below(1_000), own_key: random.below(50) == 0 },
+            country: Country(*random.pick(&[*b"AT", *b"DE", [0, 0]])),
             user_agent: random.pick(&AGENTS).as_bytes(),
-            referrer: b"",
+            ..NewHit::plain(lane_of(&code.to_lowercase(), LANES), code, clock::now_ms() - ago_ms)
         });
     }
 }
@@ -202,7 +201,9 @@ impl Busy {
 
 pub(crate) async fn verified(store: &Store, dir: &Path) -> Report {
     let folder = dir.join("journal");
-    verify(store, Some(&folder), &silent, clock::now()).await.unwrap()
+    let tables = Arc::new(Tables::new(&Additions::default()).unwrap());
+    let kept = Kept { folder: &folder, tables };
+    verify(store, Some(&kept), &silent, clock::now()).await.unwrap()
 }
 
 #[test]
@@ -255,6 +256,16 @@ fn each_planted_disagreement_is_found() {
     let more = |series: i64, class: &str, whose: &str| {
         format!("UPDATE rows SET {class} = {class} + 1 WHERE series = {series} AND {whose}")
     };
+    // Dimensions are packed; rows that an earlier version wrote are counted beside them.
+    let beside = |series: i64, class: &str, whose: &str| {
+        let one = |column: &str| u8::from(column == class);
+        let [clicks, previews, bots, missed] = ["clicks", "previews", "bots", "missed"].map(one);
+        format!(
+            "INSERT INTO rows (series, bucket, scope, value, clicks, previews, bots, missed) \
+             SELECT {series}, max(day), scope, 0, {clicks}, {previews}, {bots}, {missed} \
+             FROM dimensions WHERE {whose}"
+        )
+    };
     let shifted =
         |whose: &str| format!("UPDATE rows SET bucket = bucket + 3600 WHERE series = 2 AND {whose}");
     let table = [
@@ -265,11 +276,11 @@ fn each_planted_disagreement_is_found() {
         ("UPDATE scopes SET clicks = clicks + 1 WHERE kind = 3".into(), "author:A. Writer", "day"),
         (more(2, "clicks", link), "link:kx7dw4m", "hour"),
         (more(3, "previews", link), "link:kx7dw4m", "day"),
-        (more(4, "missed", author), "author:A. Writer", "missed"),
-        (more(5, "clicks", author), "author:A. Writer", "trigger"),
-        (more(6, "clicks", link), "link:kx7dw4m", "target"),
-        (more(7, "bots", site), "site", "bot"),
-        (more(8, "previews", link), "link:kx7dw4m", "preview"),
+        (beside(4, "missed", author), "author:A. Writer", "missed"),
+        (beside(5, "clicks", author), "author:A. Writer", "trigger"),
+        (beside(6, "clicks", link), "link:kx7dw4m", "target"),
+        (beside(7, "bots", site), "site", "bot"),
+        (beside(8, "previews", link), "link:kx7dw4m", "preview"),
         (shifted(link), "link:kx7dw4m", "hour"),
         (shifted(site), "site", "hour"),
     ];
@@ -322,6 +333,40 @@ fn only_what_the_journal_still_has_is_recounted() {
             .unwrap();
         let report = verified(&house.store, dir.path()).await;
         assert!(report.disagreements.iter().any(|d| d.found.starts_with("0 hits")), "{report:?}");
+        house.close().await;
+    });
+}
+
+#[test]
+fn hours_that_have_gone_are_not_compared() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let mut house = House::open(dir.path(), 1).await;
+        house.furnish().await;
+        for days in [500, 60, 0] {
+            house.hit(300, days * 86_400_000);
+        }
+        house.applier.settle().await.unwrap();
+        let whole = verify(&house.store, None, &silent, clock::now()).await.unwrap();
+        assert!(whole.holds() && whole.not_compared.len() == 1, "{whole:?}");
+        house.applier.tidy(clock::now_ms()).await.unwrap();
+        let first = house.store.tallies.first_bucket(Series::Hour).await.unwrap().unwrap();
+        assert!(first > clock::now_ms() / 1_000 - 61 * 86_400, "{first}");
+        let report = verify(&house.store, None, &silent, clock::now()).await.unwrap();
+        assert_eq!(report.disagreements, []);
+        assert!(report.not_compared.iter().any(|why| why.contains("hours are kept since")), "{report:?}");
+        // Those that are kept are compared, and those that may not go must be there.
+        let db = rusqlite::Connection::open(dir.path().join("tallies.db")).unwrap();
+        let link = "scope = (SELECT id FROM scopes WHERE kind = 1 AND name = 'kx7dw4m')";
+        let plant = [
+            (format!("UPDATE rows SET clicks = clicks + 1 WHERE series = 2 AND {link}"), "link:kx7dw4m"),
+            ("DELETE FROM rows WHERE series = 2".to_owned(), "site"),
+        ];
+        for (sql, scope) in plant {
+            assert!(db.execute(&sql, []).unwrap() > 0, "{sql}");
+            let found = verify(&house.store, None, &silent, clock::now()).await.unwrap().disagreements;
+            assert!(found.iter().any(|d| d.scope == scope && d.series == "hour"), "{sql}: {found:?}");
+        }
         house.close().await;
     });
 }

@@ -96,6 +96,38 @@ pub async fn the_audit_is_newest_first(store: &Store) {
     assert!(store.accounts.audited(Some(all[5].id), 2).await.unwrap().is_empty());
 }
 
+/// Old lines go, whoever wrote them; the others stay, and what they are about stays too.
+pub async fn old_lines_of_the_audit_go(store: &Store) {
+    let link = created(store, ask(1, "a", &["aa"])).await;
+    // At 2.
+    changed(store, edit(&link, |l| l.note = Some("n".into()))).await;
+    store.accounts.add_key(key("k", 4)).await.unwrap();
+    let first = -3 * 365 * 86_400;
+    store.accounts.audit((first..first + 120).map(entry).collect()).await.unwrap();
+    store.accounts.audit((10..13).map(entry).collect()).await.unwrap();
+    let objects = async || -> Vec<String> {
+        let mut all: Vec<_> = store.accounts.audited(None, 500).await.unwrap();
+        all.sort_by_key(|line| line.at);
+        all.into_iter().map(|line| line.object).collect()
+    };
+    assert_eq!(objects().await.len(), 126);
+    store.accounts.forget_audit(at(first)).await.unwrap();
+    assert_eq!(objects().await.len(), 126, "a line of that very moment stays");
+    store.accounts.forget_audit(at(first + 1)).await.unwrap();
+    assert_eq!(objects().await.len(), 125);
+    store.accounts.forget_audit(at(2)).await.unwrap();
+    let left = ["link:aa", "key:k", "settings:10", "settings:11", "settings:12"];
+    assert_eq!(objects().await, left);
+    for _ in 0..2 {
+        store.accounts.forget_audit(at(11)).await.unwrap();
+        assert_eq!(objects().await, ["settings:11", "settings:12"]);
+    }
+    store.accounts.audit(vec![entry(20)]).await.unwrap();
+    assert_eq!(objects().await, ["settings:11", "settings:12", "settings:20"]);
+    assert_eq!(store.links.history(&link.link.code, None, 9).await.unwrap().len(), 2);
+    assert_eq!(store.accounts.keys().await.unwrap(), [key("k", 4)]);
+}
+
 /// Links and accounts write their own lines: who did what to which, when.
 pub async fn links_write_their_own_audit(store: &Store) {
     let first = created(store, ask(1, "a", &["aa"])).await;

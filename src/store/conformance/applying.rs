@@ -46,13 +46,13 @@ pub fn clicked(scope: Scope, n: u64) -> Group {
         row(Series::Hour, 3_600, clicks(n)),
         row(Series::Day, 20_000, clicks(n)),
     ];
-    Group { scope, rows }
+    Group::of(scope, rows)
 }
 
 /// A batch of stream `stream`.
 #[must_use]
 pub fn batch(stream: u64, lane: Lane, from: u64, to: u64, groups: Vec<Group>) -> Batch {
-    Batch { stream: StreamId(stream), stream_began_ms: 1_000, lane, from, to, lost: 0, groups }
+    Batch { stream: StreamId(stream), stream_began_ms: 1_000, lane, from, to, lost: 0, groups: groups.into() }
 }
 
 /// A link's sum.
@@ -209,7 +209,7 @@ pub async fn rows_are_bounded_by_bucket(store: &Store) {
         valued(12, "qr"),
         row(Series::Day, 10, clicks(5)),
     ];
-    store.tallies.apply(&batch(7, lane, 0, 5, vec![Group { scope: link("aa"), rows }])).await.unwrap();
+    store.tallies.apply(&batch(7, lane, 0, 5, vec![Group::of(link("aa"), rows)])).await.unwrap();
     let other = self::lane(store, "aab").await;
     store.tallies.apply(&batch(8, other, 0, 1, vec![clicked(link("aab"), 1)])).await.unwrap();
     let rows = |from, to| store.tallies.rows(&SCOPE_AA, Series::Trigger, from, to);
@@ -233,7 +233,7 @@ pub async fn minutes_go(store: &Store) {
         row(Series::Minute, 120, clicks(2)),
         row(Series::Hour, 0, clicks(3)),
     ];
-    store.tallies.apply(&batch(7, lane, 0, 3, vec![Group { scope: link("aa"), rows }])).await.unwrap();
+    store.tallies.apply(&batch(7, lane, 0, 3, vec![Group::of(link("aa"), rows)])).await.unwrap();
     store.tallies.forget_minutes(120).await.unwrap();
     let minutes = store.tallies.rows(&link("aa"), Series::Minute, 0, 1_000).await.unwrap();
     assert_eq!(minutes, [row(Series::Minute, 120, clicks(2))]);
@@ -242,11 +242,50 @@ pub async fn minutes_go(store: &Store) {
     audit_holds(store).await;
 }
 
+/// Hours of past days go, in all lanes; days, sums and the hours from then on stay.
+pub async fn hours_go(store: &Store) {
+    const DAY: i64 = 86_400;
+    let rows = |from_hour: i64| {
+        let mut rows = vec![row(Series::Total, 0, clicks(4))];
+        for day in 0..4 {
+            rows.push(row(Series::Hour, day * DAY + from_hour, clicks(1)));
+            rows.push(row(Series::Day, day, clicks(1)));
+        }
+        rows
+    };
+    let scopes = [link("aa"), link("bb")];
+    for (stream, scope) in (7..).zip(&scopes) {
+        let lane = lane(store, scope.parts().1).await;
+        let group = Group::of(scope.clone(), rows(7_200));
+        store.tallies.apply(&batch(stream, lane, 0, 4, vec![group])).await.unwrap();
+    }
+    assert_eq!(store.tallies.first_bucket(Series::Hour).await.unwrap(), None);
+    // A section that began before the site did says nothing of the site.
+    let section = Group::of(Scope::Section("aa".into()), vec![row(Series::Hour, -DAY, clicks(1))]);
+    let site = vec![section, Group::of(Scope::Site, rows(3_600))];
+    store.tallies.apply(&batch(7, lanes(store).await, 0, 4, site)).await.unwrap();
+    assert_eq!(store.tallies.first_bucket(Series::Hour).await.unwrap(), Some(3_600));
+    store.tallies.forget_hours(0).await.unwrap();
+    assert_eq!(store.tallies.first_bucket(Series::Hour).await.unwrap(), Some(3_600));
+    for before in [2 * DAY, DAY] {
+        store.tallies.forget_hours(before).await.unwrap();
+        for (scope, hour) in scopes.iter().map(|scope| (scope, 7_200)).chain([(&Scope::Site, 3_600)]) {
+            let hours = store.tallies.rows(scope, Series::Hour, i64::MIN, i64::MAX).await.unwrap();
+            let kept: Vec<i64> = hours.iter().map(|row| row.bucket).collect();
+            assert_eq!(kept, [2 * DAY + hour, 3 * DAY + hour], "{scope:?}");
+            assert_eq!(store.tallies.rows(scope, Series::Day, 0, 9).await.unwrap().len(), 4, "{scope:?}");
+            assert_eq!(store.tallies.totals(std::slice::from_ref(scope)).await.unwrap(), [clicks(4)]);
+        }
+    }
+    assert_eq!(store.tallies.first_bucket(Series::Hour).await.unwrap(), Some(2 * DAY + 3_600));
+    assert_eq!(store.tallies.first_bucket(Series::Day).await.unwrap(), Some(0));
+    audit_holds(store).await;
+}
+
 /// Days of one kind, in a range, of all or of some.
 pub async fn sums_by_scope(store: &Store) {
-    let days = |scope: Scope, days: &[(i64, u64)]| Group {
-        scope,
-        rows: days.iter().map(|(day, n)| row(Series::Day, *day, clicks(*n))).collect(),
+    let days = |scope: Scope, days: &[(i64, u64)]| {
+        Group::of(scope, days.iter().map(|(day, n)| row(Series::Day, *day, clicks(*n))).collect())
     };
     let links = [
         days(link("aa"), &[(1, 1), (2, 10), (3, 100)]),
@@ -283,8 +322,8 @@ pub async fn sums_by_scope(store: &Store) {
 /// Sums in the order of the question; zeros for what is not known; each class for itself.
 pub async fn totals_in_order(store: &Store) {
     let lane = lane(store, "aa").await;
-    let all = Counts { clicks: 1, previews: 2, bots: 3, missed: 4 };
-    let groups = vec![Group { scope: link("aa"), rows: vec![row(Series::Total, 0, all)] }];
+    let all = Counts { clicks: 1, previews: 2, bots: 3, missed: 4, ..Counts::default() };
+    let groups = vec![Group::of(link("aa"), vec![row(Series::Total, 0, all)])];
     store.tallies.apply(&batch(7, lane, 0, 10, groups)).await.unwrap();
     let asked = [link("zz"), link("aa"), Scope::Section("aa".into()), link("aa")];
     let none = Counts::default();

@@ -16,7 +16,9 @@
 pub mod accounts;
 pub mod applying;
 pub mod creating;
+pub mod day_keys;
 pub mod editing;
+pub mod estimates;
 pub mod feed;
 pub mod listing;
 pub mod model;
@@ -46,7 +48,7 @@ macro_rules! store_conformance {
             }
             stories {
                 known_by_address_and_cms_id, cms_ids_count_within_their_site, facts_fill_what_is_not_known,
-                links_show_what_their_story_learns,
+                links_show_what_their_story_learns, aliases_are_bounded, an_own_cms_id_always_has_room,
             }
             editing {
                 replaces_the_record, a_stale_edit_changes_nothing, a_retry_of_an_edit_is_changed,
@@ -68,18 +70,25 @@ macro_rules! store_conformance {
                 importing_sets_and_never_adds,
             }
             accounts {
-                keys_are_kept, keys_end_once, users_are_kept, the_audit_is_newest_first,
+                keys_are_kept, keys_end_once, users_are_kept, the_audit_is_newest_first, old_lines_of_the_audit_go,
                 links_write_their_own_audit, an_idempotency_key, a_request_that_died, answers_are_forgotten,
                 accounts_come_back_as_they_were,
+            }
+            estimates {
+                sketches_are_merged, many_readers_are_estimated, sketches_go, unknown_values_are_bounded,
+                sections_are_bounded, authors_are_bounded,
             }
             applying {
                 adds_once, a_wrong_from_changes_nothing, a_gap_adds_to_lost, streams_do_not_mix,
                 lanes_do_not_mix, a_batch_of_nothing_moves_the_ordinal, many_appliers_count_once,
-                rows_are_bounded_by_bucket, minutes_go, sums_by_scope, totals_in_order, zones_are_kept,
+                rows_are_bounded_by_bucket, minutes_go, hours_go, sums_by_scope, totals_in_order, zones_are_kept,
             }
             streams {
                 unknown_ones_are_zero, durable_ones_are_the_same, finishes_only_what_is_known,
                 tombstones_go_into_base, a_tombstone_keeps_its_ordinals,
+            }
+            day_keys {
+                the_first_key_stays, days_have_their_own_keys,
             }
             model {
                 numbers_are_those_of_a_naive_model, pages_of_an_export_join,

@@ -27,7 +27,7 @@ impl Model {
         }
         *at = batch.to;
         *self.lost.entry(batch.lane).or_default() += batch.lost;
-        for group in &batch.groups {
+        for group in batch.groups.iter() {
             for row in &group.rows {
                 let key = (group.scope.clone(), row.series, row.bucket, row.value.to_string());
                 *self.numbers.entry(key).or_default() += row.counts;
@@ -84,7 +84,7 @@ fn random_group(random: &mut Random, scope: Scope) -> Group {
         add(Series::Day, day, "", counts);
         add(Series::Trigger, day, trigger, counts);
     }
-    Group { scope, rows }
+    Group::of(scope, rows)
 }
 
 async fn random_batch(store: &Store, random: &mut Random, model: &Model) -> Batch {
@@ -103,7 +103,15 @@ async fn random_batch(store: &Store, random: &mut Random, model: &Model) -> Batc
     let at = model.ordinals.get(&(stream, lane)).copied().unwrap_or(0);
     // One in five comes at the wrong time: late again, or too early.
     let from = if random.below(5) == 0 { random.below(at + 3) } else { at };
-    Batch { stream: StreamId(stream), stream_began_ms: 5, lane, from, to: from + hits + lost, lost, groups }
+    Batch {
+        stream: StreamId(stream),
+        stream_began_ms: 5,
+        lane,
+        from,
+        to: from + hits + lost,
+        lost,
+        groups: groups.into(),
+    }
 }
 
 async fn compare(store: &Store, model: &Model, random: &mut Random) {

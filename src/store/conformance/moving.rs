@@ -188,9 +188,9 @@ pub async fn imported_codes_may_differ_only_in_case(store: &Store) {
 /// Two stores with the same numbers export the same.
 pub async fn numbers_come_back_as_they_were(store: &Store) {
     assert!(numbers(store).await.is_empty());
-    let all = Counts { clicks: 4, previews: 3, bots: 2, missed: 1 };
+    let all = Counts { clicks: 4, previews: 3, bots: 2, missed: 1, ..Counts::default() };
     let mut groups = vec![clicked(Scope::Site, 10), clicked(link("aa"), 4), clicked(link("Bb"), 6)];
-    groups.push(Group { scope: Scope::Section("World".into()), rows: vec![row(Series::Total, 0, all)] });
+    groups.push(Group::of(Scope::Section("World".into()), vec![row(Series::Total, 0, all)]));
     groups[1].rows.push(row(Series::Minute, 60, clicks(1)));
     groups[1].rows.push(crate::domain::tally::Row {
         value: std::borrow::Cow::Borrowed("qr"),

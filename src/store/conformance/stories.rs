@@ -1,7 +1,7 @@
 //! Articles: how they are known, and what is learnt of them.
 
 use super::{Store, ask, at, claim, created, existing, find, url};
-use crate::domain::article::{Article, ArticleId};
+use crate::domain::article::{Article, ArticleId, MAX_ALIASES};
 use crate::store::links::{ArticleClaim, ArticleKey, Edited, LinkFilter, LinkOrder, LinkPage, NewLink};
 
 async fn article(store: &Store, key: ArticleKey) -> Option<Article> {
@@ -38,6 +38,59 @@ pub async fn known_by_address_and_cms_id(store: &Store) {
     assert_eq!(article(store, ArticleKey::Url(url("a-renamed"))).await.map(|a| a.id), story.map(|a| a.id));
     // Without the id the address is enough.
     assert_eq!(existing(store, about(3, claim("a"))).await.link.code, first.link.code);
+}
+
+/// A story takes 200 aliases besides its own address and CMS id. Others are not kept; who knows the story by something
+/// else besides finds it as before.
+pub async fn aliases_are_bounded(store: &Store) {
+    let by_id = |cms: &str, path: &str| ArticleClaim { cms_id: Some(cms.into()), ..claim(path) };
+    let ask_by = |tag: u64, claim: ArticleClaim| NewLink { article: Some(claim), ..ask(tag, "a", &["aa"]) };
+    let first = created(store, ask_by(1, by_id("1", "a"))).await;
+    let half = MAX_ALIASES / 2;
+    for n in 0..half {
+        for claim in [by_id("1", &format!("a{n}")), by_id(&format!("id{n}"), "a")] {
+            let tag = 2 + u64::try_from(n).unwrap();
+            assert_eq!(existing(store, ask_by(tag, claim)).await.link.code, first.link.code);
+        }
+    }
+    let told = async |key| article(store, key).await.map(|a| a.id);
+    let story = first.article.as_ref().map(|a| a.id.clone());
+    for n in [0, half - 1] {
+        assert_eq!(told(ArticleKey::Url(url(&format!("a{n}")))).await, story);
+        assert_eq!(told(ArticleKey::CmsId(format!("id{n}"))).await, story);
+    }
+    for _ in 0..2 {
+        for claim in [by_id("1", "late"), by_id("late", "a"), by_id("1", "a0"), by_id("id0", "a1")] {
+            let found = existing(store, ask_by(500, claim)).await;
+            assert_eq!((&found.link.code, &found.article), (&first.link.code, &first.article));
+        }
+        assert_eq!(told(ArticleKey::Url(url("late"))).await, None);
+        assert_eq!(told(ArticleKey::CmsId("late".into())).await, None);
+        // Its own are none of them.
+        assert_eq!(told(ArticleKey::Url(url("a"))).await, story);
+        assert_eq!(told(ArticleKey::CmsId("1".into())).await, story);
+    }
+    // What is not kept is free for another.
+    let other = created(store, about(600, claim("late"))).await;
+    assert_ne!(other.link.article, first.link.article);
+}
+
+/// The last alias that is the story's own comes in, however many others it has.
+pub async fn an_own_cms_id_always_has_room(store: &Store) {
+    let first = created(store, about(1, claim("a"))).await;
+    let elsewhere = |n: usize| ArticleClaim {
+        site: format!("edition{n}.example"),
+        cms_id: Some("1".into()),
+        ..claim("a")
+    };
+    for n in 0..=MAX_ALIASES {
+        existing(store, about(2, elsewhere(n))).await;
+    }
+    let own = ArticleClaim { cms_id: Some("own".into()), ..claim("a") };
+    let found = existing(store, about(3, own)).await;
+    assert_eq!(found.article.unwrap().cms_id.as_deref(), Some("own"));
+    let story = article(store, ArticleKey::CmsId("own".into())).await;
+    assert_eq!(story.map(|a| a.id), first.link.article);
 }
 
 /// Two sites may use one CMS id; asked for without a site it is the older story's.

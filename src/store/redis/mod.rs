@@ -9,6 +9,7 @@ mod aof;
 pub mod care;
 pub mod conn;
 pub mod dataset;
+pub mod day_keys;
 pub mod doctor;
 pub mod feed;
 pub mod lanes;

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::accounts::RedisAccounts;
 use super::conn::Conn;
+use super::day_keys::RedisDayKeys;
 use super::feed::Feed;
 use super::lanes::Lanes;
 use super::links::RedisLinks;
@@ -76,6 +77,7 @@ async fn over(
     let records = Records::new(conn.clone(), lanes.clone(), Arc::<Feed>::clone(&feed));
     Ok(Store {
         links: Arc::new(RedisLinks::new(records.clone(), Arc::clone(&feed), Arc::clone(mirror))),
+        day_keys: Arc::new(RedisDayKeys::new(conn.clone(), lanes.clone())),
         tallies: Arc::new(RedisTallies::new(conn.clone(), lanes).beside(Arc::clone(mirror))),
         accounts: Arc::new(RedisAccounts::new(records, Arc::clone(mirror))),
         backend: Arc::new(Joined { conn: conn.clone(), feed, mirror: Arc::clone(mirror) }),

@@ -18,6 +18,8 @@ use crate::store::accounts::{AccountItem, Accounts, Answer, AuditEntry, Begun, K
 const RUNNING_MS: i64 = 60_000;
 /// An answer is remembered for so long, in milliseconds.
 const REMEMBERED_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Old lines of the audit that go in one step: so that nobody waits for long.
+const GO_AT_ONCE: i64 = 5_000;
 
 /// The embedded store's accounts.
 pub(super) struct SqliteAccounts {
@@ -247,6 +249,17 @@ fn import_entry(conn: &Connection, entry: &AuditEntry) -> Result<()> {
     Ok(())
 }
 
+/// Lets some lines of the audit go that are of before `before`, the oldest first. False if there was none.
+pub(super) fn forget_audit(conn: &Connection, before: Timestamp) -> Result<bool> {
+    let gone = conn
+        .prepare_cached(
+            "DELETE FROM audit WHERE id IN \
+             (SELECT id FROM audit INDEXED BY audit_at WHERE at < ? ORDER BY at LIMIT ?)",
+        )?
+        .execute([ms(before), GO_AT_ONCE])?;
+    Ok(gone > 0)
+}
+
 fn import_item(conn: &Connection, item: AccountItem) -> Result<()> {
     let news = match item {
         AccountItem::Key(key) => insert_key(conn, &key)?,
@@ -333,6 +346,12 @@ impl Accounts for SqliteAccounts {
         let sql =
             "SELECT id, at, by, action, object, detail FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?";
         self.readers.read(move |conn| all(conn, sql, [before, limit], entry)).await
+    }
+
+    async fn forget_audit(&self, before: Timestamp) -> Result<()> {
+        let writer = writer(&self.writer)?;
+        while writer.write(move |conn, _| forget_audit(conn, before)).await? {}
+        Ok(())
     }
 
     async fn begin(&self, owner: &str, key: &str, body: [u8; 32], now: Timestamp) -> Result<Begun> {

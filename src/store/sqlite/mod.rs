@@ -6,6 +6,7 @@
 
 mod accounts;
 pub mod care;
+pub mod day_keys;
 mod failure;
 mod file;
 mod links;
@@ -97,6 +98,7 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
             readers: tallies_readers,
             lanes: dataset.lanes,
         }),
+        day_keys: Arc::new(day_keys::FileDayKeys { dir: dir.to_path_buf() }),
         backend: Arc::new(backend),
     };
     Ok(Opened {

@@ -9,13 +9,13 @@ mod rest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::tally::{Row, Scope};
+use crate::domain::tally::{DaySketch, Row, Scope};
 use crate::store::accounts::AccountItem;
 use crate::store::links::ExportItem;
 pub(super) use links::link_line;
 use links::{AliasLine, ArticleLine, HistoryLine, LinkLine};
-use rest::{AuditLine, KeyLine, TallyLine, UserLine};
-pub(super) use rest::{EndLine, StreamLine, account_line, scope_text, tally_line};
+use rest::{AuditLine, KeyLine, TallyLine, UniquesLine, UserLine};
+pub(super) use rest::{EndLine, StreamLine, account_line, scope_text, tally_line, uniques_line};
 
 /// The version of what this file describes.
 pub(super) const FORMAT: u32 = 1;
@@ -59,6 +59,7 @@ pub(super) enum Line {
     Key(KeyLine),
     User(UserLine),
     Tally(TallyLine),
+    Uniques(UniquesLine),
     Stream(StreamLine),
     Audit(AuditLine),
     End(EndLine),
@@ -71,6 +72,7 @@ pub(super) enum Item {
     Links(ExportItem),
     Account(AccountItem),
     Tally(Scope, Row),
+    Sketch(Scope, DaySketch),
     Stream(StreamLine),
     End(u64),
 }
@@ -87,6 +89,7 @@ impl Item {
             Item::Account(AccountItem::User(_)) => "user",
             Item::Account(AccountItem::Audit(_)) => "audit",
             Item::Tally(..) => "tally",
+            Item::Sketch(..) => "uniques",
             Item::Stream(_) => "stream",
             Item::End(_) => "end",
         }
@@ -108,6 +111,7 @@ pub(super) fn read(text: &[u8]) -> Result<Item, String> {
         Line::Key(line) => rest::key(line)?,
         Line::User(line) => rest::user(line),
         Line::Tally(line) => rest::tally(line)?,
+        Line::Uniques(line) => rest::uniques(line)?,
         Line::Stream(line) => Item::Stream(line),
         Line::Audit(line) => rest::audit(line),
         Line::End(line) => Item::End(line.lines),

@@ -2,12 +2,14 @@
 //!
 //! Guarantees nothing but that each field is there and read back. Knows neither files nor stores.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Line};
 use crate::domain::access::Role;
-use crate::domain::tally::{Counts, Row, Scope, ScopeKind, Series};
+use crate::domain::sketch::Sketch;
+use crate::domain::tally::{Counts, DaySketch, Row, Scope, ScopeKind, Series, SketchOf};
 use crate::store::accounts::{AccountItem, AuditEntry, Key, User};
 use crate::transfer::files;
 
@@ -57,6 +59,23 @@ pub(in crate::transfer) struct TallyLine {
     bots: u64,
     #[serde(default)]
     missed: u64,
+    #[serde(default)]
+    uniques: u64,
+    #[serde(default)]
+    unfurls: u64,
+}
+
+/// Which different ones a scope had on a day. Stands behind the scope's rows.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::transfer) struct UniquesLine {
+    scope: String,
+    /// `readers` or `shares`.
+    of: String,
+    /// Days since 1970.
+    day: i64,
+    /// Base64 of the sketch's bytes.
+    sketch: String,
 }
 
 /// A stream's ordinals by lane, the site lane's last. The one without a name stands for what came before all
@@ -136,15 +155,42 @@ pub(in crate::transfer) fn tally_line(scope: &str, row: &Row) -> Line {
         previews: row.counts.previews,
         bots: row.counts.bots,
         missed: row.counts.missed,
+        uniques: row.counts.uniques,
+        unfurls: row.counts.unfurls,
     })
+}
+
+/// A sketch, as a line.
+pub(in crate::transfer) fn uniques_line(scope: &str, sketch: &DaySketch) -> Line {
+    Line::Uniques(UniquesLine {
+        scope: scope.to_owned(),
+        of: sketch.of.as_str().into(),
+        day: sketch.day,
+        sketch: BASE64_STANDARD.encode(sketch.sketch.to_bytes()),
+    })
+}
+
+pub(super) fn uniques(line: UniquesLine) -> Result<Item, String> {
+    let scope = scope_of(&line.scope).ok_or_else(|| format!("\"{}\" is no scope", line.scope))?;
+    let of = SketchOf::ALL.into_iter().find(|of| of.as_str() == line.of);
+    let of = of.ok_or_else(|| format!("\"{}\" is nothing that there are sketches of", line.of))?;
+    let bytes = BASE64_STANDARD.decode(&line.sketch).map_err(|e| format!("a sketch is no base64: {e}"))?;
+    let sketch = Sketch::from_bytes(&bytes).ok_or("a sketch cannot be read")?;
+    Ok(Item::Sketch(scope, DaySketch { of, day: line.day, sketch }))
 }
 
 pub(super) fn tally(line: TallyLine) -> Result<Item, String> {
     let scope = scope_of(&line.scope).ok_or_else(|| format!("\"{}\" is no scope", line.scope))?;
     let series =
         Series::from_name(&line.series).ok_or_else(|| format!("\"{}\" is no series", line.series))?;
-    let counts =
-        Counts { clicks: line.clicks, previews: line.previews, bots: line.bots, missed: line.missed };
+    let counts = Counts {
+        clicks: line.clicks,
+        previews: line.previews,
+        bots: line.bots,
+        missed: line.missed,
+        uniques: line.uniques,
+        unfurls: line.unfurls,
+    };
     Ok(Item::Tally(scope, Row { series, bucket: line.bucket, value: line.value.into(), counts }))
 }
 

@@ -17,7 +17,7 @@ use std::path::Path;
 use super::format::{FORMAT, Header, Item, KIND, StreamLine};
 use super::lines::{self, Next};
 use super::{Error, Lines, Progress, Unfinished, check, files, format, io};
-use crate::domain::tally::{Group, Row, Scope, Series};
+use crate::domain::tally::{DaySketch, Group, Row, Scope, Series};
 use crate::store::Store;
 use crate::store::accounts::AccountItem;
 use crate::store::links::ExportItem;
@@ -263,13 +263,13 @@ impl Importer<'_> {
             return Ok(());
         }
         let kind = item.kind();
-        if !matches!(item, Item::Tally(..)) {
+        if !matches!(item, Item::Tally(..) | Item::Sketch(..)) {
             self.close_group();
         }
         let turned = match item {
             Item::Links(_) => self.pending.links.is_empty(),
             Item::Account(_) => self.pending.accounts.is_empty(),
-            Item::Tally(..) => self.pending.groups.is_empty() && self.group.is_none(),
+            Item::Tally(..) | Item::Sketch(..) => self.pending.groups.is_empty() && self.group.is_none(),
             Item::Stream(_) | Item::End(_) => true,
         };
         if turned {
@@ -280,6 +280,11 @@ impl Importer<'_> {
             Item::Account(item) => self.pending.accounts.push(item),
             Item::Tally(scope, row) => {
                 if !self.tally(scope, row) {
+                    return Ok(());
+                }
+            }
+            Item::Sketch(scope, sketch) => {
+                if !self.sketch(scope, sketch) {
                     return Ok(());
                 }
             }
@@ -296,20 +301,27 @@ impl Importer<'_> {
         if full { self.flush().await } else { Ok(()) }
     }
 
-    /// Adds a row to the scope that is open, or opens another; false if it is bad.
+    /// Opens a scope if another one is open; false if that comes too late.
+    fn open(&mut self, scope: Scope) -> bool {
+        if self.group.as_ref().is_some_and(|open| open.group.scope == scope) {
+            return true;
+        }
+        self.close_group();
+        if self.last_scope.as_ref().is_some_and(|last| last.parts() >= scope.parts()) {
+            let why = "scopes are not in order: the rows of each stand together, in ascending order";
+            self.refuse(self.at, why);
+            return false;
+        }
+        self.last_scope = Some(scope.clone());
+        self.group =
+            Some(Open { first_line: self.at, group: Group::of(scope, vec![]), seen: HashSet::new() });
+        true
+    }
+
+    /// Adds a row to its scope; false if it is bad.
     fn tally(&mut self, scope: Scope, row: Row) -> bool {
-        if self.group.as_ref().is_none_or(|open| open.group.scope != scope) {
-            self.close_group();
-            if self.last_scope.as_ref().is_some_and(|last| last.parts() >= scope.parts()) {
-                self.refuse(
-                    self.at,
-                    "scopes are not in order: the rows of each stand together, in ascending order",
-                );
-                return false;
-            }
-            self.last_scope = Some(scope.clone());
-            let group = Group { scope, rows: vec![] };
-            self.group = Some(Open { first_line: self.at, group, seen: HashSet::new() });
+        if !self.open(scope) {
+            return false;
         }
         let Some(open) = &mut self.group else { return false };
         let fits = open.group.rows.len() < SCOPE_ROWS;
@@ -319,6 +331,20 @@ impl Importer<'_> {
             return false;
         }
         open.group.rows.push(row);
+        true
+    }
+
+    /// Adds a sketch to its scope; false if it is bad.
+    fn sketch(&mut self, scope: Scope, sketch: DaySketch) -> bool {
+        if !self.open(scope) {
+            return false;
+        }
+        let Some(open) = &mut self.group else { return false };
+        if open.group.sketches.iter().any(|there| (there.of, there.day) == (sketch.of, sketch.day)) {
+            self.refuse(self.at, "this sketch was there before");
+            return false;
+        }
+        open.group.sketches.push(sketch);
         true
     }
 

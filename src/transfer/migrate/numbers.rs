@@ -75,6 +75,9 @@ fn difference(one: Option<Group>, two: Option<Group>) -> String {
         format!("only the {which} has numbers of {}", format::scope_text(&group.scope))
     };
     match (one, two) {
+        (Some(one), Some(two)) if one.scope == two.scope && one.rows == two.rows => {
+            format!("sketches of {}", format::scope_text(&one.scope))
+        }
         (Some(one), Some(two)) if one.scope == two.scope => rows(&one.scope, &one.rows, &two.rows),
         (Some(one), Some(two)) if one.scope < two.scope => only(&one, "source"),
         (Some(one), None) => only(&one, "source"),

@@ -5,6 +5,7 @@ mod articles;
 mod audit;
 mod cursor;
 mod links;
+mod live;
 mod openapi;
 mod qr;
 mod query;
@@ -34,6 +35,8 @@ pub fn routes(state: &State, deadline: Duration) -> Router<State> {
         .route("/links/batch", post(links::batch))
         .route("/links/{code}", get(links::read).patch(links::change).delete(links::retire))
         .route("/links/{code}/history", get(links::history))
+        .route("/links/{code}/reasons", get(reports::reasons::reasons))
+        .route("/links/{code}/reasons.csv", get(reports::reasons::reasons))
         .route("/links/{code}/qr.svg", get(qr::svg))
         .route("/links/{code}/qr.png", get(qr::png))
         .route("/articles", get(articles::find))
@@ -44,6 +47,13 @@ pub fn routes(state: &State, deadline: Duration) -> Router<State> {
         .route("/reports/series.csv", get(reports::series))
         .route("/reports/top", get(reports::top))
         .route("/reports/top.csv", get(reports::top))
+        .route("/reports/heat", get(reports::more::heat))
+        .route("/reports/heat.csv", get(reports::more::heat))
+        .route("/reports/curve", get(reports::more::curve))
+        .route("/reports/curve.csv", get(reports::more::curve))
+        .route("/reports/orphans", get(reports::more::orphans))
+        .route("/reports/orphans.csv", get(reports::more::orphans))
+        .route("/live", get(live::live))
         .route("/keys", get(accounts::keys).post(accounts::create_key))
         .route("/keys/{id}", delete(accounts::revoke_key))
         .route("/users", get(accounts::users).post(accounts::add_user))

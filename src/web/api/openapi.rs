@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::query::Name;
-use super::{accounts, articles, audit, links, qr, reports, view};
+use super::{accounts, articles, audit, links, live, qr, reports, view};
 use crate::domain::error::{Reason, Refusal};
 use crate::links::request;
 use crate::web::State;
@@ -20,6 +20,7 @@ use crate::web::error::Error;
         is at fault, its `field`. Every POST takes an Idempotency-Key."),
     paths(links::create, links::batch, links::list, links::read, links::change, links::retire, links::history,
         qr::svg, qr::png, articles::find, articles::read, reports::summary, reports::series, reports::top,
+        reports::more::heat, reports::more::curve, reports::more::orphans, reports::reasons::reasons, live::live,
         accounts::keys, accounts::create_key, accounts::revoke_key, accounts::users, accounts::add_user,
         accounts::disable_user, audit::list),
     components(schemas(request::NewLink, request::Change, request::ArticleFactsSchema, view::LinkView,
@@ -113,8 +114,14 @@ mod tests {
     fn the_document_describes_every_call() {
         let document: serde_json::Value = serde_json::from_str(&document().unwrap()).unwrap();
         let paths = document["paths"].as_object().unwrap();
-        for path in ["/api/v1/links", "/api/v1/links/{code}/history", "/api/v1/reports/top", "/api/v1/audit"]
-        {
+        for path in [
+            "/api/v1/links",
+            "/api/v1/links/{code}/history",
+            "/api/v1/reports/top",
+            "/api/v1/reports/curve",
+            "/api/v1/links/{code}/reasons",
+            "/api/v1/audit",
+        ] {
             assert!(paths.contains_key(path), "{path}");
         }
         assert!(document["components"]["schemas"]["Link"]["properties"]["short_url"].is_object());

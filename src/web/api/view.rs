@@ -14,6 +14,8 @@ use crate::domain::tally::Counts;
 pub struct TotalsView {
     /// People's.
     pub clicks: u64,
+    /// Different people of each day, all days together: an estimate.
+    pub uniques: u64,
     /// Link previews'.
     pub previews: u64,
     /// Bots'.
@@ -154,7 +156,12 @@ impl LinkView {
             via: link.via,
             updated_at: link.updated_at,
             version: link.version,
-            totals: totals.map(|t| TotalsView { clicks: t.clicks, previews: t.previews, bots: t.bots }),
+            totals: totals.map(|t| TotalsView {
+                clicks: t.clicks,
+                uniques: t.uniques,
+                previews: t.previews,
+                bots: t.bots,
+            }),
         }
     }
 }

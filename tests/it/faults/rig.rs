@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use slugline::clock;
 use slugline::domain::calendar::Calendar;
-use slugline::domain::hit::{MissedReason, NewHit, Outcome, Signals, Trigger};
+use slugline::domain::hit::{MissedReason, NewHit, Outcome, Signals, Trigger, Visitor};
 use slugline::domain::lane::lane_of;
 use slugline::domain::tally::{DatasetId, StreamId};
 use slugline::hits::applier::Applier;
@@ -15,6 +15,7 @@ use slugline::hits::journal::real::RealDisk;
 use slugline::hits::journal::settings::Io;
 use slugline::hits::journal::sim::Chance;
 use slugline::hits::journal::{Journal, Owner, Settings};
+use slugline::hits::retention::Settings as Retention;
 use slugline::hits::{self, Hits, Progress};
 use slugline::store::cache::Cache;
 use slugline::store::{self, Store};
@@ -140,10 +141,9 @@ impl Rig {
             apply_max_delay: Span(second),
             batch_hits: self.batch_hits,
             watch_for: Span(second),
-            keep_minutes: Span(Duration::from_secs(40 * 86_400)),
         };
         let calendar = Calendar::new(&[(0, "UTC".to_owned())]).unwrap();
-        self.applier = Some(Applier::new(
+        let applier = Applier::new(
             Arc::clone(self.journal()),
             Arc::clone(&self.tap) as Arc<dyn store::Tallies>,
             links,
@@ -151,7 +151,9 @@ impl Rig {
             Arc::clone(&self.progress),
             settings,
             calendar,
-        ));
+        );
+        let minutes = Span(Duration::from_secs(40 * 86_400));
+        self.applier = Some(applier.keeping(Retention { minutes, ..Retention::default() }));
     }
 
     pub fn journal(&self) -> &Arc<Journal> {
@@ -260,13 +262,12 @@ pub fn some_hit<'a>(chance: &mut Chance, code: &'a str, lanes: u16, at_ms: i64) 
         n => Outcome::Followed { target: u32::try_from(n).unwrap() },
     };
     NewHit {
-        lane: lane_of(&code.to_ascii_lowercase(), lanes),
-        code,
-        at_ms,
         outcome,
         trigger: if chance.once_in(4) { Trigger::Qr } else { Trigger::Link },
         signals: Signals { head: chance.once_in(5), prefetch: false },
         user_agent: if chance.once_in(3) { CURL } else { BROWSER }.as_bytes(),
         referrer: b"https://t.co",
+        visitor: Visitor { hash: chance.below(5_000), own_key: false },
+        ..NewHit::plain(lane_of(&code.to_ascii_lowercase(), lanes), code, at_ms)
     }
 }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, RwLock};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use slugline::domain::lane::Lane;
-use slugline::domain::tally::{Batch, Counts, Group, Row, Scope, ScopeKind, Series, StreamId};
+use slugline::domain::sketch::Sketch;
+use slugline::domain::tally::{Batch, Counts, Group, Row, Scope, ScopeKind, Series, SketchOf, StreamId};
 use slugline::store::tallies::{Applied, Dataset, LaneAudit, StreamState};
 use slugline::store::{Error, Result, Tallies};
 
@@ -165,8 +166,38 @@ impl Tallies for Tap {
         self.inner().by_scope(kind, from, to, only).await
     }
 
+    async fn links_by_minute(&self, from: i64, to: i64) -> Result<Vec<(String, Counts)>> {
+        self.inner().links_by_minute(from, to).await
+    }
+
+    async fn share_watch(&self, until_ms: i64) -> Result<()> {
+        self.inner().share_watch(until_ms).await
+    }
+
+    async fn watched_until(&self) -> Result<i64> {
+        self.inner().watched_until().await
+    }
+
     async fn totals(&self, scopes: &[Scope]) -> Result<Vec<Counts>> {
         self.inner().totals(scopes).await
+    }
+
+    async fn forget_hours(&self, before: i64) -> Result<()> {
+        let inner = self.inner();
+        self.pass(inner.forget_hours(before)).await
+    }
+
+    async fn first_bucket(&self, series: Series) -> Result<Option<i64>> {
+        let inner = self.inner();
+        self.pass(inner.first_bucket(series)).await
+    }
+
+    async fn sketches(&self, scope: &Scope, of: SketchOf, from: i64, to: i64) -> Result<Vec<(i64, Sketch)>> {
+        self.inner().sketches(scope, of, from, to).await
+    }
+
+    async fn forget_sketches(&self, before: i64) -> Result<()> {
+        self.inner().forget_sketches(before).await
     }
 
     async fn audit(&self) -> Result<Vec<LaneAudit>> {

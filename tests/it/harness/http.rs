@@ -98,6 +98,78 @@ impl Call {
     }
 }
 
+/// Server-sent events, as they come.
+pub struct Events {
+    body: hyper::body::Incoming,
+    read: String,
+}
+
+/// One of them; what it does not have is "".
+#[derive(Clone, Debug, Default)]
+pub struct Event {
+    pub name: String,
+    pub id: String,
+    pub data: String,
+    pub retry: String,
+}
+
+impl Event {
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.data).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+}
+
+impl Call {
+    /// Sends it, and reads what comes event by event.
+    pub async fn events(self) -> Events {
+        let request = self.request.body(Full::new(self.body)).unwrap();
+        let response = tokio::time::timeout(LONG, self.http.client.request(request)).await.unwrap().unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Events { body: response.into_body(), read: String::new() }
+    }
+}
+
+impl Events {
+    /// The next event; None when there are no more.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some((block, rest)) = self.read.split_once("\n\n") {
+                let mut event = Event::default();
+                for (field, value) in block.lines().filter_map(|line| line.split_once(':')) {
+                    let value = value.trim_start().to_owned();
+                    match field {
+                        "event" => event.name = value,
+                        "id" => event.id = value,
+                        "data" => event.data = value,
+                        "retry" => event.retry = value,
+                        _ => {}
+                    }
+                }
+                self.read = rest.to_owned();
+                if event.name.is_empty() {
+                    continue;
+                }
+                return Some(event);
+            }
+            let frame = tokio::time::timeout(LONG, self.body.frame()).await.expect("an event in time")?;
+            let data = frame.ok()?.into_data().ok()?;
+            self.read.push_str(std::str::from_utf8(&data).unwrap());
+        }
+    }
+
+    /// The next one of this name for which `is` holds.
+    pub async fn find(&mut self, name: &str, is: impl Fn(&Value) -> bool) -> Event {
+        loop {
+            let event = self.next().await.unwrap_or_else(|| panic!("the stream ended without {name}"));
+            if event.name == name && is(&event.json()) {
+                return event;
+            }
+        }
+    }
+}
+
 impl Answer {
     /// Itself, if it has this status; else the test fails and shows it.
     #[track_caller]

@@ -1,5 +1,6 @@
 //! The Redis store against real `redis-server` processes.
 
+mod alike;
 mod alone;
 mod care;
 mod coherent;
@@ -17,6 +18,7 @@ mod losses;
 mod nodes;
 pub mod process;
 pub mod proxy;
+mod readers;
 pub mod servers;
 mod tallies;
 mod tls;

@@ -4,10 +4,21 @@ use http::Method;
 
 use crate::harness::{TestApp, json};
 
+/// (path, code, field)
+type Refused<'a> = (&'a str, &'a str, &'a str);
+
+async fn all_are_refused(table: &[Refused<'_>]) {
+    let app = TestApp::start().await;
+    for (path, code, field) in table {
+        let answer = app.get(path).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (422, Some(*code)), "{path}");
+        answer.expect_problem(422, code, Some(field));
+    }
+}
+
 #[tokio::test]
 async fn parameters() {
-    let app = TestApp::start().await;
-    let table = [
+    all_are_refused(&[
         ("/links?limit=0", "out_of_range", "limit"),
         ("/links?limit=201", "out_of_range", "limit"),
         ("/links?limit=-1", "out_of_range", "limit"),
@@ -23,6 +34,13 @@ async fn parameters() {
         ("/links?limit=1&limit=2", "invalid_value", "limit"),
         ("/audit?limit=0", "out_of_range", "limit"),
         ("/audit?who=me", "unknown_field", "who"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn parameters_of_reports() {
+    all_are_refused(&[
         ("/reports/summary?scope=nothing", "invalid_value", "scope"),
         ("/reports/summary?scope=link:", "invalid_value", "scope"),
         ("/reports/summary?scope=planet:Earth", "invalid_value", "scope"),
@@ -45,12 +63,39 @@ async fn parameters() {
         ("/reports/top?by=link&limit=0", "out_of_range", "limit"),
         ("/reports/top?by=link&limit=1001", "out_of_range", "limit"),
         ("/reports/top?by=link&class=people", "invalid_value", "class"),
+        ("/reports/top?by=link&limit=1000000", "out_of_range", "limit"),
         ("/reports/top?by=link&bye=1", "unknown_field", "bye"),
+        ("/reports/heat?scope=planet:Earth", "invalid_value", "scope"),
+        ("/reports/heat?unit=day", "unknown_field", "unit"),
+        ("/reports/heat?compare=year", "unknown_field", "compare"),
+        ("/reports/heat?from=2026-11-02&to=2026-11-01", "out_of_range", "from"),
+        ("/reports/heat?from=1826-11-02&to=2026-11-01", "out_of_range", "from"),
+        ("/reports/orphans?limit=0", "out_of_range", "limit"),
+        ("/reports/orphans?limit=1000000", "out_of_range", "limit"),
+        ("/reports/orphans?limit=ten", "wrong_type", "limit"),
+        ("/reports/orphans?scope=site", "unknown_field", "scope"),
+        ("/reports/curve", "missing", "article"),
+        ("/reports/curve?article=", "missing", "article"),
+        ("/reports/curve?article=a1&scope=site", "unknown_field", "scope"),
+        ("/reports/curve?article=a1&compare=year", "unknown_field", "compare"),
+        ("/reports/summary?from=1826-11-02&to=2026-11-01", "out_of_range", "from"),
+        ("/reports/summary?timezone=Mars/Olympus", "unknown_field", "timezone"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn why_a_link_was_not_clicked() {
+    let app = TestApp::start().await;
+    app.create(json!({ "url": "https://news.example.com/a", "code": "aa" })).await;
+    let table = [
+        ("from=2026-11-02&to=2026-11-01", "out_of_range", "from"),
+        ("from=1826-11-02&to=2026-11-01", "out_of_range", "from"),
+        ("from=yesterday", "invalid_value", "from"),
+        ("limit=5", "unknown_field", "limit"),
     ];
-    for (path, code, field) in table {
-        let answer = app.get(path).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (422, Some(code)), "{path}");
-        answer.expect_problem(422, code, Some(field));
+    for (query, code, field) in table {
+        app.get(&format!("/links/aa/reasons?{query}")).await.expect_problem(422, code, Some(field));
     }
 }
 
@@ -59,6 +104,11 @@ async fn what_is_not_there() {
     let app = TestApp::start().await;
     for path in [
         "/links/nowhere",
+        "/links/nowhere/reasons",
+        "/links/nowhere/reasons.csv",
+        "/links/a%20b/reasons",
+        "/reports/curve?article=anobody",
+        "/reports/curve.csv?article=anobody",
         "/links/a%20b",
         "/links/%00",
         "/links/%ff",

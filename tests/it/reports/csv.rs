@@ -22,8 +22,11 @@ async fn by_path_or_by_accept() {
     app.follow_times(&code, 2).await;
     app.settle().await;
     let table = [
-        ("summary", "?", "scope,from,to,clicks,previews,bots", 1),
-        ("series", "?unit=day", "start,clicks,previews,bots", 7),
+        ("summary", "?", "scope,from,to,clicks,previews,bots,uniques,unique_basis", 1),
+        ("series", "?unit=day", "start,clicks,previews,bots,uniques", 7),
+        ("series", "?unit=week&from=2026-11-02&to=2026-11-08", "start,clicks,previews,bots", 1),
+        ("heat", "?", "weekday,hour,clicks,previews,bots", 168),
+        ("orphans", "?", "code,count,last", 1),
         ("top", "?by=link", "value,label,clicks,previews,bots", 2),
     ];
     for (report, query, header, rows) in table {

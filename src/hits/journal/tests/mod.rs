@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::sim::{Chance, SimDisk};
 use super::*;
-use crate::domain::hit::{Hit, MissedReason, NewHit, Outcome, Signals, Trigger};
+use crate::domain::hit::{Country, Hit, MissedReason, Network, NewHit, Outcome, Signals, Trigger, Visitor};
 use crate::domain::tally::DatasetId;
 use crate::units::{Size, Span};
 
@@ -28,6 +28,11 @@ pub(super) struct Made {
     pub(super) signals: Signals,
     pub(super) user_agent: Vec<u8>,
     pub(super) referrer: Vec<u8>,
+    pub(super) hints: Vec<u8>,
+    pub(super) params: Vec<u8>,
+    pub(super) network: Network,
+    pub(super) country: Country,
+    pub(super) visitor: Visitor,
 }
 
 impl Made {
@@ -49,6 +54,11 @@ impl Made {
             signals: Signals { head: chance.once_in(2), prefetch: chance.once_in(2) },
             user_agent: text(chance, 1025),
             referrer: text(chance, 1025),
+            hints: text(chance, 256),
+            params: text(chance, 256),
+            network: Network::from_byte(chance.any().to_le_bytes()[0]),
+            country: Country([chance.any().to_le_bytes()[0], b'T']),
+            visitor: Visitor { hash: chance.any(), own_key: chance.once_in(2) },
         }
     }
 
@@ -60,8 +70,13 @@ impl Made {
             outcome: self.outcome,
             trigger: self.trigger,
             signals: self.signals,
+            network: self.network,
+            country: self.country,
+            visitor: self.visitor,
             user_agent: &self.user_agent,
             referrer: &self.referrer,
+            hints: &self.hints,
+            params: &self.params,
         }
     }
 
@@ -75,6 +90,11 @@ impl Made {
             signals: hit.signals,
             user_agent: hit.user_agent.to_vec(),
             referrer: hit.referrer.to_vec(),
+            hints: hit.hints.to_vec(),
+            params: hit.params.to_vec(),
+            network: hit.network,
+            country: hit.country,
+            visitor: hit.visitor,
         };
         same == *self
     }

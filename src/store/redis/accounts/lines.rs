@@ -1,12 +1,14 @@
 //! Lines of the audit that are not a link's own.
 //!
 //! Guarantees that a line is there once however often it is written, and that there are at most 100,000; the oldest
-//! go. A line's number follows from its time and from what it says.
+//! go, by number and by age. A line's number follows from its time and from what it says.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use jiff::Timestamp;
+
 use crate::store::accounts::AuditEntry;
-use crate::store::mirror::audit_id;
+use crate::store::mirror::{Mirror, audit_id, first_audit_id};
 use crate::store::redis::records::{
     BUCKETS, Committed, Name, Record, Records, Tries, Write, audit, bucket, cut,
 };
@@ -78,6 +80,25 @@ pub(super) async fn writes(
     let there = gone.into_iter().filter(|id| !raws.contains_key(id)).map(Name::Audit);
     writes.extend(there.map(|name| Write { name, was: None, raw: vec![] }));
     Ok(writes)
+}
+
+/// Lets lines go that are of before `before`, as far as the mirror has heard of them: what it has not is let go by the
+/// next call, or by another node's.
+pub(super) async fn forget(records: &Records, mirror: &dyn Mirror, before: Timestamp) -> Result<()> {
+    let root = records.lanes().root();
+    let end = Name::Audit(first_audit_id(before)).field();
+    // Names of lines are in the order of their times.
+    let mut after = Name::Audit(0).field();
+    loop {
+        let page = mirror.page(root, Some(after), AT_ONCE).await?;
+        let old: Vec<Vec<u8>> = page.into_iter().map(|raw| raw.field).take_while(|f| *f < end).collect();
+        let Some(last) = old.last() else { return Ok(()) };
+        after = last.clone();
+        // Whatever it says, and whoever else lets it go.
+        let gone = |field: &Vec<u8>| Ok(Write { name: Name::of(field)?, was: None, raw: vec![] });
+        let writes = old.iter().map(gone).collect::<Result<Vec<Write>>>()?;
+        records.commit(&mut Tries::default(), writes).await?;
+    }
 }
 
 /// The lines that are too many, hash by hash: each keeps its share.

@@ -172,6 +172,12 @@ impl Accounts for RedisAccounts {
         self.mirror.accounts().audited(before, limit).await
     }
 
+    async fn forget_audit(&self, before: Timestamp) -> Result<()> {
+        lines::forget(&self.records, &*self.mirror, before).await?;
+        // Lines of links are the mirror's own.
+        self.mirror.forget_audit(before).await
+    }
+
     async fn begin(&self, owner: &str, key: &str, body: [u8; 32], now: Timestamp) -> Result<Begun> {
         answers::begin(&self.records, owner, key, body, now).await
     }

@@ -198,10 +198,11 @@ impl Seen {
         now: Timestamp,
     ) -> Result<Option<Creation>> {
         let story = match (self.names, self.article, &new.article) {
-            (Some(names), Some((record, known)), Some(claim)) => {
-                if !names.secure(records, tries, claim, known.as_ref()).await? {
+            (Some(names), Some(mut of), Some(claim)) => {
+                if !names.secure(records, tries, claim, &mut of).await? {
                     return Ok(None);
                 }
+                let (record, known) = of;
                 let (story, news) = told(&names.id, claim, known, now);
                 let write = if news { vec![record.becomes(story.write()?)] } else { vec![] };
                 if records.commit(tries, write).await? == Committed::Lost {
@@ -226,10 +227,11 @@ impl Seen {
     ) -> Result<Option<Creation>> {
         let record = Record { name: of_code(&code), raw: vec![] };
         let (article, write) = match (self.names, self.article, &new.article) {
-            (Some(names), Some((record, known)), Some(claim)) => {
-                if !names.secure(records, tries, claim, known.as_ref()).await? {
+            (Some(names), Some(mut of), Some(claim)) => {
+                if !names.secure(records, tries, claim, &mut of).await? {
                     return Ok(None);
                 }
+                let (record, known) = of;
                 let (mut story, mut news) = told(&names.id, claim, known, now);
                 if let (true, Some(slot)) = (takes_slot, slot_in(&new.link, &story.article)) {
                     story.name(&slot, &code);

@@ -97,9 +97,11 @@ async fn about(records: &Records, tries: &mut Tries, edit: &Edit) -> Result<Opti
     let names = Names::look(records, claim).await?;
     let record = records.read_one(Name::Article(names.id.clone())).await?;
     let known = Story::read(&names.id, &record.raw)?;
-    if !names.secure(records, tries, claim, known.as_ref()).await? {
+    let mut of = (record, known);
+    if !names.secure(records, tries, claim, &mut of).await? {
         return Ok(None);
     }
+    let (record, known) = of;
     let (story, news) = told(&names.id, claim, known, cut(edit.entry.at));
     Ok(Some(Some(About { record, story, news })))
 }

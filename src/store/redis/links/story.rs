@@ -1,7 +1,7 @@
 //! Stories: which article a claim means, how one is made, how what is known of it grows.
 //!
-//! Guarantees that an address or CMS id leads to one article for ever, once that article is there, and that what is
-//! known is never overwritten by a claim. Aliases are written before the article, each in a lane of its own: whoever
+//! Guarantees that an address or CMS id leads to one article for ever, once that article is there, that an article has
+//! a bounded number of them, and that what is known is never overwritten by a claim. Aliases are written before the article, each in a lane of its own: whoever
 //! loses one follows the winner, and an alias whose article is not there yet is a creation that was cut short, which
 //! the next one completes with that id.
 
@@ -11,7 +11,7 @@ use crate::domain::article::{self, Article, ArticleFacts, ArticleId};
 use crate::store::Result;
 use crate::store::links::ArticleClaim;
 use crate::store::redis::records::{
-    Alias, AliasName, Committed, Name, Record, Records, Story, Tries, Write, cut,
+    Admitted, Alias, AliasName, Committed, Name, Record, Records, Story, Tries, Write, cut,
 };
 
 /// What a claim's address and CMS id lead to.
@@ -40,26 +40,34 @@ impl Names {
         Ok(Names { id, url, cms_id })
     }
 
-    /// Lets both lead to the story, as far as nobody else has them. False if another was faster in what decides
-    /// which story it is: then all must be looked at again.
+    /// Lets both lead to the story, as far as nobody else has them and it has room for them. False if another was
+    /// faster in what decides which story it is: then all must be looked at again.
     pub(super) async fn secure(
         &self,
         records: &Records,
         tries: &mut Tries,
         claim: &ArticleClaim,
-        story: Option<&Story>,
+        of: &mut (Record, Option<Story>),
     ) -> Result<bool> {
-        let write = self.url_alias(records, claim, story).await?;
-        if let Some(write) = write
+        let aliases = [self.url_alias(records, claim, of.1.as_ref()).await?, self.cms_alias(claim)?];
+        let Some([url, cms_id]) = admit(records, tries, claim, of, aliases).await? else { return Ok(false) };
+        if let Some(write) = url
             && commit_one(records, tries, write).await? == Committed::Lost
             && !self.by_cms_id()
         {
             return Ok(false);
         }
-        let (Some((record, None)), Some(id)) = (&self.cms_id, &claim.cms_id) else { return Ok(true) };
+        match cms_id {
+            Some(write) => Ok(commit_one(records, tries, write).await? == Committed::Done),
+            None => Ok(true),
+        }
+    }
+
+    /// What the CMS id's record must become, if anything.
+    fn cms_alias(&self, claim: &ArticleClaim) -> Result<Option<Write>> {
+        let (Some((record, None)), Some(id)) = (&self.cms_id, &claim.cms_id) else { return Ok(None) };
         let name = AliasName::CmsId { site: claim.site.clone(), id: id.clone() };
-        let alias = Alias { article: self.id.clone(), name };
-        Ok(commit_one(records, tries, record.becomes(alias.write()?)).await? == Committed::Done)
+        Ok(Some(record.becomes(Alias { article: self.id.clone(), name }.write()?)))
     }
 
     /// True if the CMS id says which story it is, whoever has the address.
@@ -100,6 +108,39 @@ impl Names {
     }
 }
 
+/// Those of the aliases (address, CMS id) that are the story's own or that it has room for: it notes them before they
+/// are made, so that nothing that comes in between makes them more than it may have. None if another was faster.
+async fn admit(
+    records: &Records,
+    tries: &mut Tries,
+    claim: &ArticleClaim,
+    (record, story): &mut (Record, Option<Story>),
+    mut aliases: [Option<Write>; 2],
+) -> Result<Option<[Option<Write>; 2]>> {
+    let Some(story) = story else { return Ok(Some(aliases)) };
+    let article = &story.article;
+    let is_own_id = article.site == claim.site
+        && (article.cms_id.is_none() || article.cms_id.as_ref() == claim.cms_id.as_ref());
+    let own = [article.url == claim.url, is_own_id];
+    let mut noted = false;
+    for (alias, own) in aliases.iter_mut().zip(own) {
+        let Some(write) = alias.as_ref().filter(|_| !own) else { continue };
+        match story.admit(&write.name) {
+            Admitted::Before => {}
+            Admitted::Now => noted = true,
+            Admitted::Not => *alias = None,
+        }
+    }
+    if noted {
+        let write = record.becomes(story.write()?);
+        record.raw.clone_from(&write.raw);
+        if commit_one(records, tries, write).await? == Committed::Lost {
+            return Ok(None);
+        }
+    }
+    Ok(Some(aliases))
+}
+
 async fn commit_one(records: &Records, tries: &mut Tries, write: Write) -> Result<Committed> {
     records.commit(tries, vec![write]).await
 }
@@ -123,7 +164,7 @@ pub(super) fn told(
             updated_at: now,
             version: 1,
         };
-        return (Story { article, slots: vec![] }, true);
+        return (Story::new(article), true);
     };
     let known = &mut story.article;
     let cms_id = claim.cms_id.as_ref().filter(|_| known.site == claim.site);

@@ -14,7 +14,8 @@ use crate::store::Result;
 use crate::store::links::ExportItem;
 use crate::store::mirror::Kept;
 use crate::store::redis::records::{
-    Alias, AliasName, Committed, Name, Record, Records, Story, Tries, Write, cut, entry, write_links,
+    Admitted, Alias, AliasName, Committed, Name, Record, Records, Story, Tries, Write, cut, entry,
+    write_links,
 };
 
 /// Lines of history in one commit.
@@ -121,7 +122,7 @@ async fn import_article(records: &Records, tries: &mut Tries, article: &Article)
             article.created_at = cut(article.created_at);
             article.updated_at = cut(article.updated_at);
             article.facts.published_at = article.facts.published_at.map(cut);
-            let story = Story { article, slots: vec![] };
+            let story = Story::new(article);
             if records.commit(tries, vec![record.becomes(story.write()?)]).await? == Committed::Lost {
                 return Ok(None);
             }
@@ -166,10 +167,23 @@ async fn import_alias(
         }
         _ => return Ok(Some(Err(format!("an alias is a url or a cms_id, not \"{kind}\"")))),
     };
-    let Some(story) = story(&records.read_one(Name::Article(article.clone())).await?)? else {
+    let record = records.read_one(Name::Article(article.clone())).await?;
+    let Some(mut story) = story(&record)? else {
         return Ok(Some(Err(format!("there is no article {}", article.0))));
     };
-    add_alias(records, tries, &story.article, name, says).await?;
+    // The article's own are there since it was put back.
+    if !records.read_one(name.clone()).await?.raw.is_empty() {
+        return Ok(Some(Ok(())));
+    }
+    let admitted = story.admit(&name);
+    if admitted == Admitted::Now
+        && records.commit(tries, vec![record.becomes(story.write()?)]).await? == Committed::Lost
+    {
+        return Ok(None);
+    }
+    if admitted != Admitted::Not {
+        add_alias(records, tries, &story.article, name, says).await?;
+    }
     Ok(Some(Ok(())))
 }
 

@@ -1,11 +1,12 @@
-//! The record of an article: what is known of it, and which code has which of its slots.
+//! The record of an article: what is known of it, which code has which of its slots, and which aliases it has room for.
 //!
-//! Guarantees that a slot is in it at most once. Whether the link that a slot names still has it is not known here.
+//! Guarantees that a slot is in it at most once, and an alias. Whether the link that a slot names still has it is not known here.
 
 use serde::{Deserialize, Serialize};
 
+use super::Name;
 use super::wire::{decode, encode, ms, time};
-use crate::domain::article::{Article, ArticleFacts, ArticleId};
+use crate::domain::article::{Article, ArticleFacts, ArticleId, MAX_ALIASES};
 use crate::domain::code::Code;
 use crate::domain::link::{Slot, SlotTarget};
 use crate::store::mirror::SlotOf;
@@ -15,6 +16,21 @@ use crate::store::{Error, Result};
 /// link; but never the plain one (no channel, no campaign, its own address).
 const MAX_SLOTS: usize = 4_096;
 
+/// What is left of an alias's name: enough to know it again among an article's.
+pub type Spelling = [u8; SPELLING];
+const SPELLING: usize = 8;
+
+/// Whether an article takes an alias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// It has taken it before.
+    Before,
+    /// It takes it now.
+    Now,
+    /// It has [`MAX_ALIASES`] others.
+    Not,
+}
+
 /// An article with its slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Story {
@@ -22,9 +38,30 @@ pub struct Story {
     pub article: Article,
     /// Who has its slots, in the order in which they were first taken.
     pub slots: Vec<SlotOf>,
+    /// Which aliases it has besides its own address and CMS id, or will have: they are noted here before they are made.
+    pub aliases: Vec<Spelling>,
 }
 
 impl Story {
+    /// A story that has nothing yet.
+    #[must_use]
+    pub fn new(article: Article) -> Story {
+        Story { article, slots: vec![], aliases: vec![] }
+    }
+
+    /// Notes an alias, if there is room for it.
+    pub fn admit(&mut self, alias: &Name) -> Admitted {
+        let spelling = spelling(alias);
+        if self.aliases.contains(&spelling) {
+            return Admitted::Before;
+        }
+        if self.aliases.len() >= MAX_ALIASES {
+            return Admitted::Not;
+        }
+        self.aliases.push(spelling);
+        Admitted::Now
+    }
+
     /// The code that a slot names.
     #[must_use]
     pub fn named(&self, slot: &Slot) -> Option<&Code> {
@@ -68,7 +105,7 @@ impl Story {
             },
             created_ms: ms(article.created_at),
             slots: self.slots.iter().map(wire_slot).collect(),
-            parts: parts(article),
+            parts: parts(article, &self.aliases),
         };
         encode(&wire)
     }
@@ -87,7 +124,7 @@ impl Story {
             WireUrl::Other(url) => url,
         };
         let created_at = time(wire.created_ms)?;
-        let mut article = Article {
+        let article = Article {
             id: id.clone(),
             cms_id: None,
             site: host(&url).to_owned(),
@@ -97,9 +134,10 @@ impl Story {
             updated_at: created_at,
             version: 1,
         };
-        wire.parts.into_iter().try_for_each(|part| add(&mut article, part))?;
         let slots = wire.slots.into_iter().map(slot).collect::<Result<_>>()?;
-        Ok(Some(Story { article, slots }))
+        let mut story = Story { slots, ..Story::new(article) };
+        wire.parts.into_iter().try_for_each(|part| add(&mut story, part))?;
+        Ok(Some(story))
     }
 }
 
@@ -144,6 +182,8 @@ enum Part {
         version: u64,
         updated_ms: i64,
     },
+    /// Those of [`Story::aliases`], one after the other.
+    Aliases(Vec<u8>),
 }
 
 fn is(of: &SlotOf, slot: &Slot) -> bool {
@@ -152,6 +192,15 @@ fn is(of: &SlotOf, slot: &Slot) -> bool {
 
 fn is_plain(of: &SlotOf) -> bool {
     of.channel.is_none() && of.campaign.is_none() && of.target == SlotTarget::Own
+}
+
+/// What is left of an alias's name; of any other record's nothing that could be one's.
+fn spelling(alias: &Name) -> Spelling {
+    let mut spelling = [0; SPELLING];
+    if let Name::Url(hash) | Name::CmsId(hash) = alias {
+        spelling.copy_from_slice(&hash[..SPELLING]);
+    }
+    spelling
 }
 
 /// Host and port of an address.
@@ -181,7 +230,7 @@ fn slot(wire: WireSlot) -> Result<SlotOf> {
     Ok(SlotOf { channel, campaign, target: target.map_or(SlotTarget::Own, SlotTarget::Other), code })
 }
 
-fn parts(article: &Article) -> Vec<Part> {
+fn parts(article: &Article, aliases: &[Spelling]) -> Vec<Part> {
     let facts = &article.facts;
     let text = |value: &Option<String>, part: fn(String) -> Part| value.clone().map(part);
     let changed = article.version != 1 || ms(article.updated_at) != ms(article.created_at);
@@ -195,11 +244,13 @@ fn parts(article: &Article) -> Vec<Part> {
         text(&facts.image, Part::Image),
         text(&facts.language, Part::Language),
         changed.then(|| Part::Changed { version: article.version, updated_ms: ms(article.updated_at) }),
+        (!aliases.is_empty()).then(|| Part::Aliases(aliases.concat())),
     ];
     parts.into_iter().flatten().collect()
 }
 
-fn add(article: &mut Article, part: Part) -> Result<()> {
+fn add(story: &mut Story, part: Part) -> Result<()> {
+    let article = &mut story.article;
     let facts = &mut article.facts;
     match part {
         Part::CmsId(text) => article.cms_id = Some(text),
@@ -214,6 +265,7 @@ fn add(article: &mut Article, part: Part) -> Result<()> {
             article.version = version;
             article.updated_at = time(updated_ms)?;
         }
+        Part::Aliases(bytes) => story.aliases = bytes.as_chunks().0.to_vec(),
     }
     Ok(())
 }
@@ -243,7 +295,7 @@ mod tests {
             updated_at: at(1_795_000_000_000),
             version: 1,
         };
-        Story { article, slots: vec![] }
+        Story::new(article)
     }
 
     fn slot_on(channel: Option<&str>, target: SlotTarget) -> Slot {
@@ -259,6 +311,23 @@ mod tests {
         let raw = story.write().unwrap();
         assert!(raw.len() <= url.len() + 13, "{} bytes", raw.len());
         assert_eq!(Story::read(&story.article.id, &raw).unwrap(), Some(story));
+    }
+
+    #[test]
+    fn aliases_are_bounded_and_known_again() {
+        let mut story = bare("https://news.example.com/a");
+        let alias = |n: usize| match n % 2 {
+            0 => Name::url(&format!("https://news.example.com/{n}")),
+            _ => Name::cms_id("news.example.com", &n.to_string()),
+        };
+        for n in 0..MAX_ALIASES {
+            assert_eq!(story.admit(&alias(n)), Admitted::Now);
+        }
+        let mut again = Story::read(&story.article.id, &story.write().unwrap()).unwrap().unwrap();
+        assert_eq!(again, story);
+        assert_eq!(again.admit(&alias(7)), Admitted::Before);
+        assert_eq!(again.admit(&alias(MAX_ALIASES)), Admitted::Not);
+        assert_eq!(again, story);
     }
 
     #[test]

@@ -21,7 +21,7 @@ fn value(name: Name, raw: &[u8]) -> Result<Value> {
     Ok(match name {
         Name::Links(key) => Value::Links(link::read_links(&key, raw)?),
         Name::Article(id) => {
-            let Story { article, slots } = Story::read(&id, raw)?.ok_or_else(nothing)?;
+            let Story { article, slots, .. } = Story::read(&id, raw)?.ok_or_else(nothing)?;
             Value::Article { article, slots }
         }
         Name::Url(_) | Name::CmsId(_) => alias(Alias::read(raw)?.ok_or_else(nothing)?),

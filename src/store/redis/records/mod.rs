@@ -19,7 +19,7 @@ mod wire;
 pub use account::{Owned, audit, key, user};
 pub use alias::{Alias, AliasName};
 pub use answer::Remembered;
-pub use article::Story;
+pub use article::{Admitted, Story};
 pub use commit::{Committed, Record, Records, Restored, Witness, Write, Written, fields, random_tag};
 pub use decode::decode;
 pub use link::{read_links, write_links};

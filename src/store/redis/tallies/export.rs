@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::hashes::Hashes;
 use super::keys::{self, BUCKETS, Family, bucket, field};
-use super::read;
+use super::{apply, read};
 use crate::domain::lane::Lane;
-use crate::domain::tally::{Group, Scope, ScopeKind};
+use crate::domain::tally::{DaySketch, Group, Scope, ScopeKind};
 use crate::store::Result;
 use crate::store::redis::conn;
 
@@ -96,7 +96,7 @@ impl Page<'_> {
         let size = (LOOKS / each).clamp(50, SCOPES).min(left.len());
         let mut groups: Vec<Group> = left[..size]
             .iter()
-            .map(|(kind, name)| Group { scope: Scope::from_parts(*kind, name), rows: vec![] })
+            .map(|(kind, name)| Group::of(Scope::from_parts(*kind, name), vec![]))
             .collect();
         let mut by_lane: BTreeMap<Lane, Vec<(usize, Vec<u8>)>> = BTreeMap::new();
         for (at, group) in groups.iter().enumerate() {
@@ -117,6 +117,7 @@ impl Page<'_> {
             group
                 .rows
                 .sort_unstable_by(|a, b| (a.series, a.bucket, &a.value).cmp(&(b.series, b.bucket, &b.value)));
+            group.sketches.sort_unstable_by_key(|sketch| (sketch.day, sketch.of));
         }
         Ok(groups)
     }
@@ -151,6 +152,11 @@ impl Page<'_> {
             });
             for (period, answer) in some.iter().zip(self.hashes.ask(&[self.lane], cmds.collect()).await?) {
                 for ((at, _), packed) in self.fields.iter().zip(conn::read::<Vec<Option<Vec<u8>>>>(answer)?) {
+                    if let (Some(of), Some(bytes)) = (family.sketch_of(), &packed) {
+                        let sketch = apply::sketch(bytes)?;
+                        groups[*at].sketches.push(DaySketch { of, day: *period, sketch });
+                        continue;
+                    }
                     read::rows_of(family, *period, packed.as_deref().unwrap_or_default(), |row| {
                         if family != Family::Minute || row.bucket >= gone {
                             groups[*at].rows.push(row);

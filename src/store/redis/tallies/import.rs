@@ -4,15 +4,15 @@
 //! import holds after it: what the numbers rise by is what base rises by, in the same step. An import that is cut
 //! short leaves scopes half set; done again, it sets them whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::{self, Cells};
 use super::hashes::{Ask, Decision, Hashes, Put, Seen};
-use super::keys::{self, Family, LaneKeys, bucket, field};
+use super::keys::{self, Family, LaneKeys, TAKEN, bucket, field};
 use super::{pack, read};
 use crate::domain::lane::Lane;
 use crate::domain::tally::{Group, Scope, ScopeKind, Series};
-use crate::store::{Error, Result};
+use crate::store::{Error, Result, named};
 
 /// Scopes set in one go.
 const SCOPES: usize = 200;
@@ -54,7 +54,7 @@ struct Setting<'a> {
     cells: Cells<'a>,
     /// Field and packed total of each scope, and how many hits that is for the audit.
     totals: Vec<(Vec<u8>, Vec<u8>, u64)>,
-    /// Base, and what each scope's total is now.
+    /// Base, how many places are taken, and what each scope's total is now.
     ask: Ask,
 }
 
@@ -74,7 +74,8 @@ impl<'a> Setting<'a> {
             numbers.push((keys.numbers(Family::Total, bucket(&field)), vec![field.clone()]));
             totals.push((field, packed, hits));
         }
-        let ask = Ask { own: vec![b"base".to_vec()], numbers };
+        let base = std::iter::once(b"base".to_vec());
+        let ask = Ask { own: base.chain(TAKEN.map(|(_, field)| field.to_vec())).collect(), numbers };
         Ok(Setting { hashes, lane, keys, cells, totals, ask })
     }
 
@@ -102,13 +103,20 @@ impl<'a> Setting<'a> {
             .change(self.lane, &self.ask, |seen| {
                 self.base(seen)?;
                 let mut put = Put::default();
-                let mut known = vec![];
+                let (mut known, mut new) = (vec![], BTreeSet::new());
                 for ((field, ..), before) in self.totals.iter().zip(&seen.numbers) {
                     match before {
                         Some(_) => known.push(field.clone()),
-                        None => put.set(self.total_key(field), vec![field.clone(), vec![]]),
+                        None => {
+                            put.set(self.total_key(field), vec![field.clone(), vec![]]);
+                            let (kind, name) = keys::scope(field)?;
+                            if named::takes_a_place(kind, name) {
+                                new.insert(Scope::from_parts(kind, name));
+                            }
+                        }
                     }
                 }
+                apply::take_places(&new, seen, 1, &mut put)?;
                 for (family, period) in &periods {
                     put.unset(self.keys.numbers(*family, *period), known.clone());
                 }

@@ -1,100 +1,31 @@
-//! Where a number is kept: its family, the period of its bucket, and the names of keys and fields.
+//! Where a number is kept: the names of keys and fields.
 //!
-//! Pure. Each of the four families is a row of hashes, one for each period (for totals: bucket of names); a field
+//! Pure. Each family is a row of hashes, one for each period (for totals: bucket of names); a field
 //! is a scope, its value all that the scope has there. A name never changes for a store that exists.
 
 use crate::domain::code::fold;
 use crate::domain::lane::Lane;
-use crate::domain::tally::{Scope, ScopeKind, Series};
+use crate::domain::tally::{Scope, ScopeKind};
+pub(super) use crate::store::family::Family;
 use crate::store::redis::lanes::Lanes;
 use crate::store::{Error, Result};
 
 /// Hashes that a lane's totals are spread over: up to 500 fields each, Redis keeps them as one lean piece.
 pub(super) const BUCKETS: u8 = 64;
 
-/// What is kept together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Family {
-    /// Sums for ever, by bucket of names.
-    Total,
-    /// Days and all that is by day, by day.
-    Day,
-    /// Hours, by days of UTC.
-    Hour,
-    /// Minutes, by hours of UTC: they go after two days.
-    Minute,
-}
+/// The fields of the site lane's own hash that say how many sections and authors have a place.
+pub(super) const TAKEN: [(ScopeKind, &[u8]); 2] =
+    [(ScopeKind::Section, b"sections"), (ScopeKind::Author, b"authors")];
 
-impl Family {
-    /// Those whose periods come and go.
-    pub(super) const DATED: [Family; 3] = [Family::Day, Family::Hour, Family::Minute];
-
-    pub(super) fn of(series: Series) -> Family {
-        match series {
-            Series::Total => Family::Total,
-            Series::Minute => Family::Minute,
-            Series::Hour => Family::Hour,
-            Series::Day
-            | Series::Missed
-            | Series::Trigger
-            | Series::Target
-            | Series::Bot
-            | Series::Preview => Family::Day,
-        }
-    }
-
-    /// The series of a family that has but one; of the days, the one that gave the name.
-    pub(super) fn series(self) -> Series {
-        match self {
-            Family::Total => Series::Total,
-            Family::Day => Series::Day,
-            Family::Hour => Series::Hour,
-            Family::Minute => Series::Minute,
-        }
-    }
-
-    /// How long a period is, in the units of its buckets.
-    pub(super) fn length(self) -> i64 {
-        match self {
-            Family::Total | Family::Day => 1,
-            Family::Hour => 86_400,
-            Family::Minute => 3_600,
-        }
-    }
-
-    /// What the places of buckets within a period usually are a multiple of, in seconds.
-    pub(super) fn unit(self) -> u32 {
-        match self {
-            Family::Total | Family::Day => 1,
-            // Zones differ by quarters of an hour.
-            Family::Hour => 900,
-            Family::Minute => 60,
-        }
-    }
-
-    fn letter(self) -> &'static str {
-        match self {
-            Family::Total => "T",
-            Family::Day => "D",
-            Family::Hour => "H",
-            Family::Minute => "M",
-        }
-    }
-
-    /// The period of a bucket, and its place in it.
-    pub(super) fn place(self, bucket: i64) -> (i64, u32) {
-        let place = bucket.rem_euclid(self.length());
-        (bucket.div_euclid(self.length()), u32::try_from(place).unwrap_or(0))
-    }
-
-    /// The bucket at a place of a period.
-    pub(super) fn bucket(self, period: i64, place: u32) -> i64 {
-        period.saturating_mul(self.length()).saturating_add(i64::from(place))
-    }
-
-    /// The first and the last period of `from <= bucket < to`; None if that is nothing.
-    pub(super) fn periods(self, from: i64, to: i64) -> Option<(i64, i64)> {
-        (from < to).then(|| (self.place(from).0, self.place(to - 1).0))
+/// The letter of a family in names of keys.
+fn letter_of(family: Family) -> &'static str {
+    match family {
+        Family::Total => "T",
+        Family::Day => "D",
+        Family::Hour => "H",
+        Family::Minute => "M",
+        Family::Readers => "U",
+        Family::Shares => "F",
     }
 }
 
@@ -117,12 +48,12 @@ impl<'l> LaneKeys<'l> {
 
     /// The hash of a period of a family, or of a bucket of totals.
     pub(super) fn numbers(self, family: Family, period: i64) -> Vec<u8> {
-        self.lanes.key(self.lane, &format!("{}:{period}", family.letter()))
+        self.lanes.key(self.lane, &format!("{}:{period}", letter_of(family)))
     }
 
     /// The set of a family's periods.
     pub(super) fn periods(self, family: Family) -> Vec<u8> {
-        self.lanes.key(self.lane, family.letter())
+        self.lanes.key(self.lane, letter_of(family))
     }
 }
 

@@ -11,9 +11,11 @@ mod hashes;
 mod import;
 mod keys;
 mod minutes;
-mod pack;
+mod periods;
 mod read;
+mod sketches;
 mod streams;
+mod watching;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,8 +27,10 @@ use super::conn::{self, Conn};
 use super::dataset;
 use super::lanes::Lanes;
 use crate::domain::lane::Lane;
-use crate::domain::tally::{Batch, Counts, Group, Row, Scope, ScopeKind, Series, StreamId};
+use crate::domain::sketch::Sketch;
+use crate::domain::tally::{Batch, Counts, Group, Row, Scope, ScopeKind, Series, SketchOf, StreamId};
 use crate::store::mirror::Mirror;
+use crate::store::pack;
 use crate::store::tallies::{Applied, Dataset, LaneAudit, StreamState, Tallies};
 use crate::store::{Error, Result};
 use hashes::Hashes;
@@ -142,6 +146,25 @@ impl Tallies for RedisTallies {
         minutes::forget(&self.hashes, before).await
     }
 
+    async fn forget_hours(&self, before: i64) -> Result<()> {
+        periods::forget(&self.hashes, Family::Hour, before).await
+    }
+
+    async fn first_bucket(&self, series: Series) -> Result<Option<i64>> {
+        read::first_bucket(&self.hashes, &Scope::Site, series).await
+    }
+
+    async fn sketches(&self, scope: &Scope, of: SketchOf, from: i64, to: i64) -> Result<Vec<(i64, Sketch)>> {
+        sketches::of_scope(&self.hashes, scope, of, from, to).await
+    }
+
+    async fn forget_sketches(&self, before: i64) -> Result<()> {
+        for family in Family::SKETCHES {
+            periods::forget(&self.hashes, family, before).await?;
+        }
+        Ok(())
+    }
+
     async fn rows(&self, scope: &Scope, series: Series, from: i64, to: i64) -> Result<Vec<Row>> {
         read::rows(&self.hashes, scope, series, from, to).await
     }
@@ -154,6 +177,18 @@ impl Tallies for RedisTallies {
         only: Option<&[String]>,
     ) -> Result<Vec<(String, Counts)>> {
         read::by_scope(&self.hashes, kind, from, to, only).await
+    }
+
+    async fn links_by_minute(&self, from: i64, to: i64) -> Result<Vec<(String, Counts)>> {
+        read::links_by_minute(&self.hashes, from, to).await
+    }
+
+    async fn share_watch(&self, until_ms: i64) -> Result<()> {
+        watching::share(&self.hashes, until_ms).await
+    }
+
+    async fn watched_until(&self) -> Result<i64> {
+        watching::until(&self.hashes).await
     }
 
     async fn totals(&self, scopes: &[Scope]) -> Result<Vec<Counts>> {

@@ -59,6 +59,20 @@ pub(super) async fn rows(
     Ok(rows)
 }
 
+/// The first bucket of a scope in a series.
+pub(super) async fn first_bucket(hashes: &Hashes, scope: &Scope, series: Series) -> Result<Option<i64>> {
+    let family = Family::of(series);
+    let lane = keys::lane(scope, &hashes.lanes);
+    for period in periods(hashes, &[lane], family, i64::MIN, i64::MAX).await?.pop().unwrap_or_default() {
+        // A period may have numbers of other scopes only.
+        let (begin, end) = (family.bucket(period, 0), family.bucket(period.saturating_add(1), 0));
+        if let Some(first) = rows(hashes, scope, series, begin, end).await?.first() {
+            return Ok(Some(first.bucket));
+        }
+    }
+    Ok(None)
+}
+
 /// The rows of packed numbers, in order of series, bucket and value.
 pub(super) fn rows_of(family: Family, period: i64, packed: &[u8], mut take: impl FnMut(Row)) -> Result<()> {
     for entry in Entries::new(family, packed) {
@@ -76,7 +90,7 @@ fn total_row(sum: Counts) -> Option<Row> {
     (sum != Counts::default()).then_some(row)
 }
 
-fn hget(key: Vec<u8>, field: &[u8]) -> Cmd {
+pub(super) fn hget(key: Vec<u8>, field: &[u8]) -> Cmd {
     let mut cmd = redis::cmd("HGET");
     cmd.arg(key).arg(field);
     cmd
@@ -233,6 +247,39 @@ impl Sums {
         }
         Ok(())
     }
+}
+
+/// The sums of links over minutes.
+pub(super) async fn links_by_minute(hashes: &Hashes, from: i64, to: i64) -> Result<Vec<(String, Counts)>> {
+    let of: Vec<Lane> = (0..hashes.site()).collect();
+    let mut asked = vec![];
+    for (lane, hours) in of.iter().zip(periods(hashes, &of, Family::Minute, from, to).await?) {
+        let names = hashes.keys(*lane);
+        asked.extend(hours.into_iter().map(|hour| (*lane, (hour, names.numbers(Family::Minute, hour)))));
+    }
+    let mut sums: HashMap<String, Counts, foldhash::fast::RandomState> = HashMap::default();
+    for some in asked.chunks(ANSWERS) {
+        let cmds = some.iter().map(|(_, (_, key))| {
+            let mut all = redis::cmd("HGETALL");
+            all.arg(key);
+            all
+        });
+        let answers = hashes.ask(&lanes_of(some), cmds.collect()).await?;
+        for ((_, (hour, _)), answer) in some.iter().zip(answers) {
+            for (field, packed) in read::<HashMap<Vec<u8>, Vec<u8>>>(answer)? {
+                let mut sum = Counts::default();
+                rows_of(Family::Minute, *hour, &packed, |row| {
+                    if (from..to).contains(&row.bucket) {
+                        sum += row.counts;
+                    }
+                })?;
+                if sum != Counts::default() {
+                    *sums.entry(keys::scope(&field)?.1.to_owned()).or_default() += sum;
+                }
+            }
+        }
+    }
+    Ok(sums.into_iter().collect())
 }
 
 /// The lanes of what is asked, each once: what is asked stands lane by lane.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{self, articles};
 use super::trail;
-use crate::domain::article::{self as domain, Article, ArticleFacts};
+use crate::domain::article::{self as domain, Article, ArticleFacts, MAX_ALIASES};
 use crate::store::Result;
 use crate::store::links::{ArticleClaim, ArticleKey};
 use crate::store::sqlite::failure::{corrupt, cut, ms, signed};
@@ -30,6 +30,18 @@ pub(super) fn add_alias(conn: &Connection, kind: i64, value: &str, site: &str, a
     conn.prepare_cached("INSERT OR IGNORE INTO aliases (kind, value, site, article) VALUES (?, ?, ?, ?)")?
         .execute(params![kind, value, site, article])?;
     Ok(())
+}
+
+/// The same for an alias that is neither the article's own address nor its own CMS id: if there is room for it.
+pub(super) fn add_more(conn: &Connection, kind: i64, value: &str, site: &str, article: i64) -> Result<()> {
+    if alias(conn, kind, value, site)?.is_some() {
+        return Ok(());
+    }
+    let most = i64::try_from(MAX_ALIASES).unwrap_or(i64::MAX);
+    let fits = conn
+        .prepare_cached("UPDATE articles SET aliases = aliases + 1 WHERE id = ? AND aliases < ?")?
+        .execute([article, most])?;
+    if fits > 0 { add_alias(conn, kind, value, site, article) } else { Ok(()) }
 }
 
 /// The article of a row.
@@ -144,15 +156,18 @@ pub(super) fn fill(
     now: Timestamp,
 ) -> Result<()> {
     if article.url != claim.url {
-        add_alias(conn, URL, &claim.url, "", row)?;
+        add_more(conn, URL, &claim.url, "", row)?;
     }
-    if let Some(id) = claim.cms_id.as_ref().filter(|id| article.cms_id.as_ref() != Some(id)) {
-        add_alias(conn, CMS_ID, id, &claim.site, row)?;
-    }
+    let news = claim.cms_id.as_ref().filter(|id| article.cms_id.as_ref() != Some(id));
     let cms_id = if article.site == claim.site { &claim.cms_id } else { &None };
     let said = ArticleFacts { published_at: claim.facts.published_at.map(cut), ..claim.facts.clone() };
     let had_authors = !article.facts.authors.is_empty();
     let filled = domain::fill(&mut article.cms_id, cms_id.as_ref()) | article.facts.fill(&said);
+    match news {
+        Some(id) if article.cms_id.as_ref() == Some(id) => add_alias(conn, CMS_ID, id, &claim.site, row)?,
+        Some(id) => add_more(conn, CMS_ID, id, &claim.site, row)?,
+        None => {}
+    }
     if !had_authors {
         insert_authors(conn, row, &article.facts.authors)?;
     }

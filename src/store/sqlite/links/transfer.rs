@@ -145,7 +145,8 @@ fn import_alias(
     let Some(row) = rows::article_row(conn, article)? else {
         return Ok(Err(format!("there is no article {}", article.0)));
     };
-    articles::add_alias(conn, kind, value, site, row)?;
+    // The article's own are there since it was put back.
+    articles::add_more(conn, kind, value, site, row)?;
     Ok(Ok(()))
 }
 

@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::accounts::SqliteAccounts;
+use super::accounts::{SqliteAccounts, forget_audit};
 use super::failure::{ms, signed, unsigned};
 use super::file::MIRROR;
 use super::links::trail::{Bell, FEED};
@@ -234,6 +235,11 @@ impl Mirror for SqliteMirror {
 
     async fn page(&self, lane: Lane, after: Option<Vec<u8>>, limit: usize) -> Result<Vec<Raw>> {
         self.readers.read(move |conn| page(conn, lane, &after.unwrap_or_default(), limit)).await
+    }
+
+    async fn forget_audit(&self, before: Timestamp) -> Result<()> {
+        while self.writer.write(move |conn, _| forget_audit(conn, before)).await? {}
+        Ok(())
     }
 
     async fn upset(&self) -> Result<()> {

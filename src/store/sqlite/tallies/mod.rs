@@ -5,8 +5,10 @@
 //! and the journal brings it up to date. Knows nothing of links.
 
 mod apply;
+mod dimensions;
 mod names;
 mod read;
+mod sketches;
 mod streams;
 mod transfer;
 
@@ -16,11 +18,15 @@ use rusqlite::{Connection, params};
 
 use super::threads::{Readers, Writer};
 use crate::domain::lane::Lane;
-use crate::domain::tally::{Batch, Counts, Group, Row, Scope, ScopeKind, Series, StreamId};
+use crate::domain::sketch::Sketch;
+use crate::domain::tally::{Batch, Counts, Group, Row, Scope, ScopeKind, Series, SketchOf, StreamId};
 use crate::store::Result;
 use crate::store::sqlite::failure::{corrupt, ms, time};
 use crate::store::tallies::{Applied, Dataset, LaneAudit, StreamState, Tallies};
 pub(super) use names::Names;
+
+/// Rows of one batch: some hundred MiB.
+const MAX_ROWS: usize = 1_000_000;
 
 /// The embedded store's tallies.
 pub(super) struct SqliteTallies {
@@ -77,6 +83,17 @@ fn add_zone(conn: &Connection, since: i64, zone: &str) -> Result<()> {
     Ok(())
 }
 
+/// Lets the first hour go, if it began before `before`. False if there was none.
+fn forget_an_hour(conn: &Connection, before: i64) -> Result<bool> {
+    let gone = conn
+        .prepare_cached(
+            "DELETE FROM rows WHERE series = ?1 AND bucket = \
+             (SELECT min(bucket) FROM rows WHERE series = ?1 AND bucket < ?2)",
+        )?
+        .execute([names::series_number(Series::Hour), before])?;
+    Ok(gone > 0)
+}
+
 #[async_trait]
 impl Tallies for SqliteTallies {
     async fn dataset(&self) -> Result<Dataset> {
@@ -89,8 +106,8 @@ impl Tallies for SqliteTallies {
     }
 
     fn max_increments(&self) -> usize {
-        // One transaction, however long: nobody else waits for the writer.
-        usize::MAX
+        // One transaction, however long, since nobody else waits for the writer; but all of it is in memory.
+        MAX_ROWS
     }
 
     async fn apply(&self, batch: &Batch) -> Result<Applied> {
@@ -133,6 +150,25 @@ impl Tallies for SqliteTallies {
             .await
     }
 
+    async fn forget_hours(&self, before: i64) -> Result<()> {
+        // Hour by hour, so that nobody waits for long.
+        while self.writer.write(move |conn, _| forget_an_hour(conn, before)).await? {}
+        Ok(())
+    }
+
+    async fn first_bucket(&self, series: Series) -> Result<Option<i64>> {
+        self.readers.read_at_once(move |conn| read::first_bucket(conn, &Scope::Site, series)).await
+    }
+
+    async fn sketches(&self, scope: &Scope, of: SketchOf, from: i64, to: i64) -> Result<Vec<(i64, Sketch)>> {
+        let scope = scope.clone();
+        self.readers.read_at_once(move |conn| sketches::of_scope(conn, &scope, of, from, to)).await
+    }
+
+    async fn forget_sketches(&self, before: i64) -> Result<()> {
+        self.writer.write(move |conn, _| sketches::forget(conn, before)).await
+    }
+
     async fn rows(&self, scope: &Scope, series: Series, from: i64, to: i64) -> Result<Vec<Row>> {
         let scope = scope.clone();
         self.readers.read_at_once(move |conn| read::rows(conn, &scope, series, from, to)).await
@@ -147,6 +183,10 @@ impl Tallies for SqliteTallies {
     ) -> Result<Vec<(String, Counts)>> {
         let only = only.map(<[String]>::to_vec);
         self.readers.read_at_once(move |conn| read::by_scope(conn, kind, from, to, only.as_deref())).await
+    }
+
+    async fn links_by_minute(&self, from: i64, to: i64) -> Result<Vec<(String, Counts)>> {
+        self.readers.read_at_once(move |conn| read::links_by_minute(conn, from, to)).await
     }
 
     async fn totals(&self, scopes: &[Scope]) -> Result<Vec<Counts>> {

@@ -1,33 +1,31 @@
-//! Scopes and values as small numbers.
+//! Scopes as small numbers.
 //!
 //! Guarantees that a name has one number for ever. What the writer remembers of it is bounded, and forgotten
 //! when a write is undone, because a number may have been undone with it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::code::fold;
 use crate::domain::lane::{Lane, lane_of};
-use crate::domain::tally::{Scope, ScopeKind, Series};
-use crate::store::Result;
-use crate::store::sqlite::failure::corrupt;
+use crate::domain::tally::{BEYOND, Group, Scope, ScopeKind, Series};
+use crate::store::sqlite::failure::{corrupt, unsigned};
 use crate::store::sqlite::threads::State;
+use crate::store::{Result, named};
 
-/// Scopes that the writer remembers, and values likewise; at more it begins anew. About 100 bytes each.
+/// Scopes that the writer remembers; at more it begins anew. About 100 bytes each.
 const REMEMBERED: usize = 100_000;
 
 /// What the writer of tallies.db keeps in memory.
 #[derive(Default)]
 pub(in crate::store::sqlite) struct Names {
     scopes: HashMap<Scope, i64, foldhash::fast::RandomState>,
-    words: HashMap<String, i64, foldhash::fast::RandomState>,
 }
 
 impl State for Names {
     fn rolled_back(&mut self) {
         self.scopes.clear();
-        self.words.clear();
     }
 }
 
@@ -49,28 +47,26 @@ impl Names {
         Ok(id)
     }
 
-    /// The number of a value, made if it is new.
-    pub(super) fn word(&mut self, conn: &Connection, word: &str) -> Result<i64> {
-        if word.is_empty() {
-            return Ok(0);
-        }
-        if let Some(id) = self.words.get(word) {
-            return Ok(*id);
-        }
-        let mut find = conn.prepare_cached("SELECT id FROM words WHERE word = ?")?;
-        let id = match find.query_row([word], |row| row.get(0)).optional()? {
-            Some(id) => id,
-            None => {
-                conn.prepare_cached("INSERT INTO words (word) VALUES (?)")?.execute([word])?;
-                conn.last_insert_rowid()
+    /// The sections and authors of these groups for which there is no room.
+    pub(super) fn beyond(&self, conn: &Connection, groups: &[Group]) -> Result<BTreeSet<Scope>> {
+        let mut new = BTreeSet::new();
+        for Group { scope, .. } in groups {
+            let (kind, name) = scope.parts();
+            if named::takes_a_place(kind, name)
+                && !self.scopes.contains_key(scope)
+                && scope_id(conn, kind, name)?.is_none()
+            {
+                new.insert(scope.clone());
             }
-        };
-        if self.words.len() >= REMEMBERED {
-            self.words.clear();
         }
-        self.words.insert(word.to_owned(), id);
-        Ok(id)
+        named::beyond(&new, |kind| taken(conn, kind))
     }
+}
+
+/// How many sections or authors have a place.
+fn taken(conn: &Connection, kind: ScopeKind) -> Result<u64> {
+    let mut count = conn.prepare_cached("SELECT count(*) FROM scopes WHERE kind = ? AND name <> ?")?;
+    unsigned(count.query_row(params![kind_number(kind), BEYOND], |row| row.get(0))?)
 }
 
 /// The number of a scope that is known.
@@ -89,8 +85,8 @@ fn add_scope(conn: &Connection, lanes: Lane, scope: &Scope) -> Result<i64> {
     };
     let id: i64 = conn.prepare_cached(next)?.query_row([], |row| row.get(0))?;
     conn.prepare_cached(
-        "INSERT INTO scopes (id, kind, name, lane, clicks, previews, bots, missed) \
-         VALUES (?, ?, ?, ?, 0, 0, 0, 0)",
+        "INSERT INTO scopes (id, kind, name, lane, clicks, previews, bots, missed, uniques, unfurls) \
+         VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0, 0)",
     )?
     .execute(params![id, kind_number(kind), name, audited_in(scope, lanes)])?;
     Ok(id)
@@ -124,22 +120,12 @@ pub(super) fn kind_of(number: i64) -> Result<ScopeKind> {
 
 /// A series as it is kept.
 pub(super) fn series_number(series: Series) -> i64 {
-    match series {
-        Series::Total => 0,
-        Series::Minute => 1,
-        Series::Hour => 2,
-        Series::Day => 3,
-        Series::Missed => 4,
-        Series::Trigger => 5,
-        Series::Target => 6,
-        Series::Bot => 7,
-        Series::Preview => 8,
-    }
+    series.number().into()
 }
 
 /// A kept series.
 pub(super) fn series_of(number: i64) -> Result<Series> {
-    let found = Series::ALL.into_iter().find(|series| series_number(*series) == number);
+    let found = u64::try_from(number).ok().and_then(Series::from_number);
     found.ok_or_else(|| corrupt("a series", number))
 }
 
@@ -154,7 +140,6 @@ mod tests {
             assert_eq!(kind_of(kind_number(kind)).unwrap(), kind);
         }
         for series in Series::ALL {
-            assert_eq!(series_number(series), series as i64);
             assert_eq!(series_of(series_number(series)).unwrap(), series);
         }
     }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, Row as SqlRow, params};
 
+use super::dimensions;
 use super::names::{kind_number, scope_id, series_number};
 use crate::domain::tally::{Counts, Row, Scope, ScopeKind, Series};
 use crate::store::sqlite::failure::unsigned;
@@ -15,21 +16,24 @@ use crate::store::{Error, Result};
 /// Most scopes of one `by_scope`.
 const MAX_ONLY: usize = 10_000;
 
-/// Reads four columns from `at` on.
+/// Reads six columns from `at` on.
 pub(super) fn counts(row: &SqlRow<'_>, at: usize) -> Result<Counts> {
     Ok(Counts {
         clicks: unsigned(row.get(at)?)?,
         previews: unsigned(row.get(at + 1)?)?,
         bots: unsigned(row.get(at + 2)?)?,
         missed: unsigned(row.get(at + 3)?)?,
+        uniques: unsigned(row.get(at + 4)?)?,
+        unfurls: unsigned(row.get(at + 5)?)?,
     })
 }
 
 /// A scope's sum.
 pub(super) fn total(conn: &Connection, scope: &Scope) -> Result<Counts> {
     let (kind, name) = scope.parts();
-    let mut find =
-        conn.prepare_cached("SELECT clicks, previews, bots, missed FROM scopes WHERE kind = ? AND name = ?")?;
+    let mut find = conn.prepare_cached(
+        "SELECT clicks, previews, bots, missed, uniques, unfurls FROM scopes WHERE kind = ? AND name = ?",
+    )?;
     let mut rows = find.query(params![kind_number(kind), name])?;
     rows.next()?.map_or(Ok(Counts::default()), |row| counts(row, 0))
 }
@@ -49,7 +53,7 @@ pub(super) fn rows(conn: &Connection, scope: &Scope, series: Series, from: i64, 
     let (kind, name) = scope.parts();
     let Some(id) = scope_id(conn, kind, name)? else { return Ok(vec![]) };
     let mut statement = conn.prepare_cached(
-        "SELECT r.bucket, w.word, r.clicks, r.previews, r.bots, r.missed \
+        "SELECT r.bucket, w.word, r.clicks, r.previews, r.bots, r.missed, r.uniques, r.unfurls \
          FROM rows r INDEXED BY rows_by_scope CROSS JOIN words w ON w.id = r.value \
          WHERE r.scope = ? AND r.series = ? AND r.bucket >= ? AND r.bucket < ? ORDER BY r.bucket, w.word",
     )?;
@@ -63,7 +67,20 @@ pub(super) fn rows(conn: &Connection, scope: &Scope, series: Series, from: i64, 
             counts: counts(row, 2)?,
         });
     }
-    Ok(rows)
+    match series {
+        Series::Minute | Series::Hour | Series::Day => Ok(rows),
+        _ => dimensions::rows(conn, id, Some(series), (from, to), rows),
+    }
+}
+
+/// The first bucket of a scope in a series.
+pub(super) fn first_bucket(conn: &Connection, scope: &Scope, series: Series) -> Result<Option<i64>> {
+    let (kind, name) = scope.parts();
+    let Some(id) = scope_id(conn, kind, name)? else { return Ok(None) };
+    let mut first = conn.prepare_cached(
+        "SELECT min(bucket) FROM rows INDEXED BY rows_by_scope WHERE scope = ? AND series = ?",
+    )?;
+    Ok(first.query_row([id, series_number(series)], |row| row.get(0))?)
 }
 
 /// The sums of the scopes of a kind over days.
@@ -83,7 +100,7 @@ pub(super) fn by_scope(
     names.sort_unstable();
     names.dedup();
     let mut statement = conn.prepare_cached(
-        "SELECT clicks, previews, bots, missed FROM rows INDEXED BY rows_by_scope \
+        "SELECT clicks, previews, bots, missed, uniques, unfurls FROM rows INDEXED BY rows_by_scope \
          WHERE scope = ? AND series = ? AND bucket >= ? AND bucket < ?",
     )?;
     let mut sums = vec![];
@@ -99,29 +116,36 @@ pub(super) fn by_scope(
     Ok(sums)
 }
 
-/// Day by day, since a day's scopes of one sign lie together; what a day without hits costs is one step.
+/// The sums of links over minutes.
+pub(super) fn links_by_minute(conn: &Connection, from: i64, to: i64) -> Result<Vec<(String, Counts)>> {
+    all_by_scope(conn, ScopeKind::Link, series_number(Series::Minute), from, to)
+}
+
+/// Bucket by bucket, since the scopes of one sign lie together in each; what one without hits costs is one step.
 fn all_by_scope(
     conn: &Connection,
     kind: ScopeKind,
-    day: i64,
+    series: i64,
     from: i64,
     to: i64,
 ) -> Result<Vec<(String, Counts)>> {
     let mut sums: HashMap<i64, Counts, foldhash::fast::RandomState> = HashMap::default();
-    let mut next_day =
+    let mut next_bucket =
         conn.prepare_cached("SELECT min(bucket) FROM rows WHERE series = ? AND bucket >= ?")?;
-    let of_day = if kind == ScopeKind::Link {
-        "SELECT scope, clicks, previews, bots, missed FROM rows WHERE series = ? AND bucket = ? AND scope > 0"
+    let of_bucket = if kind == ScopeKind::Link {
+        "SELECT scope, clicks, previews, bots, missed, uniques, unfurls FROM rows \
+         WHERE series = ? AND bucket = ? AND scope > 0"
     } else {
-        "SELECT scope, clicks, previews, bots, missed FROM rows WHERE series = ? AND bucket = ? AND scope < 0"
+        "SELECT scope, clicks, previews, bots, missed, uniques, unfurls FROM rows \
+         WHERE series = ? AND bucket = ? AND scope < 0"
     };
-    let mut of_day = conn.prepare_cached(of_day)?;
+    let mut of_bucket = conn.prepare_cached(of_bucket)?;
     let mut at = from;
-    while let Some(bucket) = next_day.query_row([day, at], |row| row.get::<_, Option<i64>>(0))? {
+    while let Some(bucket) = next_bucket.query_row([series, at], |row| row.get::<_, Option<i64>>(0))? {
         if bucket >= to {
             break;
         }
-        let mut rows = of_day.query([day, bucket])?;
+        let mut rows = of_bucket.query([series, bucket])?;
         while let Some(row) = rows.next()? {
             *sums.entry(row.get(0)?).or_default() += counts(row, 1)?;
         }

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 use rusqlite::{Connection, params};
 
-use super::apply;
 use super::names::{Names, audited_in, kind_number, kind_of, series_of};
 use super::read::{counts, total, total_row};
+use super::{apply, dimensions, sketches};
 use crate::domain::lane::Lane;
 use crate::domain::tally::{Group, Row, Scope, ScopeKind};
 use crate::store::Result;
@@ -24,8 +24,8 @@ const ROWS: usize = 20_000;
 pub(super) fn export(conn: &Connection, after: Option<&(ScopeKind, String)>) -> Result<Vec<Group>> {
     let (kind, name) = after.map_or((-1, ""), |(kind, name)| (kind_number(*kind), name.as_str()));
     let mut scopes = conn.prepare_cached(
-        "SELECT id, kind, name, clicks, previews, bots, missed FROM scopes WHERE (kind, name) > (?, ?) \
-         ORDER BY kind, name LIMIT ?",
+        "SELECT id, kind, name, clicks, previews, bots, missed, uniques, unfurls FROM scopes \
+         WHERE (kind, name) > (?, ?) ORDER BY kind, name LIMIT ?",
     )?;
     let mut found = scopes.query(params![kind, name, i64::try_from(SCOPES).unwrap_or(i64::MAX)])?;
     let (mut groups, mut count) = (vec![], 0);
@@ -33,8 +33,10 @@ pub(super) fn export(conn: &Connection, after: Option<&(ScopeKind, String)>) -> 
         let scope = Scope::from_parts(kind_of(row.get(1)?)?, &row.get::<_, String>(2)?);
         let mut rows: Vec<Row> = total_row(counts(row, 3)?).into_iter().collect();
         rows_of(conn, row.get(0)?, &mut rows)?;
-        count += rows.len() + 1;
-        groups.push(Group { scope, rows });
+        let rows = dimensions::rows(conn, row.get(0)?, None, (i64::MIN, i64::MAX), rows)?;
+        let sketches = sketches::all(conn, row.get(0)?, i64::MIN, i64::MAX)?;
+        count += rows.len() + sketches.len() + 1;
+        groups.push(Group { scope, rows, sketches });
         if count >= ROWS {
             break;
         }
@@ -44,7 +46,7 @@ pub(super) fn export(conn: &Connection, after: Option<&(ScopeKind, String)>) -> 
 
 fn rows_of(conn: &Connection, scope: i64, rows: &mut Vec<Row>) -> Result<()> {
     let mut statement = conn.prepare_cached(
-        "SELECT r.series, r.bucket, w.word, r.clicks, r.previews, r.bots, r.missed \
+        "SELECT r.series, r.bucket, w.word, r.clicks, r.previews, r.bots, r.missed, r.uniques, r.unfurls \
          FROM rows r INDEXED BY rows_by_scope CROSS JOIN words w ON w.id = r.value \
          WHERE r.scope = ? ORDER BY r.series, r.bucket, w.word",
     )?;
@@ -71,9 +73,18 @@ pub(super) fn import(conn: &Connection, names: &mut Names, lanes: Lane, groups: 
              (SELECT series, bucket, scope, value FROM rows INDEXED BY rows_by_scope WHERE scope = ?)",
         )?
         .execute([id])?;
-        conn.prepare_cached("UPDATE scopes SET clicks = 0, previews = 0, bots = 0, missed = 0 WHERE id = ?")?
-            .execute([id])?;
-        apply::add(conn, names, lanes, std::slice::from_ref(group))?;
+        conn.prepare_cached(
+            "UPDATE scopes SET clicks = 0, previews = 0, bots = 0, missed = 0, uniques = 0, unfurls = 0 \
+             WHERE id = ?",
+        )?
+        .execute([id])?;
+        dimensions::clear(conn, id)?;
+        conn.prepare_cached(
+            "DELETE FROM sketches WHERE (day, scope, of) IN \
+             (SELECT day, scope, of FROM sketches INDEXED BY sketches_by_scope WHERE scope = ?)",
+        )?
+        .execute([id])?;
+        apply::put(conn, names, lanes, group)?;
         if let Some(lane) = audited_in(&group.scope, lanes) {
             let rise = signed(total(conn, &group.scope)?.all())?.saturating_sub(signed(before)?);
             raise_base(conn, lane, rise)?;

@@ -19,8 +19,8 @@ use crate::store::conformance::editing::{changed, edit, retire};
 use crate::store::conformance::{existing, url};
 use crate::store::links::{ArticleKey, LinkFilter, LinkOrder, LinkPage};
 
-const CURRENT: &str = "tests/fixtures/store-v1";
-const RELEASED: [&str; 1] = [CURRENT];
+const CURRENT: &str = "tests/fixtures/store-v2";
+const RELEASED: [&str; 2] = ["tests/fixtures/store-v1", CURRENT];
 
 /// The search index is not dumped: its tables are FTS5's own. All links are to be indexed again.
 fn dump(file: &Path) -> String {

@@ -59,7 +59,8 @@ impl Books {
         let to = (from + most).min(u64::try_from(hits.len()).unwrap());
         let some = &hits[usize::try_from(from).unwrap()..usize::try_from(to).unwrap()];
         let (stream_id, groups) = (StreamId(stream), fold(some, lane));
-        let batch = Batch { stream: stream_id, stream_began_ms: 5, lane, from, to, lost: 0, groups };
+        let batch =
+            Batch { stream: stream_id, stream_began_ms: 5, lane, from, to, lost: 0, groups: groups.into() };
         self.sent.push(batch.clone());
         (from < to).then_some(batch)
     }
@@ -125,14 +126,11 @@ fn rows(hits: &[Made]) -> Vec<Row> {
 
 fn fold(hits: &[Made], lane: Lane) -> Vec<Group> {
     if lane == LANES {
-        return vec![Group { scope: Scope::Site, rows: rows(hits) }];
+        return vec![Group::of(Scope::Site, rows(hits))];
     }
     let mut by_code: BTreeMap<&str, Vec<Made>> = BTreeMap::new();
     hits.iter().for_each(|hit| by_code.entry(hit.code).or_default().push(*hit));
-    by_code
-        .iter()
-        .map(|(code, hits)| Group { scope: Scope::Link((*code).into()), rows: rows(hits) })
-        .collect()
+    by_code.iter().map(|(code, hits)| Group::of(Scope::Link((*code).into()), rows(hits))).collect()
 }
 
 async fn compare(store: &Store, scope: &Scope, hits: &[Made], what: &str) {
@@ -258,9 +256,10 @@ async fn streams_that_meet_in_a_lane_count_all() {
     // As many nodes, each with a stream of its own, all in one lane at the same time.
     let all = (100..108).map(async |stream| {
         for (from, to) in (0..20).map(|n| (n, n + 1)) {
-            let groups = vec![Group { scope: Scope::Site, rows: rows(&books.hits[0][..1]) }];
+            let groups = vec![Group::of(Scope::Site, rows(&books.hits[0][..1]))];
             let stream = StreamId(stream);
-            let batch = Batch { stream, stream_began_ms: 1, lane: LANES, from, to, lost: 0, groups };
+            let batch =
+                Batch { stream, stream_began_ms: 1, lane: LANES, from, to, lost: 0, groups: groups.into() };
             assert_eq!(rig.store.tallies.apply(&batch).await.unwrap(), Applied::Done);
         }
     });
@@ -361,7 +360,7 @@ async fn another_dataset_is_left_alone() {
             tallies.audit().await.map(drop),
             tallies.lost().await.map(drop),
             tallies.export(None).await.map(drop),
-            tallies.import(next.groups.clone()).await,
+            tallies.import(next.groups.to_vec()).await,
             tallies.import_lost(LANES, 1).await,
         ];
         for (n, done) in all.into_iter().enumerate() {

@@ -1,21 +1,23 @@
 //! Numbers as bytes: all that one scope has in one period, packed into the value of one field.
 //!
 //! Pure. Guarantees that what is packed is read back the same, in the order of (series, place, value), and that
-//! bytes which are no packed numbers are an error and never wrong numbers. Knows nothing of Redis.
+//! bytes which are no packed numbers are an error and never wrong numbers. Knows nothing of where they are kept.
 
-use super::keys::Family;
-use crate::domain::tally::{Counts, Series};
+use std::collections::{HashMap, HashSet};
+
+use super::family::Family;
+use crate::domain::tally::{BEYOND, Counts, MAX_UNKNOWN, Series, is_unknown_value};
 use crate::store::{Error, Result};
 
 /// One number of a scope within a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry<'a> {
-    pub(super) series: Series,
+pub(crate) struct Entry<'a> {
+    pub(crate) series: Series,
     /// Seconds from the period's begin to the bucket's; 0 where the period is the bucket.
-    pub(super) place: u32,
+    pub(crate) place: u32,
     /// "" where the series has none.
-    pub(super) value: &'a str,
-    pub(super) counts: Counts,
+    pub(crate) value: &'a str,
+    pub(crate) counts: Counts,
 }
 
 impl Entry<'_> {
@@ -24,29 +26,44 @@ impl Entry<'_> {
     }
 }
 
-/// The classes in the order of their bits.
-const CLASSES: [fn(&mut Counts) -> &mut u64; 4] =
-    [|c| &mut c.clicks, |c| &mut c.previews, |c| &mut c.bots, |c| &mut c.missed];
-/// The bit beside those of the classes: a value follows.
-const VALUED: u64 = 0x10;
+/// What is counted, in the order of their bits.
+const KINDS: [fn(&mut Counts) -> &mut u64; 6] = [
+    |c| &mut c.clicks,
+    |c| &mut c.previews,
+    |c| &mut c.bots,
+    |c| &mut c.missed,
+    |c| &mut c.uniques,
+    |c| &mut c.unfurls,
+];
+/// All of their bits, and how many those are.
+const KIND_BITS: u32 = 6;
+const ALL_KINDS: u64 = (1 << KIND_BITS) - 1;
+/// A length from here on is none: it says which of the values that no table knows comes again. Most of a link's unknown
+/// sources are its unknown referrers, and they are most of its bytes.
+const AGAIN: usize = 1 << 8;
+/// The bit beside them: a value follows.
+const VALUED: u64 = 1 << KIND_BITS;
 
 /// Reads packed numbers.
-pub(super) struct Entries<'a> {
+pub(crate) struct Entries<'a> {
     family: Family,
     left: &'a [u8],
     place: u32,
+    /// Values that no table knows, as they came.
+    unknown: Vec<&'a str>,
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn new(family: Family, packed: &'a [u8]) -> Entries<'a> {
-        Entries { family, left: packed, place: 0 }
+    pub(crate) fn new(family: Family, packed: &'a [u8]) -> Entries<'a> {
+        Entries { family, left: packed, place: 0, unknown: vec![] }
     }
 
     fn entry(&mut self) -> Option<Entry<'a>> {
         let head = self.number()?;
-        let (series, classes) = match self.family {
+        let (series, kinds) = match self.family {
             Family::Total => (Series::Total, head),
-            Family::Day => days_series(head >> 4)?,
+            Family::Day => days_series(head >> KIND_BITS)?,
+            Family::Readers | Family::Shares => return None,
             Family::Hour | Family::Minute => {
                 let unit = if head & 1 == 0 { u64::from(self.family.unit()) } else { 1 };
                 let step = (head >> 1).checked_mul(unit)?;
@@ -54,15 +71,15 @@ impl<'a> Entries<'a> {
                 (self.family.series(), self.number()?)
             }
         };
-        let classes = if self.family == Family::Day { classes | head & 0x0f } else { classes };
-        if classes >= VALUED << 1 {
+        let kinds = if self.family == Family::Day { kinds | head & ALL_KINDS } else { kinds };
+        if kinds >= VALUED << 1 {
             return None;
         }
-        let value = if classes & VALUED == 0 { "" } else { self.text()? };
+        let value = if kinds & VALUED == 0 { "" } else { self.text()? };
         let mut counts = Counts::default();
-        for (bit, class) in CLASSES.into_iter().enumerate() {
-            if classes & (1 << bit) != 0 {
-                *class(&mut counts) = self.number()?;
+        for (bit, kind) in KINDS.into_iter().enumerate() {
+            if kinds & (1 << bit) != 0 {
+                *kind(&mut counts) = self.number()?;
             }
         }
         Some(Entry { series, place: self.place, value, counts })
@@ -88,9 +105,16 @@ impl<'a> Entries<'a> {
 
     fn text(&mut self) -> Option<&'a str> {
         let len = usize::try_from(self.number()?).ok()?;
+        if let Some(at) = len.checked_sub(AGAIN) {
+            return self.unknown.get(at).copied();
+        }
         let (text, left) = self.left.split_at_checked(len)?;
         self.left = left;
-        std::str::from_utf8(text).ok()
+        let text = std::str::from_utf8(text).ok()?;
+        if is_unknown_value(text) {
+            self.unknown.push(text);
+        }
+        Some(text)
     }
 }
 
@@ -110,47 +134,83 @@ impl<'a> Iterator for Entries<'a> {
 }
 
 /// Writes packed numbers.
-struct Packed {
+struct Packed<'a> {
     family: Family,
     bytes: Vec<u8>,
     place: u32,
+    /// Values that no table knows, as they were written.
+    literals: Vec<&'a str>,
+    /// Which of them may come next, if they come in the same order again.
+    next: usize,
+    /// The last series that has such values, and how many.
+    unknown: (Series, usize),
+    /// How many the series has that has the most.
+    most_unknown: usize,
 }
 
-impl Packed {
-    fn put(&mut self, entry: &Entry<'_>) {
+impl<'a> Packed<'a> {
+    fn put(&mut self, entry: &Entry<'a>) {
         let mut counts = entry.counts;
         // Of all series by days only the days themselves do without a value.
         let plain = entry.value.is_empty() && (self.family != Family::Day || entry.series == Series::Day);
-        let mut classes = if plain { 0 } else { VALUED };
-        for (bit, class) in CLASSES.into_iter().enumerate() {
-            if *class(&mut counts) > 0 {
-                classes |= 1 << bit;
+        let mut kinds = if plain { 0 } else { VALUED };
+        for (bit, kind) in KINDS.into_iter().enumerate() {
+            if *kind(&mut counts) > 0 {
+                kinds |= 1 << bit;
             }
         }
-        if classes & !VALUED == 0 {
+        if kinds & !VALUED == 0 {
             return;
         }
+        if is_unknown_value(entry.value) {
+            let before = if self.unknown.0 == entry.series { self.unknown.1 } else { 0 };
+            self.unknown = (entry.series, before + 1);
+            self.most_unknown = self.most_unknown.max(before + 1);
+        }
         match self.family {
-            Family::Total => self.number(classes),
-            Family::Day => self.number(days_number(entry) << 4 | classes & 0x0f),
+            Family::Total => self.number(kinds),
+            Family::Day => self.number(days_number(entry) << KIND_BITS | kinds & ALL_KINDS),
+            // Sketches are no numbers.
+            Family::Readers | Family::Shares => return,
             Family::Hour | Family::Minute => {
                 let (step, unit) = (entry.place.saturating_sub(self.place), self.family.unit());
                 let exact = step.is_multiple_of(unit);
                 self.number(if exact { u64::from(step / unit) << 1 } else { u64::from(step) << 1 | 1 });
-                self.number(classes);
+                self.number(kinds);
                 self.place = entry.place;
             }
         }
-        if classes & VALUED != 0 {
-            self.number(u64::try_from(entry.value.len()).unwrap_or(u64::MAX));
-            self.bytes.extend_from_slice(entry.value.as_bytes());
+        if kinds & VALUED != 0 {
+            self.text(entry.value);
         }
-        for class in CLASSES {
-            let n = *class(&mut counts);
+        for kind in KINDS {
+            let n = *kind(&mut counts);
             if n > 0 {
                 self.number(n);
             }
         }
+    }
+
+    fn text(&mut self, text: &'a str) {
+        let unknown = is_unknown_value(text);
+        if unknown && let Some(at) = self.again(text) {
+            self.next = at + 1;
+            return self.number(u64::try_from(AGAIN + at).unwrap_or(u64::MAX));
+        }
+        if unknown {
+            self.literals.push(text);
+        }
+        self.number(u64::try_from(text.len()).unwrap_or(u64::MAX));
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+
+    /// Where a value was written, if it is easily found: those of a series come in order, so the next is behind the last.
+    fn again(&mut self, text: &str) -> Option<usize> {
+        if self.literals.get(self.next.wrapping_sub(1)).is_none_or(|last| *last > text) {
+            self.next = 0;
+        }
+        let ahead = self.literals.iter().skip(self.next).position(|there| *there >= text)?;
+        (self.literals[self.next + ahead] == text).then_some(self.next + ahead)
     }
 
     fn number(&mut self, mut number: u64) {
@@ -166,40 +226,42 @@ impl Packed {
     }
 }
 
-/// A series by days as it is kept; those with values have them always.
+/// A series by days as it is kept: 0 for days without a value, else its own number.
 fn days_number(entry: &Entry<'_>) -> u64 {
     match entry.series {
         Series::Day if entry.value.is_empty() => 0,
-        Series::Total | Series::Minute | Series::Hour | Series::Day => 1,
-        Series::Missed => 2,
-        Series::Trigger => 3,
-        Series::Target => 4,
-        Series::Bot => 5,
-        Series::Preview => 6,
+        series => series.number().into(),
     }
 }
 
 /// The kept series, and the bit that says whether a value follows.
 fn days_series(number: u64) -> Option<(Series, u64)> {
-    Some(match number {
-        0 => (Series::Day, 0),
-        1 => (Series::Day, VALUED),
-        2 => (Series::Missed, VALUED),
-        3 => (Series::Trigger, VALUED),
-        4 => (Series::Target, VALUED),
-        5 => (Series::Bot, VALUED),
-        6 => (Series::Preview, VALUED),
-        _ => return None,
-    })
+    match number {
+        0 => Some((Series::Day, 0)),
+        number => Series::from_number(number).filter(|s| Family::of(*s) == Family::Day).map(|s| (s, VALUED)),
+    }
 }
 
 /// The numbers in `packed`, and `more` added to them. Two of the same place become their sum.
 ///
 /// # Errors
 /// `Corrupt` for bytes that are no packed numbers, and for a sum beyond what can be.
-pub(super) fn add(family: Family, packed: &[u8], more: &mut [Entry<'_>]) -> Result<Vec<u8>> {
+pub(crate) fn add(family: Family, packed: &[u8], more: &mut [Entry<'_>]) -> Result<Vec<u8>> {
+    Ok(merged(family, packed, more)?.bytes)
+}
+
+fn merged<'a, 'g: 'a>(family: Family, packed: &'a [u8], more: &mut [Entry<'g>]) -> Result<Packed<'a>> {
     more.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
-    let mut out = Packed { family, bytes: Vec::with_capacity(packed.len() + 8 * more.len()), place: 0 };
+    let bytes = Vec::with_capacity(packed.len() + 8 * more.len());
+    let mut out = Packed {
+        family,
+        bytes,
+        place: 0,
+        literals: vec![],
+        next: 0,
+        unknown: (Series::Total, 0),
+        most_unknown: 0,
+    };
     let (mut old, mut new) = (Entries::new(family, packed), more.iter());
     let (mut left, mut right) = (old.next().transpose()?, new.next());
     let mut open: Option<Entry<'_>> = None;
@@ -227,14 +289,14 @@ pub(super) fn add(family: Family, packed: &[u8], more: &mut [Entry<'_>]) -> Resu
     if let Some(done) = open {
         out.put(&done);
     }
-    Ok(out.bytes)
+    Ok(out)
 }
 
 /// The sum of packed numbers of one series.
 ///
 /// # Errors
 /// As [`add`].
-pub(super) fn sum(family: Family, packed: &[u8], series: Series) -> Result<Counts> {
+pub(crate) fn sum(family: Family, packed: &[u8], series: Series) -> Result<Counts> {
     let mut sum = Counts::default();
     for entry in Entries::new(family, packed) {
         let entry = entry?;
@@ -246,11 +308,48 @@ pub(super) fn sum(family: Family, packed: &[u8], series: Series) -> Result<Count
 }
 
 fn plus(mut a: Counts, mut b: Counts) -> Result<Counts> {
-    for class in CLASSES {
-        let sum = class(&mut a).checked_add(*class(&mut b));
-        *class(&mut a) = sum.ok_or_else(|| Error::Corrupt("a number beyond what can be".into()))?;
+    for kind in KINDS {
+        let sum = kind(&mut a).checked_add(*kind(&mut b));
+        *kind(&mut a) = sum.ok_or_else(|| Error::Corrupt("a number beyond what can be".into()))?;
     }
     Ok(a)
+}
+
+/// The same, with a bounded number of values that no table knows: `more` comes in the order of first hits.
+///
+/// # Errors
+/// As [`add`].
+pub(crate) fn add_bounded(family: Family, packed: &[u8], more: &mut [Entry<'_>]) -> Result<Vec<u8>> {
+    // Nearly always there is room for all, which shows when they are packed.
+    let mut all = more.to_vec();
+    let sum = merged(family, packed, &mut all)?;
+    if sum.most_unknown <= MAX_UNKNOWN {
+        return Ok(sum.bytes);
+    }
+    bound(packed, more)?;
+    add(family, packed, more)
+}
+
+/// Leaves of values that no table knows those that have a row, and the first others for which there is room; the rest
+/// becomes [`BEYOND`].
+fn bound(old: &[u8], more: &mut [Entry<'_>]) -> Result<()> {
+    let mut known: HashMap<Series, HashSet<String>> = HashMap::new();
+    for entry in Entries::new(Family::Day, old) {
+        let entry = entry?;
+        if is_unknown_value(entry.value) {
+            known.entry(entry.series).or_default().insert(entry.value.to_owned());
+        }
+    }
+    for entry in more.iter_mut().filter(|entry| is_unknown_value(entry.value)) {
+        let there = known.entry(entry.series).or_default();
+        if !there.contains(entry.value) {
+            match there.len() < MAX_UNKNOWN {
+                true => drop(there.insert(entry.value.to_owned())),
+                false => entry.value = BEYOND,
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -275,20 +374,25 @@ mod tests {
     fn numbers(family: Family) -> impl Strategy<Value = Vec<Entry<'static>>> {
         let place = match family {
             Family::Total | Family::Day => Just(0).boxed(),
+            Family::Readers | Family::Shares => Just(0).boxed(),
             Family::Hour => prop_oneof![(0..24u32).prop_map(|h| h * 3_600), 0..86_400u32].boxed(),
             Family::Minute => prop_oneof![(0..60u32).prop_map(|m| m * 60), 0..3_600u32].boxed(),
         };
         let value = match family {
             Family::Total => Just("").boxed(),
-            _ => prop_oneof![Just(""), Just("qr"), Just("a longer value, zürich")].boxed(),
+            _ => prop_oneof![
+                Just(""),
+                Just("qr"),
+                Just("a longer value, zürich"),
+                prop::sample::select(&["~a", "~b.example", "~c", "~d.example", "~"][..]),
+            ]
+            .boxed(),
         };
         let n = || prop_oneof![Just(0), 0..300u64, 0..(1u64 << 50)];
-        let counts = (n(), n(), n(), n()).prop_map(|(clicks, previews, bots, missed)| Counts {
-            clicks,
-            previews,
-            bots,
-            missed,
-        });
+        let counts =
+            [n(), n(), n(), n(), n(), n()].prop_map(|[clicks, previews, bots, missed, uniques, unfurls]| {
+                Counts { clicks, previews, bots, missed, uniques, unfurls }
+            });
         let one = (series_of(family), place, value, counts)
             .prop_map(|(series, place, value, counts)| Entry { series, place, value, counts });
         prop::collection::vec(one, 0..20)
@@ -300,7 +404,7 @@ mod tests {
         for entry in all {
             *sums.entry((entry.series, entry.place, entry.value)).or_default() += entry.counts;
         }
-        let kept = sums.into_iter().filter(|(_, counts)| counts.all() > 0);
+        let kept = sums.into_iter().filter(|(_, counts)| *counts != Counts::default());
         kept.map(|((series, place, value), counts)| Entry { series, place, value, counts }).collect()
     }
 
@@ -338,11 +442,25 @@ mod tests {
             entry(Series::Trigger, 0, "link", 17),
             entry(Series::Target, 0, "1", 17),
         ];
-        assert_eq!(add(Family::Day, &[], &mut day).unwrap().len(), 2 + 7 + 4);
+        assert_eq!(add(Family::Day, &[], &mut day).unwrap().len(), 2 + 8 + 5);
         let mut hours: Vec<_> = (0..24).map(|h| entry(Series::Hour, h * 3_600, "", 4)).collect();
         assert_eq!(add(Family::Hour, &[], &mut hours).unwrap().len(), 24 * 3);
         let mut total = [entry(Series::Total, 0, "", 500)];
         assert_eq!(add(Family::Total, &[], &mut total).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn what_comes_again_is_written_once() {
+        let hosts: Vec<String> = (0..100).map(|n| format!("~a-long-name-{n:03}.example")).collect();
+        let of = |series| {
+            let counts = Counts { clicks: 1, ..Counts::default() };
+            hosts.iter().map(move |host| Entry { series, place: 0, value: host, counts })
+        };
+        let mut all: Vec<Entry<'_>> = of(Series::Source).chain(of(Series::Referrer)).collect();
+        let packed = add(Family::Day, &[], &mut all).unwrap();
+        assert_eq!(read(Family::Day, &packed), all);
+        let once = add(Family::Day, &[], &mut all[..100]).unwrap();
+        assert!(packed.len() <= once.len() + 6 * 100, "{} {}", packed.len(), once.len());
     }
 
     #[test]

@@ -1,0 +1,167 @@
+//! What there is to tell besides numbers: links that were made or changed, and what is unusual about their clicks.
+//!
+//! Guarantees that nothing is told twice while somebody watches, and that what it remembers is bounded.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{TopLink, title_of};
+use crate::domain::calendar::Day;
+use crate::domain::tally::{BEYOND, Counts, Scope, Series, shown_value};
+use crate::store::{self, Links, Tallies};
+
+/// Clicks at which a link's milestone is told.
+const MILESTONES: [u64; 9] = [100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000];
+/// Clicks of a day with which a source is told.
+const SOURCE: u64 = 100;
+/// A spike has at least so many clicks in its last minutes ...
+const SPIKE: u64 = 50;
+/// ... which is so many times what is usual for the hour before.
+const TIMES: u64 = 3;
+/// How long a spike lasts, and the hour that it is compared with, in seconds.
+const SPIKE_S: i64 = 300;
+const USUAL_S: i64 = 3_600;
+/// A spike of one link is told once in this time, in seconds.
+const AGAIN_S: i64 = 1_800;
+/// Changed links that are told at once; a batch of more is told by its first.
+const MOST: usize = 20;
+/// Links whose clicks are remembered; with more all are forgotten.
+const REMEMBERED: usize = 10_000;
+
+/// One change.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+pub(super) struct Change {
+    at: Timestamp,
+    kind: &'static str,
+    code: Option<String>,
+    value: String,
+}
+
+/// What was told.
+#[derive(Default)]
+pub(super) struct News {
+    /// How far the change feed is told.
+    version: Option<u64>,
+    /// Clicks of links when they were last looked at.
+    clicks: HashMap<String, u64>,
+    /// When a link's spike was told, in UTC seconds.
+    spikes: HashMap<String, i64>,
+    sources: HashSet<(Day, String)>,
+    /// False at the first look: what is there already is no news.
+    looked: bool,
+}
+
+impl News {
+    pub(super) fn new() -> News {
+        News::default()
+    }
+
+    /// Links that were made, changed or retired since the last look.
+    pub(super) async fn links(&mut self, links: &dyn Links, now: Timestamp) -> store::Result<Vec<Change>> {
+        let Some(version) = self.version else {
+            self.version = Some(links.changes_since(0).await?.version);
+            return Ok(vec![]);
+        };
+        let changes = links.changes_since(version).await?;
+        self.version = Some(changes.version);
+        let mut keys = changes.keys.unwrap_or_default();
+        keys.truncate(MOST);
+        let found = if keys.is_empty() { vec![] } else { links.find_many(&keys).await? };
+        let told = found.iter().map(|found| {
+            let kind = match (&found.link.retired_at, found.link.version) {
+                (Some(_), _) => "retired",
+                (None, 1) => "created",
+                (None, _) => "changed",
+            };
+            Change { at: now, kind, code: Some(found.link.code.to_string()), value: title_of(found) }
+        });
+        Ok(told.collect())
+    }
+
+    /// Milestones and spikes of the most followed links, and sources that many come from.
+    pub(super) async fn numbers(
+        &mut self,
+        tallies: &dyn Tallies,
+        top: &[TopLink],
+        day: Day,
+        now: Timestamp,
+    ) -> store::Result<Vec<Change>> {
+        if self.clicks.len() > REMEMBERED || self.spikes.len() > REMEMBERED {
+            (self.clicks, self.spikes) = Default::default();
+        }
+        let mut news = self.milestones(tallies, top, now).await?;
+        news.extend(self.spikes(tallies, top, now).await?);
+        news.extend(self.sources(tallies, day, now).await?);
+        self.looked = true;
+        Ok(news)
+    }
+
+    async fn milestones(
+        &mut self,
+        tallies: &dyn Tallies,
+        top: &[TopLink],
+        now: Timestamp,
+    ) -> store::Result<Vec<Change>> {
+        let scopes: Vec<Scope> = top.iter().map(|link| Scope::Link(link.code.as_str().into())).collect();
+        let mut news = vec![];
+        for (link, total) in top.iter().zip(tallies.totals(&scopes).await?) {
+            let before = self.clicks.insert(link.code.clone(), total.clicks);
+            // A link that only now is among the most followed has passed its milestones unseen.
+            let Some(before) = before else { continue };
+            let passed = MILESTONES.iter().rev().find(|n| before < **n && **n <= total.clicks);
+            news.extend(passed.map(|n| change(now, "milestone", &link.code, n.to_string())));
+        }
+        Ok(news)
+    }
+
+    async fn spikes(
+        &mut self,
+        tallies: &dyn Tallies,
+        top: &[TopLink],
+        now: Timestamp,
+    ) -> store::Result<Vec<Change>> {
+        let (to, mut news) = (now.as_second(), vec![]);
+        for link in top.iter().filter(|link| link.clicks >= SPIKE) {
+            if self.spikes.get(&link.code).is_some_and(|told| to - told < AGAIN_S) {
+                continue;
+            }
+            let scope = Scope::Link(link.code.as_str().into());
+            let rows = tallies.rows(&scope, Series::Minute, to - SPIKE_S - USUAL_S, to + 60).await?;
+            let sum = |recent: bool| -> Counts {
+                let of = rows.iter().filter(|row| (row.bucket >= to - SPIKE_S) == recent);
+                of.map(|row| row.counts).sum()
+            };
+            let (now_clicks, before) = (sum(true).clicks, sum(false).clicks);
+            // An hour has twelve times as many minutes.
+            if now_clicks >= SPIKE && now_clicks * 12 >= TIMES * before {
+                self.spikes.insert(link.code.clone(), to);
+                news.push(change(now, "spike", &link.code, now_clicks.to_string()));
+            }
+        }
+        Ok(news)
+    }
+
+    async fn sources(
+        &mut self,
+        tallies: &dyn Tallies,
+        day: Day,
+        now: Timestamp,
+    ) -> store::Result<Vec<Change>> {
+        let rows = tallies.rows(&Scope::Site, Series::Source, day.into(), i64::from(day) + 1).await?;
+        self.sources.retain(|(on, _)| *on == day);
+        let mut news = vec![];
+        for row in rows.iter().filter(|row| row.counts.clicks >= SOURCE && row.value != BEYOND) {
+            let source = shown_value(&row.value).to_owned();
+            if self.sources.insert((day, source.clone())) && self.looked {
+                news.push(Change { at: now, kind: "source", code: None, value: source });
+            }
+        }
+        Ok(news)
+    }
+}
+
+fn change(at: Timestamp, kind: &'static str, code: &str, value: String) -> Change {
+    Change { at, kind, code: Some(code.to_owned()), value }
+}
