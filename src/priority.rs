@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// How long background work goes on without a pause, at least. After a pause that was longer it goes on for as long as
 /// that was: where all cores are busy, who pauses waits for a slice of others, and counting must not stand still.
-const WORK: Duration = Duration::from_micros(200);
+const WORK: Duration = Duration::from_micros(100);
 
 /// The pause. The kernel makes some 60 µs of it.
 const PAUSE: Duration = Duration::from_micros(1);
