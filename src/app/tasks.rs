@@ -15,6 +15,7 @@ use crate::hits::applier::Applier;
 use crate::telemetry;
 use crate::web::server::{Bounds, serve};
 use crate::web::surface::Surface;
+use crate::web::threads::Threads;
 use crate::web::{self, ops};
 
 /// Connections of the operations listener: probes and scrapers.
@@ -86,11 +87,17 @@ pub(super) fn start(config: &Config, parts: Parts, public: TcpListener, operatio
     let ops_router = ops::routes(ops::OpsState { health: parts.health });
     let ops_service = move |_| hyper_util::service::TowerToHyperService::new(ops_router.clone());
     let ops_bounds = Bounds { connections: OPS_CONNECTIONS, grace: OPS_GRACE, ..bounds };
-    last.run("the operations listener", &tell, serve(operations, ops_service, ops_bounds, last.stop.clone()));
+    last.run(
+        "the operations listener",
+        &tell,
+        serve(operations, ops_service, ops_bounds, None, last.stop.clone()),
+    );
 
-    let redirector = parts.redirector;
-    let surface = move |peer| Surface::new(redirector.clone(), router.clone(), peer);
-    first.run("the listener", &tell, serve(public, surface, bounds, first.stop.clone()));
+    let (redirector, here) = (parts.redirector, tokio::runtime::Handle::current());
+    let surface = move |peer| Surface::new(redirector.clone(), router.clone(), here.clone(), peer);
+    let threads = Threads::start(bounds.connections)
+        .inspect_err(|error| tracing::warn!(%error, "connections have no threads of their own"));
+    first.run("the listener", &tell, serve(public, surface, bounds, threads.ok(), first.stop.clone()));
     Tasks { public: first, workers, operations: last, ended }
 }
 

@@ -15,6 +15,7 @@ pub mod pages;
 pub mod redirect;
 pub mod server;
 pub mod surface;
+pub mod threads;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

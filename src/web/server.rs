@@ -16,6 +16,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::threads::Threads;
+
 /// Bounds of one listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -32,11 +34,17 @@ const MAX_HEAD: usize = 64 * 1024;
 /// Most headers of a request.
 const MAX_HEADERS: usize = 100;
 
-/// Accepts connections until `stop`, then finishes what is under way within the grace.
+/// Accepts connections until `stop`, then finishes what is under way within the grace. Connections live on `threads`, or
+/// where this runs.
 ///
 /// `service_for` makes the service of one connection from its peer's address.
-pub async fn serve<S, B, F>(listener: TcpListener, service_for: F, bounds: Bounds, stop: CancellationToken)
-where
+pub async fn serve<S, B, F>(
+    listener: TcpListener,
+    service_for: F,
+    bounds: Bounds,
+    mut threads: Option<Threads>,
+    stop: CancellationToken,
+) where
     F: Fn(SocketAddr) -> S,
     S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
     S::Future: Send,
@@ -54,36 +62,18 @@ where
             accepted = accept(&listener, &room) => accepted,
         };
         let Some((stream, peer, permit)) = accepted else { continue };
-        // Small answers must not wait for the client's acknowledgement.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(bounds.header_timeout)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(MAX_HEAD)
-            .pipeline_flush(false)
-            .serve_connection(TokioIo::new(stream), service_for(peer));
-        let (stop, abandon) = (stop.clone(), abandon.clone());
-        connections.spawn(async move {
+        let (service, ends) = (service_for(peer), (stop.clone(), abandon.clone()));
+        let life = async move {
             let _permit = permit;
-            tokio::pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    tokio::select! {
-                        ended = connection.as_mut() => ended,
-                        () = abandon.cancelled() => Ok(()),
-                    }
-                }
-            };
-            if let Err(error) = ended {
+            if let Err(error) = live(stream, service, bounds.header_timeout, ends).await {
                 // Clients go away all the time; nothing of ours is wrong.
                 tracing::debug!(%error, "connection ended");
             }
-        });
+        };
+        match &mut threads {
+            Some(threads) => threads.spawn(connections.track_future(life)).await,
+            None => drop(connections.spawn(life)),
+        }
     }
     drop(listener);
     connections.close();
@@ -97,12 +87,50 @@ where
     }
 }
 
-type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+/// The life of one connection; at `stop` it finishes its request, at `abandon` it ends.
+async fn live<S, B>(
+    stream: std::net::TcpStream,
+    service: S,
+    header_timeout: Duration,
+    (stop, abandon): (CancellationToken, CancellationToken),
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    // It belongs to the runtime of the thread that it lives on.
+    let stream = TcpStream::from_std(stream)?;
+    // Small answers must not wait for the client's acknowledgement.
+    stream.set_nodelay(true)?;
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD)
+        .pipeline_flush(false)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => Ok(ended?),
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection.as_mut() => Ok(ended?),
+                () = abandon.cancelled() => Ok(()),
+            }
+        }
+    }
+}
+
+type Accepted = (std::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
 
 async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<Accepted> {
     // The semaphore is never closed.
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
-    match listener.accept().await {
+    let accepted = listener.accept().await;
+    match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
         Ok((stream, peer)) => Some((stream, peer, permit)),
         Err(error) => {
             // Out of file descriptors, or the client is gone already. Try again, not in a busy loop.

@@ -12,7 +12,9 @@ use std::task::{Context, Poll};
 use axum::Router;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt;
 
 use super::body::Payload;
@@ -28,16 +30,17 @@ pub struct Peer(pub SocketAddr);
 pub struct Surface {
     redirector: Arc<Redirector>,
     router: Router,
+    elsewhere: Handle,
     peer: SocketAddr,
     peer_is_trusted: bool,
 }
 
 impl Surface {
-    /// For a connection from `peer`.
+    /// For a connection from `peer`; what is no redirect is done on the runtime `elsewhere`, so that it holds up none.
     #[must_use]
-    pub fn new(redirector: Arc<Redirector>, router: Router, peer: SocketAddr) -> Surface {
+    pub fn new(redirector: Arc<Redirector>, router: Router, elsewhere: Handle, peer: SocketAddr) -> Surface {
         let peer_is_trusted = redirector.clients().is_trusted(peer.ip());
-        Surface { redirector, router, peer, peer_is_trusted }
+        Surface { redirector, router, elsewhere, peer, peer_is_trusted }
     }
 }
 
@@ -74,11 +77,21 @@ impl Service<Request<Incoming>> for Surface {
         }
         let (mut request, router) = (request.map(axum::body::Body::new), self.router.clone());
         request.extensions_mut().insert(Peer(self.peer));
-        Answering::Later(Box::pin(async move {
+        let answer = async move {
             match router.oneshot(request).await {
                 Ok(response) => response.map(Payload::Routed),
                 Err(never) => match never {},
             }
+        };
+        // Ends with the connection, as it would have on its thread.
+        let answer = AbortOnDropHandle::new(self.elsewhere.spawn(answer));
+        Answering::Later(Box::pin(async move {
+            answer.await.unwrap_or_else(|error| {
+                tracing::error!(%error, "a request was not answered");
+                let mut broken = Response::new(Payload::Empty);
+                *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                broken
+            })
         }))
     }
 }
