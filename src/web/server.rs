@@ -70,9 +70,16 @@ pub async fn serve<S, B, F>(
                 tracing::debug!(%error, "connection ended");
             }
         };
-        match &mut threads {
+        let taken = match &mut threads {
             Some(threads) => threads.spawn(connections.track_future(life)).await,
-            None => drop(connections.spawn(life)),
+            None => {
+                connections.spawn(life);
+                true
+            }
+        };
+        if !taken {
+            tracing::error!("a thread for connections has ended");
+            break;
         }
     }
     drop(listener);
@@ -103,7 +110,9 @@ where
     // It belongs to the runtime of the thread that it lives on.
     let stream = TcpStream::from_std(stream)?;
     // Small answers must not wait for the client's acknowledgement.
-    stream.set_nodelay(true)?;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)

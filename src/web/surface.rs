@@ -10,14 +10,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
+use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt;
 
 use super::body::Payload;
+use super::error::Error;
 use super::redirect::{Answer, Redirector};
 use crate::domain::code::is_reserved;
 
@@ -86,9 +88,7 @@ impl Service<Request<Incoming>> for Surface {
         Answering::Later(Box::pin(async move {
             answer.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "a request was not answered");
-                let mut broken = Response::new(Payload::Empty);
-                *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                broken
+                Error::Internal.into_response().map(Payload::Routed)
             })
         }))
     }
