@@ -3,5 +3,8 @@
 //! Fetches a page safely and reads what it says; which addresses are one article is `domain::canonical`'s. Keeps
 //! nothing and knows neither links nor stores: who makes a link asks here, never the other way round.
 
+pub mod fetch;
 pub mod page;
+mod settings;
 
+pub use settings::Settings;
