@@ -10,7 +10,8 @@ const MAX_RAW: usize = 16 * 1024;
 
 /// The first bytes of a text, cut between two characters.
 pub(super) fn first(text: &str, most: usize) -> &str {
-    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
+    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..end]
 }
 
 /// Text as a page means it: entities decoded (once more where they were escaped twice), tags out, white space made

@@ -1,8 +1,8 @@
 //! What an article is known by: one canonical address for all its spellings, and, apart from it, the target.
 //!
-//! Guarantees that every address has an answer, that the canonical form of a canonical form is itself, and that the
-//! order of parameters does not matter. Nothing is fetched: what a page says of itself is only judged here
-//! ([`Canon::believed`]).
+//! Guarantees that every address has an answer (what is no http address: itself), that the canonical form of a
+//! canonical form is itself, and that the order of parameters does not matter. Nothing is fetched: what a page says of
+//! itself is only judged here ([`Canon::believed`]).
 
 mod amp;
 mod hosts;
@@ -59,7 +59,8 @@ impl Canon {
     #[must_use]
     pub fn identity(&self, url: &Url) -> Identity {
         let mut url = without_caches(url.clone());
-        for _ in 0..ROUNDS {
+        let rounds = if is_http(&url) { ROUNDS } else { 0 };
+        for _ in 0..rounds {
             let next = self.once(&url);
             if next == url {
                 break;
@@ -77,6 +78,9 @@ impl Canon {
     /// allowed hosts; elsewhere an address stays exactly as it is.
     #[must_use]
     pub fn target(&self, url: &Url, keep_params: bool) -> Target {
+        if !is_http(url) {
+            return Target { url: url.clone(), dropped: vec![] };
+        }
         let mut page = without_caches(url.clone());
         let from_cache = page != *url;
         self.leave_other_makes(&mut page);
@@ -99,7 +103,7 @@ impl Canon {
         if asks(page) || asks(&own.url) {
             return None;
         }
-        let mut claimed = claims.into_iter().filter(|c| matches!(c.scheme(), "http" | "https"));
+        let mut claimed = claims.into_iter().filter(|claim| is_http(claim));
         claimed.find_map(|claim| {
             let claim = self.identity(claim);
             let good = claim == own || (claim.site == own.site && self.may_be(&own.url, &claim.url));
@@ -183,6 +187,10 @@ fn without_caches(mut url: Url) -> Url {
         url = page;
     }
     url
+}
+
+fn is_http(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
 }
 
 fn set_host(url: &mut Url, host: &str) {

@@ -128,68 +128,67 @@ fn targets() {
     }
 }
 
+/// (page, its claims, the one believed)
+type Claims = (&'static str, &'static [&'static str], Option<&'static str>);
+
+const CLAIMS: [Claims; 23] = [
+    (
+        "https://m.daily.example/x7",
+        &["https://www.daily.example/world/story-1"],
+        Some("https://www.daily.example/world/story-1"),
+    ),
+    (
+        "https://daily.test/world/old-story-name",
+        &["https://www.daily.example/world/new-story-name"],
+        Some("https://www.daily.example/world/new-story-name"),
+    ),
+    ("https://www.daily.example/a", &["https://www.daily.example/b"], Some("https://www.daily.example/b")),
+    (
+        "https://www.daily.example/a?utm_id=1",
+        &["https://www.daily.example/a"],
+        Some("https://www.daily.example/a"),
+    ),
+    (
+        "https://www.daily.example/world",
+        &["https://www.daily.example/world/"],
+        Some("https://www.daily.example/world"),
+    ),
+    // Of another site, a home, section, login or consent page: none.
+    ("https://www.daily.example/a/story-1-x", &["https://www.wire.example/a/story-1-x"], None),
+    ("https://www.daily.example/a/story-1-x", &["https://www.daily.example/"], None),
+    ("https://www.daily.example/a/story-1-x", &["https://www.daily.example/?utm_source=x"], None),
+    ("https://www.daily.example/a/story-1-x", &["https://www.daily.example/en/"], None),
+    ("https://www.daily.example/world/story-1-x", &["https://www.daily.example/world"], None),
+    ("https://www.daily.example/a/b/story-1-x", &["https://www.daily.example/a/b/"], None),
+    ("https://www.daily.example/world/story-1-x", &["https://www.daily.example/regional"], None),
+    ("https://www.daily.example/a/story-1-x", &["https://www.daily.example/topics/rivers"], None),
+    ("https://www.daily.example/a/story-1-x", &["https://www.daily.example/login?to=/a"], None),
+    ("https://www.daily.example/a/story-1-x", &["https://www.daily.example/consent"], None),
+    ("https://www.daily.example/consent?to=/a", &["https://www.daily.example/a/story-1-x"], None),
+    ("https://www.daily.example/story?id=5", &["https://www.daily.example/story"], None),
+    (
+        "https://www.daily.example/story?page=2",
+        &["https://www.daily.example/story"],
+        Some("https://www.daily.example/story"),
+    ),
+    ("https://www.daily.example/a", &["ftp://www.daily.example/b", "mailto:a@daily.example"], None),
+    (
+        "https://www.daily.example/a/1",
+        &["https://www.daily.example/", "https://www.daily.example/b/2"],
+        Some("https://www.daily.example/b/2"),
+    ),
+    (
+        "https://www.daily.example/a/1",
+        &["https://www.daily.example/c/3", "https://www.daily.example/b/2"],
+        Some("https://www.daily.example/c/3"),
+    ),
+    ("https://sub.other.example/a/1", &["https://www.other.example/a/1"], None),
+    ("https://www.daily.example/a/1", &[], None),
+];
+
 #[test]
 fn claims() {
-    // (page, its claims, the one believed)
-    let table: [(&str, &[&str], Option<&str>); 23] = [
-        (
-            "https://m.daily.example/x7",
-            &["https://www.daily.example/world/story-1"],
-            Some("https://www.daily.example/world/story-1"),
-        ),
-        (
-            "https://daily.test/world/old-story-name",
-            &["https://www.daily.example/world/new-story-name"],
-            Some("https://www.daily.example/world/new-story-name"),
-        ),
-        (
-            "https://www.daily.example/a",
-            &["https://www.daily.example/b"],
-            Some("https://www.daily.example/b"),
-        ),
-        (
-            "https://www.daily.example/a?utm_id=1",
-            &["https://www.daily.example/a"],
-            Some("https://www.daily.example/a"),
-        ),
-        (
-            "https://www.daily.example/world",
-            &["https://www.daily.example/world/"],
-            Some("https://www.daily.example/world"),
-        ),
-        // Of another site, a home, section, login or consent page: none.
-        ("https://www.daily.example/a/story-1-x", &["https://www.wire.example/a/story-1-x"], None),
-        ("https://www.daily.example/a/story-1-x", &["https://www.daily.example/"], None),
-        ("https://www.daily.example/a/story-1-x", &["https://www.daily.example/?utm_source=x"], None),
-        ("https://www.daily.example/a/story-1-x", &["https://www.daily.example/en/"], None),
-        ("https://www.daily.example/world/story-1-x", &["https://www.daily.example/world"], None),
-        ("https://www.daily.example/a/b/story-1-x", &["https://www.daily.example/a/b/"], None),
-        ("https://www.daily.example/world/story-1-x", &["https://www.daily.example/regional"], None),
-        ("https://www.daily.example/a/story-1-x", &["https://www.daily.example/topics/rivers"], None),
-        ("https://www.daily.example/a/story-1-x", &["https://www.daily.example/login?to=/a"], None),
-        ("https://www.daily.example/a/story-1-x", &["https://www.daily.example/consent"], None),
-        ("https://www.daily.example/consent?to=/a", &["https://www.daily.example/a/story-1-x"], None),
-        ("https://www.daily.example/story?id=5", &["https://www.daily.example/story"], None),
-        (
-            "https://www.daily.example/story?page=2",
-            &["https://www.daily.example/story"],
-            Some("https://www.daily.example/story"),
-        ),
-        ("https://www.daily.example/a", &["ftp://www.daily.example/b", "mailto:a@daily.example"], None),
-        (
-            "https://www.daily.example/a/1",
-            &["https://www.daily.example/", "https://www.daily.example/b/2"],
-            Some("https://www.daily.example/b/2"),
-        ),
-        (
-            "https://www.daily.example/a/1",
-            &["https://www.daily.example/c/3", "https://www.daily.example/b/2"],
-            Some("https://www.daily.example/c/3"),
-        ),
-        ("https://sub.other.example/a/1", &["https://www.other.example/a/1"], None),
-        ("https://www.daily.example/a/1", &[], None),
-    ];
-    for (page, claims, expected) in table {
+    for (page, claims, expected) in CLAIMS {
         let claims: Vec<Url> = claims.iter().map(|c| url(c)).collect();
         let believed = newsroom().believed(&url(page), &claims);
         assert_eq!(believed.as_ref().map(|b| b.url.as_str()), expected, "{page} claims {claims:?}");
