@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use crate::hits::readers::networks::Networks;
 use crate::hits::readers::place::Places;
-use crate::{hits, links, store, web};
+use crate::{articles, hits, links, store, web};
 
 /// `config/default.toml`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -43,8 +43,8 @@ pub struct Config {
     pub codes: links::codes::Settings,
     /// Targets, cache, coherence.
     pub links: links::Settings,
-    /// What an article's address is.
-    pub articles: links::articles::Settings,
+    /// Hosts, addresses and pages of articles.
+    pub articles: articles::Settings,
     /// The newsroom.
     pub newsroom: Newsroom,
     /// Logs.

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod article;
 pub mod calendar;
+pub mod canonical;
 pub mod code;
 pub mod error;
 pub mod hit;

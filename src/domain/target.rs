@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use url::Url;
 
+use super::canonical::tracking::{Purpose, Tracking};
 use super::error::{Reason, Refusal};
 
 /// Longest address, in bytes.
@@ -35,8 +36,22 @@ impl HostRule {
         Ok(HostRule { host: host.trim_end_matches('.').to_owned(), port })
     }
 
-    fn is(&self, host: &str, port: Option<u16>) -> bool {
-        self.host == host && self.port.is_none_or(|p| Some(p) == port)
+    /// The host's name, without a port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// True if it is about this port, or about all.
+    #[must_use]
+    pub fn takes_port(&self, port: Option<u16>) -> bool {
+        self.port.is_none_or(|p| Some(p) == port)
+    }
+
+    /// True if it names this host and port.
+    #[must_use]
+    pub fn is(&self, host: &str, port: Option<u16>) -> bool {
+        self.host == host && self.takes_port(port)
     }
 
     fn covers(&self, host: &str) -> bool {
@@ -55,33 +70,8 @@ pub struct Rules {
     pub denied: Vec<HostRule>,
     /// `links.only_allowed_hosts`.
     pub only_allowed: bool,
-    /// Names of tracking parameters; one that ends in `*` is a prefix.
+    /// What parameters are for.
     pub tracking: Tracking,
-}
-
-/// Parameters that say where a reader came from and never which article it is.
-#[derive(Clone, Debug, Default)]
-pub struct Tracking {
-    names: HashSet<String>,
-    prefixes: Vec<String>,
-}
-
-impl Tracking {
-    /// From a list of names; one that ends in `*` is a prefix.
-    pub fn new<S: AsRef<str>>(list: impl IntoIterator<Item = S>) -> Tracking {
-        let mut tracking = Tracking::default();
-        for name in list {
-            match name.as_ref().strip_suffix('*') {
-                Some(prefix) => tracking.prefixes.push(prefix.to_owned()),
-                None => drop(tracking.names.insert(name.as_ref().to_owned())),
-            }
-        }
-        tracking
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.names.contains(name) || self.prefixes.iter().any(|p| name.starts_with(p))
-    }
 }
 
 /// An address that may be shortened.
@@ -113,7 +103,7 @@ impl Rules {
             return Ok(Address { article: exact.clone(), target: exact, site, dropped: vec![] });
         }
         let mut clean = url.clone();
-        let dropped = self.drop_tracking(&mut clean);
+        let dropped = self.tracking.take_out(&mut clean, &[Purpose::Tracking]);
         let mut article = clean.clone();
         article.set_fragment(None);
         let (target, dropped) = if keep_params { (url, vec![]) } else { (clean, dropped) };
@@ -160,26 +150,6 @@ impl Rules {
             return Err(Refusal::field(Reason::HostNotAllowed, field, detail));
         }
         Ok((url, allowed))
-    }
-
-    fn drop_tracking(&self, url: &mut Url) -> Vec<String> {
-        let Some(query) = url.query() else { return vec![] };
-        let mut dropped = vec![];
-        // The raw pieces are kept as they were spelt: decoding and encoding again may change what a site sees.
-        let kept: Vec<&str> = query
-            .split('&')
-            .filter(|pair| {
-                let name = pair.split('=').next().unwrap_or_default();
-                let tracking = self.tracking.has(name);
-                if tracking {
-                    dropped.push(name.to_owned());
-                }
-                !tracking
-            })
-            .collect();
-        let rest = kept.join("&");
-        url.set_query(if rest.is_empty() { None } else { Some(&rest) });
-        dropped
     }
 }
 

@@ -4,7 +4,6 @@
 //! and gone from this process's cache before the caller hears of it. Time and randomness come from the caller;
 //! HTTP is unknown here.
 
-pub mod articles;
 pub mod codes;
 mod create;
 mod edit;
