@@ -251,10 +251,7 @@ impl Config {
             allowed: hosts("articles.allowed_hosts", &self.articles.allowed_hosts)?,
             denied: hosts("links.denied_hosts", &self.links.denied_hosts)?,
             only_allowed: self.links.only_allowed_hosts,
-            tracking: self
-                .articles
-                .tracking()
-                .map_err(|e| Invalid::new("articles.tracking_parameters", e))?,
+            canon: self.articles.canon().map_err(|(key, why)| Invalid::new(format!("articles.{key}"), why))?,
         })
     }
 

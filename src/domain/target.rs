@@ -1,14 +1,15 @@
 //! Targets: which addresses may be shortened, and what becomes of one on the way.
 //!
 //! Guarantees that a stored target is an http(s) URL as the URL standard serialises it, without user-info, not
-//! our own, not denied. On an allowed host tracking parameters are dropped and named; elsewhere the address is
-//! kept exactly. Nothing is fetched here.
+//! our own, not denied, nor an AMP copy of such a page. On an allowed host, in any of its spellings, AMP and mobile
+//! forms become the plain page and tracking parameters are dropped and named; elsewhere the address is kept exactly.
+//! Nothing is fetched here.
 
 use std::collections::HashSet;
 
 use url::Url;
 
-use super::canonical::tracking::{Purpose, Tracking};
+use super::canonical::{Canon, bare_host, registrable};
 use super::error::{Reason, Refusal};
 
 /// Longest address, in bytes.
@@ -54,8 +55,16 @@ impl HostRule {
         self.host == host && self.takes_port(port)
     }
 
+    /// True if it names this host in another spelling: with or without `www.`, `m.`, `amp.`.
+    fn is_spelling_of(&self, host: &str, port: Option<u16>) -> bool {
+        self.takes_port(port) && (self.host == host || bare_host(&self.host) == bare_host(host))
+    }
+
+    /// True if it names this host, one above it, or another of its registrable domain: who denies one page of a
+    /// domain would not follow its owner from host to host.
     fn covers(&self, host: &str) -> bool {
-        host.strip_suffix(&self.host).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        let above = host.strip_suffix(&self.host).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        above || registrable(host).is_some_and(|domain| registrable(&self.host) == Some(domain))
     }
 }
 
@@ -70,8 +79,8 @@ pub struct Rules {
     pub denied: Vec<HostRule>,
     /// `links.only_allowed_hosts`.
     pub only_allowed: bool,
-    /// What parameters are for.
-    pub tracking: Tracking,
+    /// Which addresses are one article.
+    pub canon: Canon,
 }
 
 /// An address that may be shortened.
@@ -81,8 +90,10 @@ pub struct Address {
     pub target: String,
     /// What the story is known by.
     pub article: String,
-    /// The host it lives on, with its port if that is not the scheme's own.
+    /// The group of its host, else the host, with its port if that is not the scheme's own.
     pub site: String,
+    /// True on one of the newsroom's own hosts: its page may be read.
+    pub allowed: bool,
     /// Names of the parameters that were dropped from the target, in order.
     pub dropped: Vec<String>,
 }
@@ -94,20 +105,15 @@ impl Rules {
     /// `invalid_url`, `own_host`, `denied_host`, `host_not_allowed`.
     pub fn address(&self, raw: &str, keep_params: bool, field: &'static str) -> Result<Address, Refusal> {
         let (url, allowed) = self.check(raw, field)?;
-        let site = match (url.host_str(), url.port()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            (host, _) => host.unwrap_or_default().to_owned(),
-        };
         if !allowed {
+            let site = site_of_other(&url);
             let exact = String::from(url);
-            return Ok(Address { article: exact.clone(), target: exact, site, dropped: vec![] });
+            return Ok(Address { article: exact.clone(), target: exact, site, allowed, dropped: vec![] });
         }
-        let mut clean = url.clone();
-        let dropped = self.tracking.take_out(&mut clean, &[Purpose::Tracking]);
-        let mut article = clean.clone();
-        article.set_fragment(None);
-        let (target, dropped) = if keep_params { (url, vec![]) } else { (clean, dropped) };
-        Ok(Address { target: target.into(), article: article.into(), site, dropped })
+        let target = self.canon.target(&url, keep_params);
+        let identity = self.canon.identity(&url);
+        let (article, site) = (identity.url.into(), identity.site);
+        Ok(Address { target: target.url.into(), article, site, allowed, dropped: target.dropped })
     }
 
     /// Reads an address that only has to be safe to lead to (`expired_url`).
@@ -133,9 +139,23 @@ impl Rules {
         if url.as_str().len() > MAX_URL {
             return Err(invalid("an address is at most 8 KiB long once its characters are escaped"));
         }
+        self.check_host(&url, field)?;
+        // A copy in an AMP cache is the page that it is a copy of.
+        let page = self.canon.target(&url, true).url;
+        let allowed = self.check_host(&page, field)?;
+        if self.only_allowed && !allowed {
+            let host = url.host_str().unwrap_or_default();
+            let detail = format!("{host} is not among the hosts that may be linked to");
+            return Err(Refusal::field(Reason::HostNotAllowed, field, detail));
+        }
+        Ok((url, allowed))
+    }
+
+    /// True if the host is one of the newsroom's own.
+    fn check_host(&self, url: &Url, field: &'static str) -> Result<bool, Refusal> {
         let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_owned();
         if host.is_empty() {
-            return Err(invalid("an address needs a host"));
+            return Err(Refusal::field(Reason::InvalidUrl, field, "an address needs a host"));
         }
         let port = url.port_or_known_default();
         if self.own.as_ref().is_some_and(|own| own.0 == host && own.1 == port) {
@@ -144,12 +164,15 @@ impl Rules {
         if self.denied.iter().any(|rule| rule.covers(&host)) {
             return Err(Refusal::field(Reason::DeniedHost, field, format!("{host} may not be linked to")));
         }
-        let allowed = self.allowed.iter().any(|rule| rule.is(&host, port));
-        if self.only_allowed && !allowed {
-            let detail = format!("{host} is not among the hosts that may be linked to");
-            return Err(Refusal::field(Reason::HostNotAllowed, field, detail));
-        }
-        Ok((url, allowed))
+        Ok(self.allowed.iter().any(|rule| rule.is_spelling_of(&host, port)))
+    }
+}
+
+/// The site of an address that is no host of the newsroom: its host, with its port if that is not the scheme's own.
+fn site_of_other(url: &Url) -> String {
+    match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (host, _) => host.unwrap_or_default().to_owned(),
     }
 }
 
@@ -179,15 +202,22 @@ pub fn with_query(target: &str, query: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::canonical::Sites;
+    use super::super::canonical::tracking::Tracking;
     use super::*;
+
+    fn canon() -> Canon {
+        let allowed = ["news.example.com".to_owned()];
+        Canon::new(Tracking::new(["utm_*", "fbclid"]), Sites::new([], &allowed).unwrap())
+    }
 
     fn rules() -> Rules {
         Rules {
             own: Some(("sl.example".into(), Some(443))),
             allowed: vec![HostRule::parse("news.example.com").unwrap()],
-            denied: vec![HostRule::parse("evil.test").unwrap()],
+            denied: ["evil.test", "shop.bad.co.uk"].map(|host| HostRule::parse(host).unwrap()).into(),
             only_allowed: false,
-            tracking: Tracking::new(["utm_*", "fbclid"]),
+            canon: canon(),
         }
     }
 
@@ -205,10 +235,15 @@ mod tests {
             ("https://SL.example:443/abc", Reason::OwnHost),
             ("https://evil.test/", Reason::DeniedHost),
             ("https://www.evil.test/", Reason::DeniedHost),
+            ("https://evil-test.cdn.ampproject.org/c/s/evil.test/a", Reason::DeniedHost),
+            ("https://www.google.com/amp/s/sl.example/abc", Reason::OwnHost),
+            ("https://bad.co.uk/", Reason::DeniedHost),
+            ("https://www.bad.co.uk/", Reason::DeniedHost),
         ];
         for (raw, reason) in table {
             assert_eq!(rules().address(raw, false, "url").unwrap_err().reason, reason, "{raw}");
         }
+        assert!(rules().address("https://good.co.uk/", false, "url").is_ok(), "a public suffix is no owner");
         // Another port of our host is another service; "notevil.test" is another domain.
         assert!(rules().address("https://sl.example:8443/abc", false, "url").is_ok());
         assert!(rules().address("https://notevil.test/", false, "url").is_ok());
@@ -224,7 +259,13 @@ mod tests {
         assert_eq!(a.target, "https://news.example.com/a?id=1#block-9");
         assert_eq!(a.article, "https://news.example.com/a?id=1");
         assert_eq!(a.dropped, ["utm_source", "fbclid"]);
+        assert!(a.allowed);
+        let copy = "https://www-news-example-com.cdn.ampproject.org/c/s/www.news.example.com/a/amp?id=1&utm_source=x";
+        let a = rules().address(copy, false, "url").unwrap();
+        assert_eq!((a.target.as_str(), a.allowed), ("https://www.news.example.com/a?id=1", true));
+        assert_eq!(a.article, "https://news.example.com/a?id=1");
         let a = rules().address("https://other.test/a?utm_source=x#f", false, "url").unwrap();
+        assert!(!a.allowed && a.article == a.target);
         assert_eq!(a.target, "https://other.test/a?utm_source=x#f");
         let a = rules().address("https://news.example.com/a?utm_source=x", true, "url").unwrap();
         assert_eq!((a.target.as_str(), a.dropped.len()), ("https://news.example.com/a?utm_source=x", 0));

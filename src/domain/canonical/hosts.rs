@@ -83,15 +83,20 @@ impl Known {
     }
 }
 
-/// The labels before the registrable domain, and that domain; None for an address or a single name.
-fn parts(host: &str) -> Option<(Vec<&str>, &str)> {
+/// What is registered of a host's name ("example.co.uk"); None for an address or a single name.
+#[must_use]
+pub fn registrable(host: &str) -> Option<&str> {
     if host.starts_with('[') || host.parse::<IpAddr>().is_ok() {
         return None;
     }
     let length = psl::List.domain(host.as_bytes())?.as_bytes().len();
-    let at = host.len().checked_sub(length)?;
-    let domain = host.get(at..)?;
-    let before = host.get(..at)?.trim_end_matches('.');
+    host.get(host.len().checked_sub(length)?..)
+}
+
+/// The labels before the registrable domain, and that domain; None for an address or a single name.
+fn parts(host: &str) -> Option<(Vec<&str>, &str)> {
+    let domain = registrable(host)?;
+    let before = host.strip_suffix(domain)?.trim_end_matches('.');
     Some((before.split('.').filter(|label| !label.is_empty()).collect(), domain))
 }
 
@@ -101,7 +106,8 @@ pub(super) fn is_other_make(host: &str) -> bool {
 }
 
 /// A host without `www.`, `m.`, `amp.` and the like, and without the dot that may end it.
-pub(super) fn bare(host: &str) -> String {
+#[must_use]
+pub fn bare(host: &str) -> String {
     let host = host.trim_end_matches('.');
     let Some((mut labels, domain)) = parts(host) else { return host.to_owned() };
     labels.retain(|label| !OTHER_MAKES.contains(label));

@@ -13,7 +13,7 @@ pub mod tracking;
 
 use url::Url;
 
-pub use hosts::Sites;
+pub use hosts::{Sites, bare as bare_host, registrable};
 pub use standing::{Standing, standing};
 use tracking::{Purpose, Tracking};
 
