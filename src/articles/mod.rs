@@ -4,6 +4,8 @@
 //! nothing and knows neither links nor stores: who makes a link asks here, never the other way round.
 
 pub mod fetch;
+#[cfg(test)]
+mod fixture;
 pub mod page;
 mod settings;
 
