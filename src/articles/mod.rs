@@ -7,6 +7,9 @@ pub mod fetch;
 #[cfg(test)]
 mod fixture;
 pub mod page;
+pub mod reader;
+pub mod retry;
 mod settings;
 
+pub use reader::{Reader, Reading};
 pub use settings::Settings;
