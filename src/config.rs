@@ -16,6 +16,10 @@ use crate::{articles, hits, links, store, web};
 /// `config/default.toml`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
 const PREFIX: &str = "SLUGLINE__";
+/// Tables whose keys are the operator's, each with a value like those in it. A key may have dots (a host's name), which
+/// are `__` in the environment.
+const OPEN: [(&str, Value); 2] =
+    [("articles.sites", Value::Array(Vec::new())), ("articles.secret_headers", Value::String(String::new()))];
 
 /// The whole configuration. Every field is described in `config/default.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -295,6 +299,16 @@ fn is_option(defaults: &Table, path: &str) -> bool {
 /// Puts a text in place, as the type that the default at that place has.
 fn put(merged: &mut Table, defaults: &Table, path: &str, text: &str) -> Result<(), Invalid> {
     let unknown = || Invalid::new(path, "there is no such option");
+    let wrong = || Invalid::new(path, format!("\"{text}\" has the wrong type"));
+    for (table, like) in &OPEN {
+        let key = path.strip_prefix(table).and_then(|rest| rest.strip_prefix('.'));
+        if let Some(key) = key.filter(|key| !key.is_empty()) {
+            let (section, name) = table.split_once('.').ok_or_else(unknown)?;
+            let open = merged.get_mut(section).and_then(|s| s.get_mut(name)).and_then(Value::as_table_mut);
+            open.ok_or_else(unknown)?.insert(key.to_owned(), typed(like, text).ok_or_else(wrong)?);
+            return Ok(());
+        }
+    }
     let mut default = defaults;
     let mut place = merged;
     let mut steps = path.split('.').peekable();
@@ -304,8 +318,7 @@ fn put(merged: &mut Table, defaults: &Table, path: &str, text: &str) -> Result<(
             place = place.get_mut(step).and_then(Value::as_table_mut).ok_or_else(unknown)?;
             continue;
         }
-        let value = typed(default.get(step).ok_or_else(unknown)?, text)
-            .ok_or_else(|| Invalid::new(path, format!("\"{text}\" has the wrong type")))?;
+        let value = typed(default.get(step).ok_or_else(unknown)?, text).ok_or_else(wrong)?;
         place.insert(step.to_owned(), value);
     }
     Ok(())
@@ -393,6 +406,37 @@ mod tests {
         for shown in [config.to_toml().unwrap(), format!("{config:?}")] {
             assert!(!shown.contains("hunter2") && !shown.contains("swordfish"), "{shown}");
         }
+    }
+
+    #[test]
+    fn tables_with_names_of_the_operators_can_be_set() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pass");
+        std::fs::write(&file, "X-Pass: hunter2\n").unwrap();
+        let config = load(
+            &[
+                ("SLUGLINE__ARTICLES__SITES__DAILY", "www.daily.example, daily.example:8080"),
+                ("SLUGLINE__ARTICLES__SECRET_HEADERS__WWW__DAILY__EXAMPLE_FILE", file.to_str().unwrap()),
+                ("SLUGLINE__ARTICLES__SECRET_HEADERS__M__DAILY__EXAMPLE", "X-Pass: swordfish"),
+            ],
+            &[
+                "articles.secret_headers.a.daily.example:81=X-Pass: a=b",
+                "articles.sites.weekly=weekly.example",
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.articles.sites["daily"], ["www.daily.example", "daily.example:8080"]);
+        assert_eq!(config.articles.sites["weekly"], ["weekly.example"]);
+        let secret = |host: &str| config.articles.secret_headers[host].reveal().unwrap().to_owned();
+        assert_eq!(secret("www.daily.example"), "X-Pass: hunter2");
+        assert_eq!(secret("m.daily.example"), "X-Pass: swordfish");
+        assert_eq!(secret("a.daily.example:81"), "X-Pass: a=b");
+        let shown = config.to_toml().unwrap();
+        assert!(!shown.contains("hunter2") && !shown.contains("swordfish"), "{shown}");
+        let key = |name: &str, value: &str| load(&[(name, value)], &[]).unwrap_err().key;
+        assert_eq!(key("SLUGLINE__ARTICLES__SITES", "a"), "articles.sites");
+        assert_eq!(key("SLUGLINE__ARTICLES__SITES__DAILY", "no/host"), "articles.sites");
+        assert_eq!(key("SLUGLINE__ARTICLES__SECRET_HEADERS__A__TEST", "hunter2"), "articles.secret_headers");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod about;
 mod accounts;
 mod classify;
 mod data;
+mod inspect;
 mod migrate;
 mod serve;
 mod store;
@@ -100,6 +101,18 @@ enum Command {
     Store(StoreCommand),
     /// Says what made the requests on stdin (one a line: a user agent, or JSON), from where, and with what.
     Classify,
+    /// Reads an article's page and says what it is known by and what it says, as JSON.
+    Inspect {
+        /// The page's address; it is fetched.
+        #[arg(required_unless_present = "html", value_name = "URL")]
+        address: Option<String>,
+        /// Reads this file instead and fetches nothing; - is stdin.
+        #[arg(long, value_name = "FILE", requires = "url", conflicts_with = "address")]
+        html: Option<PathBuf>,
+        /// The address that the file was read at.
+        #[arg(long, requires = "html")]
+        url: Option<String>,
+    },
     /// Asks a running server whether it lives and redirects.
     Healthcheck,
     /// Prints the description of the API (OpenAPI 3.1).
@@ -209,6 +222,10 @@ pub fn main() -> ExitCode {
             with_config(&common, |config| store::rebuild(config, yes))
         }
         Command::Classify => with_config(&common, classify::classify),
+        Command::Inspect { address, html, url } => {
+            let address = address.or(url).unwrap_or_default();
+            with_config(&common, |config| inspect::inspect(&config, &address, html.as_deref()))
+        }
         Command::Healthcheck => with_config(&common, about::healthcheck),
         Command::Openapi => about::openapi(),
         Command::Completions { shell } => about::completions(shell),

@@ -1,7 +1,7 @@
 //! One request and its answer: to an address that was looked at, over a connection of its own.
 //!
-//! Guarantees that at most so much of a body is read, that it is not compressed, and that nothing is kept: no cookie,
-//! no connection. The caller's deadline ends it at any point. Proxies of the environment are unknown here.
+//! Guarantees that at most so much of a body is read and unpacked, and that nothing is kept: no cookie, no connection.
+//! The caller's deadline ends it at any point. Proxies of the environment are unknown here.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION, USER_AGENT,
 };
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -23,8 +23,9 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 use url::{Position, Url};
 
+use super::SecretHeader;
+use super::body::{ASKED_FOR, Body};
 use super::guard::Place;
-use super::{SecretHeader, page::MAX_PAGE};
 
 /// One address that does not answer leaves time for the next.
 const CONNECT: Duration = Duration::from_millis(1_500);
@@ -33,6 +34,17 @@ const MAX_ADDRESSES: usize = 4;
 /// Longest head of an answer, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_HEADERS: usize = 256;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// The page.
+    Page,
+    /// Whether it is there, of a site that answers such a question.
+    Head,
+    /// The same, of one that does not: a page of which only the head is read.
+    HeadOfPage,
+}
 
 /// What is the same in all requests.
 pub(super) struct Client {
@@ -45,7 +57,7 @@ pub(super) struct Answer {
     pub status: StatusCode,
     pub location: Option<String>,
     pub content_type: Option<String>,
-    /// Compressed although that was not asked for.
+    /// Packed in a way that was not asked for.
     pub encoded: bool,
     pub body: Vec<u8>,
 }
@@ -69,25 +81,27 @@ impl Client {
     /// Asks one of these addresses, which belong to the place.
     pub async fn ask(
         &self,
+        ask: Ask,
         url: &Url,
         place: &Place,
         addresses: &[IpAddr],
         secrets: &[SecretHeader],
     ) -> Result<Answer, Failure> {
-        let request = self.request(url, place, secrets)?;
+        let request = self.request(ask, url, place, secrets)?;
         let stream = connect(place, addresses).await?;
         if !place.secure {
-            return exchange(stream, request).await;
+            return exchange(stream, request, ask).await;
         }
         let bare = place.host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|e| format!("{}: {e}", place.host))?;
         let stream = self.tls.connect(name, stream).await;
-        exchange(stream.map_err(|e| format!("{} cannot be reached encrypted: {e}", place.host))?, request)
-            .await
+        let stream = stream.map_err(|e| format!("{} cannot be reached encrypted: {e}", place.host))?;
+        exchange(stream, request, ask).await
     }
 
     fn request(
         &self,
+        ask: Ask,
         url: &Url,
         place: &Place,
         secrets: &[SecretHeader],
@@ -96,12 +110,14 @@ impl Client {
             Some(port) => format!("{}:{port}", place.host),
             None => place.host.clone(),
         };
-        let mut request = Request::get(&url[Position::BeforePath..Position::AfterQuery])
+        let method = if ask == Ask::Head { Method::HEAD } else { Method::GET };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(&url[Position::BeforePath..Position::AfterQuery])
             .header(HOST, host)
             .header(USER_AGENT, self.agent.clone())
             .header(ACCEPT, "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.1")
-            // So that a small answer cannot become a large page.
-            .header(ACCEPT_ENCODING, "identity")
+            .header(ACCEPT_ENCODING, ASKED_FOR)
             .header(CONNECTION, "close")
             .body(Empty::new())
             .map_err(|e| e.to_string())?;
@@ -125,7 +141,7 @@ async fn connect(place: &Place, addresses: &[IpAddr]) -> Result<TcpStream, Failu
     Err(format!("{} cannot be reached: {why}", place.host))
 }
 
-async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Answer, Failure>
+async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>, ask: Ask) -> Result<Answer, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -137,7 +153,7 @@ where
     let (mut sender, connection) = handshake.map_err(|e| e.to_string())?;
     let answer = async {
         let response = sender.send_request(request).await.map_err(|e| format!("no answer: {e}"))?;
-        read(response).await
+        read(response, ask).await
     };
     // The connection has to be driven; when it ends first, what has arrived is still to be read.
     let driven = async {
@@ -150,24 +166,24 @@ where
     }
 }
 
-async fn read(response: Response<Incoming>) -> Result<Answer, Failure> {
+async fn read(response: Response<Incoming>, ask: Ask) -> Result<Answer, Failure> {
     let (head, mut incoming) = response.into_parts();
     let content_type = text(&head.headers, CONTENT_TYPE.as_str());
-    let coding = text(&head.headers, CONTENT_ENCODING.as_str()).unwrap_or_default();
-    let encoded = !matches!(coding.trim().to_ascii_lowercase().as_str(), "" | "identity");
-    let mut body = vec![];
-    if head.status.is_success() && !encoded && is_page(content_type.as_deref()) {
-        while body.len() < MAX_PAGE {
-            let Some(frame) = incoming.frame().await else { break };
+    let mut body = Body::new(&text(&head.headers, CONTENT_ENCODING.as_str()).unwrap_or_default());
+    let encoded = body.is_none();
+    let wanted = ask == Ask::Page && head.status.is_success() && is_page(content_type.as_deref());
+    if let Some(body) = body.as_mut().filter(|_| wanted) {
+        while let Some(frame) = incoming.frame().await {
             // A page that is cut short is read as far as it goes.
             let Ok(frame) = frame else { break };
-            if let Some(data) = frame.data_ref() {
-                let room = MAX_PAGE - body.len();
-                body.extend_from_slice(data.get(..room).unwrap_or(data));
+            let more = frame.data_ref().map_or(Ok(true), |data| body.take(data));
+            if !more? {
+                break;
             }
         }
     }
     let location = text(&head.headers, LOCATION.as_str());
+    let body = body.map_or(Ok(vec![]), Body::end)?;
     Ok(Answer { status: head.status, location, content_type, encoded, body })
 }
 

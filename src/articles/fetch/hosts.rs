@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::shunned::Shunned;
+
 /// Requests that wait for one host.
 const MAX_WAITING: usize = 16;
 /// Hosts that are asked or waited for at once.
 const MAX_BUSY: usize = 64;
-/// Slow hosts that are remembered.
-const MAX_SLOW: usize = 1_024;
 
 /// Whose turn it is.
 #[derive(Default)]
@@ -23,8 +23,8 @@ pub(super) struct Hosts(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     busy: HashMap<String, Queue>,
-    /// Until when it is not asked.
-    slow: HashMap<String, Instant>,
+    /// They were too slow.
+    slow: Shunned,
 }
 
 struct Queue {
@@ -84,20 +84,12 @@ impl Hosts {
 
     /// True if this host was too slow a moment ago.
     pub fn is_slow(&self, host: &str, now: Instant) -> bool {
-        lock(&self.0).slow.get(host).is_some_and(|until| now < *until)
+        lock(&self.0).slow.has(host, now)
     }
 
     /// Remembers a host as slow.
     pub fn was_slow(&self, host: &str, now: Instant, for_: Duration) {
-        let mut state = lock(&self.0);
-        if state.slow.len() >= MAX_SLOW {
-            state.slow.retain(|_, until| now < *until);
-        }
-        if state.slow.len() >= MAX_SLOW {
-            let first = state.slow.iter().min_by_key(|(_, until)| **until).map(|(host, _)| host.clone());
-            first.and_then(|host| state.slow.remove(&host));
-        }
-        state.slow.insert(host.to_owned(), now + for_);
+        lock(&self.0).slow.add(host, now, now + for_);
     }
 }
 
@@ -149,9 +141,6 @@ mod tests {
         assert_eq!(second.await.err(), Some(NoTurn::Slow), "who waited is told");
         assert_eq!(hosts.turn("a", now + minute / 2).await.err(), Some(NoTurn::Slow));
         assert!(hosts.turn("a", now + minute).await.is_ok());
-        (0..2 * MAX_SLOW).for_each(|n| hosts.was_slow(&n.to_string(), now, minute));
-        assert!(lock(&hosts.0).slow.len() <= MAX_SLOW);
-        assert!(hosts.is_slow(&(2 * MAX_SLOW - 1).to_string(), now));
         let busy: Vec<Turn> = {
             let mut busy = vec![];
             for n in 0..MAX_BUSY {

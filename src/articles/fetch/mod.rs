@@ -5,10 +5,12 @@
 //! change them. At most [`MAX_HOPS`] redirects, 1 MiB and one deadline for all of it; one request at a time for each
 //! host; no cookies, no proxy. Knows nothing of what is on a page.
 
+mod body;
 mod guard;
 mod hop;
 mod hosts;
 mod resolve;
+mod shunned;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +21,9 @@ use std::time::{Duration, Instant};
 use http::{HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
+pub use hop::Ask;
 pub use resolve::{Resolve, System};
+pub(super) use shunned::Shunned;
 
 use super::page;
 use crate::domain::target::{HostRule, MAX_URL};
@@ -99,7 +103,8 @@ pub struct Page {
 pub enum Outcome {
     /// It is there.
     Page(Page),
-    /// It is there and not for us (401, 402, 403, 407, 429, 451, or compressed unasked): never "broken".
+    /// It is there and not for us (401, 402, 403, 407, 429, 451, or packed in a way that we did not ask for): never
+    /// "broken".
     NotReadable {
         /// What the site answered.
         status: u16,
@@ -136,7 +141,7 @@ pub struct Fetcher {
 /// What one hop comes to.
 enum Step {
     Done(Outcome),
-    Redirect { to: Url, permanent: bool },
+    Redirect { to: Url, status: u16 },
 }
 
 impl Fetcher {
@@ -156,29 +161,42 @@ impl Fetcher {
             .is_ok_and(|place| self.hosts.is_slow(&key(&place), now))
     }
 
+    /// The host of this address, with its port, as turns are given by; None if nobody asks there.
+    #[must_use]
+    pub fn host(&self, url: &Url) -> Option<String> {
+        guard::place(url, &self.options.private_hosts).ok().map(|place| key(&place))
+    }
+
     /// Reads the page at this address. It may be dropped at any point; a host is only remembered as slow if somebody
     /// stayed to the end.
     pub async fn fetch(&self, url: &Url, now: Instant) -> Outcome {
+        self.ask(Ask::Page, url, now).await
+    }
+
+    /// The same for what is asked for. Only [`Ask::Page`] has a body.
+    pub async fn ask(&self, ask: Ask, url: &Url, now: Instant) -> Outcome {
         let until = tokio::time::Instant::now() + self.options.deadline;
         let (mut at, mut moved, mut seen) = (url.clone(), false, vec![url.clone()]);
-        for hop in 0..=MAX_HOPS {
-            match self.hop(&at, now, until).await {
+        loop {
+            match self.hop(ask, &at, now, until).await {
                 Step::Done(Outcome::Page(page)) => return Outcome::Page(Page { moved, ..page }),
                 Step::Done(outcome) => return outcome,
-                Step::Redirect { to, .. } if seen.contains(&to) => {
-                    return broken(None, format!("{to} redirects in a circle"));
+                Step::Redirect { to, status } if seen.contains(&to) => {
+                    return broken(Some(status), format!("{to} redirects in a circle"));
                 }
-                Step::Redirect { to, permanent } => {
-                    moved = permanent && (moved || hop == 0);
+                Step::Redirect { to, status } if seen.len() > MAX_HOPS => {
+                    return broken(Some(status), format!("more than {MAX_HOPS} redirects, the last to {to}"));
+                }
+                Step::Redirect { to, status } => {
+                    moved = matches!(status, 301 | 308) && (moved || seen.len() == 1);
                     seen.push(to.clone());
                     at = to;
                 }
             }
         }
-        broken(None, format!("more than {MAX_HOPS} redirects, the last to {at}"))
     }
 
-    async fn hop(&self, url: &Url, now: Instant, until: tokio::time::Instant) -> Step {
+    async fn hop(&self, ask: Ask, url: &Url, now: Instant, until: tokio::time::Instant) -> Step {
         let place = match guard::place(url, &self.options.private_hosts) {
             Ok(place) => place,
             Err(why) => return Step::Done(refused(url, why)),
@@ -191,7 +209,7 @@ impl Fetcher {
         };
         let asked = tokio::time::timeout_at(until, async {
             let addresses = self.addresses(&place).await?;
-            let answer = self.client.ask(url, &place, &addresses, &self.options.secrets).await;
+            let answer = self.client.ask(ask, url, &place, &addresses, &self.options.secrets).await;
             answer.map_err(|why| broken(None, why))
         });
         match asked.await {
@@ -252,7 +270,7 @@ fn judged(url: &Url, answer: Answer) -> Step {
         | StatusCode::PERMANENT_REDIRECT => {
             let to = answer.location.as_deref().and_then(|to| url.join(to).ok());
             match to.filter(|to| to.as_str().len() <= MAX_URL) {
-                Some(to) => return Step::Redirect { to, permanent: matches!(status, 301 | 308) },
+                Some(to) => return Step::Redirect { to, status },
                 None => broken(Some(status), "a redirect that leads nowhere".into()),
             }
         }

@@ -1,119 +1,14 @@
 //! The fetcher against real servers on this machine, and against resolvers and redirects that mean harm.
 
-use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{IpAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 
 use super::*;
-
-/// A site: answers each request by its head, in a thread for each connection.
-struct Site {
-    port: u16,
-    heads: Arc<Mutex<Vec<String>>>,
-    /// Most requests at one time.
-    most: Arc<AtomicUsize>,
-}
-
-type Answering = fn(&str, &mut TcpStream, u16) -> io::Result<()>;
-
-impl Site {
-    fn start(answer: Answering) -> Site {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (heads, most) = (Arc::new(Mutex::new(vec![])), Arc::new(AtomicUsize::new(0)));
-        let (seen, peak, open) = (Arc::clone(&heads), Arc::clone(&most), Arc::new(AtomicUsize::new(0)));
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (Ok(mut stream), seen) = (stream, Arc::clone(&seen)) else { return };
-                let (peak, open) = (Arc::clone(&peak), Arc::clone(&open));
-                std::thread::spawn(move || {
-                    let now = open.fetch_add(1, Ordering::SeqCst) + 1;
-                    peak.fetch_max(now, Ordering::SeqCst);
-                    let head = head(&mut stream);
-                    seen.lock().unwrap().push(head.clone());
-                    // Before the answer: with it the client's next request may be here.
-                    open.fetch_sub(1, Ordering::SeqCst);
-                    // A client that goes away while it is answered is part of what is tested.
-                    let _ = answer(&head, &mut stream, port);
-                });
-            }
-        });
-        Site { port, heads, most }
-    }
-
-    fn url(&self, path: &str) -> Url {
-        Url::parse(&format!("http://127.0.0.1:{}{path}", self.port)).unwrap()
-    }
-
-    fn asked(&self) -> usize {
-        self.heads.lock().unwrap().len()
-    }
-}
-
-fn head(stream: &mut TcpStream) -> String {
-    let (mut head, mut byte) = (vec![], [0]);
-    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
-        head.push(byte[0]);
-        // The beginning of an encrypted connection has no end that is known here.
-        if head[0] == 0x16 {
-            break;
-        }
-    }
-    String::from_utf8_lossy(&head).into_owned()
-}
-
-fn path(head: &str) -> &str {
-    head.split([' ', '?']).nth(1).unwrap_or_default()
-}
-
-/// Until the other side goes away.
-fn hang(stream: &mut TcpStream) -> io::Result<()> {
-    while stream.read(&mut [0; 64])? > 0 {}
-    Ok(())
-}
-
-/// Names to addresses; counts how often it is asked.
-#[derive(Default)]
-struct Names {
-    of: HashMap<&'static str, Vec<&'static str>>,
-    asked: AtomicUsize,
-}
-
-#[async_trait]
-impl Resolve for Names {
-    async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        match self.of.get(host) {
-            Some(addresses) => Ok(addresses.iter().map(|a| a.parse().unwrap()).collect()),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, "no such name")),
-        }
-    }
-}
-
-fn names(of: &[(&'static str, &[&'static str])]) -> Arc<Names> {
-    let of = of.iter().map(|(name, addresses)| (*name, addresses.to_vec())).collect();
-    Arc::new(Names { of, asked: AtomicUsize::new(0) })
-}
-
-fn options(private: &[String]) -> Options {
-    let private_hosts = private.iter().map(|host| HostRule::parse(host).unwrap()).collect();
-    Options { private_hosts, ..Options::new("https://sl.example/") }
-}
-
-fn fetcher(sites: &[&Site]) -> Fetcher {
-    let private: Vec<String> = sites.iter().map(|site| format!("127.0.0.1:{}", site.port)).collect();
-    Fetcher::new(options(&private), names(&[])).unwrap()
-}
-
-/// One that gives up soon, so that slow sites can be tested in no time.
-fn hasty(site: &Site) -> Fetcher {
-    let private = [format!("127.0.0.1:{}", site.port)];
-    Fetcher::new(Options { deadline: Duration::from_millis(250), ..options(&private) }, names(&[])).unwrap()
-}
+use crate::articles::fixture::{Answering, Site, fetcher, hang, hasty, names, options, path};
 
 async fn fetch(fetcher: &Fetcher, url: &Url) -> Outcome {
     fetcher.fetch(url, Instant::now()).await
@@ -145,7 +40,10 @@ fn simple(head: &str, stream: &mut TcpStream, port: u16) -> io::Result<()> {
         "/until-end" => "HTTP/1.0 200 OK\r\n\r\nhello".into(),
         "/cut" => "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nhello".into(),
         "/picture" => "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 5\r\n\r\nhello".into(),
-        "/gzip" => "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello".into(),
+        "/gzip" | "/br" | "/zstd" => {
+            let coding = &path[1..];
+            format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: 5\r\n\r\nhello")
+        }
         "/moved" => redirect("/page", "301"),
         "/moved-twice" => redirect("/moved", "308"),
         "/found" => redirect("/page", "302"),
@@ -207,7 +105,7 @@ async fn what_a_request_says() {
         let lower = head.to_lowercase();
         assert!(lower.contains(&format!("host: 127.0.0.1:{}\r\n", site.port)), "{head}");
         assert!(head.contains("SluglineBot/") && head.contains("(+https://sl.example/)"), "{head}");
-        assert!(lower.contains("accept-encoding: identity\r\n") && !lower.contains("cookie"), "{head}");
+        assert!(lower.contains("accept-encoding: gzip, br\r\n") && !lower.contains("cookie"), "{head}");
     }
 }
 
@@ -226,14 +124,14 @@ async fn what_is_no_page() {
         let outcome = fetch(&fetcher, &site.url(&format!("/status/{status}"))).await;
         assert!(matches!(outcome, Outcome::Broken { status: Some(s), .. } if s == status), "{outcome:?}");
     }
-    assert_eq!(fetch(&fetcher, &site.url("/gzip")).await, Outcome::NotReadable { status: 200 });
-    for path in ["/nowhere", "/garbage", "/silence", "/circle"] {
+    assert_eq!(fetch(&fetcher, &site.url("/zstd")).await, Outcome::NotReadable { status: 200 });
+    for path in ["/nowhere", "/garbage", "/silence", "/circle", "/gzip", "/br"] {
         let outcome = fetch(&fetcher, &site.url(path)).await;
         assert!(matches!(outcome, Outcome::Broken { .. }), "{path}: {outcome:?}");
     }
     let before = site.asked();
     let outcome = fetch(&fetcher, &site.url("/many/1")).await;
-    assert!(matches!(outcome, Outcome::Broken { status: None, .. }), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::Broken { status: Some(302), .. }), "{outcome:?}");
     assert_eq!(site.asked() - before, MAX_HOPS + 1);
     // Nobody listens there any more.
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -6,15 +6,20 @@
 
 mod amp;
 mod hosts;
+mod landing;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod titles;
 pub mod tracking;
 
 use url::Url;
 
 pub use hosts::{Sites, bare as bare_host, registrable};
+pub use hosts::Sites;
+pub use landing::Landing;
 pub use standing::{Standing, standing};
+pub use titles::same_story;
 use tracking::{Purpose, Tracking};
 
 /// Rounds after which an address that still changes stays as it is; real ones need one or two.
