@@ -1,20 +1,22 @@
 //! Get or create: the same story, channel, campaign and target give the same link.
 //!
-//! Guarantees that a link which is found is not changed, that what the request would have changed is named, and
-//! that an embargo or expiry which differs is never silently dropped (409 `conflict`).
+//! Guarantees that a link which is found is not changed, that what the request would have changed is named, that an
+//! embargo or expiry which differs is never silently dropped (409 `conflict`), and that a withdrawn story gets no new
+//! link (409 `withdrawn`).
 
 use jiff::Timestamp;
 
 use super::codes::Entropy;
 use super::editable::Editable;
 use super::request::NewLink as Request;
+use super::stories::{Met, adds_nothing};
 use super::{Error, LinkService, Result};
 use crate::domain::access::{Actor, Role};
-use crate::domain::article::{ArticleFacts, ArticleId};
+use crate::domain::article::{Article, ArticleFacts, ArticleId};
 use crate::domain::code::Code;
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::{Found, Link, Via};
-use crate::domain::target::Address;
+use crate::domain::target::{Address, with_query};
 use crate::store::links::{ArticleClaim, Creation, NewCode, NewLink};
 
 /// Draws before giving up; each is one longer than the one before.
@@ -33,13 +35,29 @@ pub struct Made {
     pub dropped: Vec<String>,
 }
 
-/// A request that passed its checks and waits for the store.
-struct Prepared {
+/// A request that passed its checks.
+struct Draft {
     request: Request,
     address: Option<Address>,
-    new: NewLink,
+    expired_url: Option<String>,
+    code: Option<Code>,
     /// Which part of the client's request this is: all randomness of it is derived from it.
     item: usize,
+}
+
+/// A request that waits for the store.
+struct Prepared {
+    draft: Draft,
+    new: NewLink,
+}
+
+/// Who asks, how, and when.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    actor: &'a Actor,
+    via: Via,
+    entropy: &'a Entropy,
+    now: Timestamp,
 }
 
 impl LinkService {
@@ -61,7 +79,7 @@ impl LinkService {
             None => vec![request],
             Some(_) => one_for_each_channel(request),
         };
-        let made = self.create_all(parts, actor, via, entropy, now).await?;
+        let made = self.create_all(parts, Asked { actor, via, entropy, now }).await?;
         made.into_iter().collect::<std::result::Result<Vec<_>, Refusal>>().map_err(Error::Refused)
     }
 
@@ -96,7 +114,7 @@ impl LinkService {
                 Err(refusal) => results.push(Some(Err(refusal))),
             }
         }
-        let mut made = self.create_all(good, actor, via, entropy, now).await?.into_iter();
+        let mut made = self.create_all(good, Asked { actor, via, entropy, now }).await?.into_iter();
         let filled = results.into_iter().filter_map(|r| r.or_else(|| made.next()));
         Ok(filled.collect())
     }
@@ -104,22 +122,30 @@ impl LinkService {
     async fn create_all(
         &self,
         requests: Vec<Request>,
-        actor: &Actor,
-        via: Via,
-        entropy: &Entropy,
-        now: Timestamp,
+        asked: Asked<'_>,
     ) -> Result<Vec<std::result::Result<Made, Refusal>>> {
-        actor.require(Role::Creator)?;
+        asked.actor.require(Role::Creator)?;
         let links = self.within(self.store.count()).await?;
         let mut results: Vec<Option<std::result::Result<Made, Refusal>>> = vec![];
-        let mut waiting = vec![];
+        let mut drafts = vec![];
         for (item, request) in requests.into_iter().enumerate() {
-            match self.prepare(request, actor, via, entropy, item, links, now) {
-                Ok(prepared) => {
-                    waiting.push(prepared);
+            match self.draft(request, item) {
+                Ok(draft) => {
+                    drafts.push(draft);
                     results.push(None);
                 }
                 Err(refusal) => results.push(Some(Err(refusal))),
+            }
+        }
+        let met = self.meet(drafts.iter().filter_map(|draft| draft.address.as_ref())).await?;
+        let mut waiting = vec![];
+        for draft in drafts {
+            let item = draft.item;
+            let known = draft.address.as_ref().and_then(|address| met.get(&address.article));
+            match self.prepare(draft, known, asked, links).await {
+                Ok(prepared) => waiting.push(prepared),
+                Err(Error::Refused(refusal)) => results[item] = Some(Err(refusal)),
+                Err(error) => return Err(error),
             }
             // A store of many lanes wants hundreds of codes for each; others are not kept waiting for all of them.
             tokio::task::yield_now().await;
@@ -129,20 +155,16 @@ impl LinkService {
                 break;
             }
             let new = waiting.iter().map(|p| p.new.clone()).collect();
-            let outcomes = self.within(self.store.create(new, now)).await?;
+            let outcomes = self.within(self.store.create(new, asked.now)).await?;
             let mut again = vec![];
             for (mut prepared, outcome) in waiting.into_iter().zip(outcomes) {
-                let item = prepared.item;
+                let item = prepared.draft.item;
                 match self.outcome(&prepared, outcome) {
                     Some(result) => results[item] = Some(result),
                     None => {
-                        let bytes = entropy.bytes("longer code", item * DRAWS + longer);
-                        prepared.new.code = NewCode::Drawn(self.drawer.codes(
-                            bytes,
-                            self.store.wanted_codes(),
-                            links,
-                            longer,
-                        ));
+                        let bytes = asked.entropy.bytes("longer code", item * DRAWS + longer);
+                        let wanted = self.store.wanted_codes();
+                        prepared.new.code = NewCode::Drawn(self.drawer.codes(bytes, wanted, links, longer));
                         again.push(prepared);
                     }
                 }
@@ -155,70 +177,109 @@ impl LinkService {
         Ok(results.into_iter().flatten().collect())
     }
 
-    #[allow(clippy::too_many_arguments, reason = "each is a different fact of one request")]
-    fn prepare(
-        &self,
-        request: Request,
-        actor: &Actor,
-        via: Via,
-        entropy: &Entropy,
-        item: usize,
-        links: u64,
-        now: Timestamp,
-    ) -> std::result::Result<Prepared, Refusal> {
-        let code = match &request.code {
-            Some(code) => NewCode::Chosen(Code::for_new_link(code)?),
-            None => {
-                let wanted = self.store.wanted_codes();
-                NewCode::Drawn(self.drawer.codes(entropy.bytes("code", item), wanted, links, 0))
-            }
-        };
+    /// Checks what needs nothing but the rules.
+    fn draft(&self, request: Request, item: usize) -> std::result::Result<Draft, Refusal> {
         let rules = self.rules();
         let keep = request.keep_params.unwrap_or(false);
+        let code = request.code.as_deref().map(Code::for_new_link).transpose()?;
         let address = request.url.as_deref().map(|url| rules.address(url, keep, "url")).transpose()?;
         let expired_url =
             request.expired_url.as_deref().map(|u| rules.plain(u, "expired_url")).transpose()?;
-        let article = address.as_ref().map(|address| ArticleClaim {
-            new_id: self.drawer.article_id(entropy.bytes("article", item)),
-            url: address.article.clone(),
-            site: address.site.clone(),
-            cms_id: request.cms_id.clone(),
-            facts: request.article.clone().unwrap_or_default(),
-        });
-        let link = Link {
-            // The store puts the real one in its place; this one only has to be a code.
-            code: Code::parse("new")?,
-            target: address.as_ref().map(|a| a.target.clone()),
-            target_version: 1,
-            article: None,
-            follows_article: false,
-            title: request.title.clone(),
-            channel: request.channel.clone(),
-            campaign: request.campaign.clone(),
-            tags: request.tags.clone().unwrap_or_default(),
-            note: request.note.clone(),
-            not_before: request.not_before.map(to_millisecond),
-            expires_at: request.expires_at.map(to_millisecond),
-            expired_url,
-            message: None,
-            redirect_status: request.redirect_status.unwrap_or(302),
-            forward_query: request.forward_query.unwrap_or(false),
-            disabled: false,
-            retired_at: None,
-            created_at: now,
-            created_by: actor.name.clone(),
-            via,
-            updated_at: now,
-            version: 1,
+        Ok(Draft { request, address, expired_url, code, item })
+    }
+
+    async fn prepare(
+        &self,
+        draft: Draft,
+        known: Option<&Met>,
+        asked: Asked<'_>,
+        links: u64,
+    ) -> Result<Prepared> {
+        let Asked { entropy, now, .. } = asked;
+        let code = match &draft.code {
+            Some(code) => NewCode::Chosen(code.clone()),
+            None => {
+                let wanted = self.store.wanted_codes();
+                NewCode::Drawn(self.drawer.codes(entropy.bytes("code", draft.item), wanted, links, 0))
+            }
         };
-        let force_new = request.force_new.unwrap_or(false);
-        let new = NewLink { tag: entropy.tag(item), code, article, link, force_new };
-        Ok(Prepared { request, address, new, item })
+        let mut link = new_link(&draft, asked)?;
+        let (mut article, mut own) = (None, false);
+        if let Some(address) = &draft.address {
+            let new_id = self.drawer.article_id(entropy.bytes("article", draft.item));
+            let mut claim = claim(address, new_id, &draft.request);
+            let unknown = Met::default();
+            let met = known.unwrap_or(&unknown);
+            met.tell(&mut claim, link.not_before, now);
+            let story = self.settle_names(&mut claim, met, asked.actor, now).await?;
+            own = self.lead(&mut link, &mut claim, address, story.as_deref());
+            if let Some(story) = story.filter(|story| story.withdrawn) {
+                self.refuse_new(&story, &link, &draft.request, own, now).await?;
+            }
+            article = Some(claim);
+        }
+        let force_new = draft.request.force_new.unwrap_or(false);
+        let new = NewLink { tag: entropy.tag(draft.item), code, article, link, own, force_new };
+        Ok(Prepared { draft, new })
+    }
+
+    /// Says where a link leads: with its story, or to an address of its own. True if with its story.
+    fn lead(
+        &self,
+        link: &mut Link,
+        claim: &mut ArticleClaim,
+        address: &Address,
+        story: Option<&Article>,
+    ) -> bool {
+        let added = match (&link.channel, address.allowed) {
+            (Some(channel), true) => self.channels().query(channel),
+            _ => None,
+        };
+        let known_by = story.map_or(&*claim.url, |story| &*story.url);
+        let rules = self.rules();
+        let own = !address.allowed && address.article == address.target
+            || address.allowed && adds_nothing(&rules.canon, &address.target, known_by);
+        if own && claim.address.is_none() && claim.url == address.article {
+            // The spelling that was given is one that is there; the canonical one need not be.
+            claim.address = Some(address.target.clone()).filter(|target| *target != claim.url);
+        }
+        let base = match (own, story) {
+            (false, _) => &*address.target,
+            (true, Some(story)) => story.address(),
+            (true, None) => claim.address.as_deref().unwrap_or(&claim.url),
+        };
+        link.target = Some(with_query(base, added.as_deref().unwrap_or_default()));
+        link.added = added.filter(|_| own);
+        own
+    }
+
+    /// Refuses a new link of a withdrawn story; the one that there is already is no new one.
+    async fn refuse_new(
+        &self,
+        story: &Article,
+        link: &Link,
+        request: &Request,
+        own: bool,
+        now: Timestamp,
+    ) -> Result<()> {
+        let there = self.links_of(&story.id, now).await?;
+        let is_it = |found: &Found| match &request.code {
+            Some(code) => found.link.code.as_str().eq_ignore_ascii_case(code),
+            None => {
+                let slot = Link { article: Some(story.id.clone()), follows_article: own, ..link.clone() }.slot();
+                found.link.retired_at.is_none() && found.link.slot() == slot
+            }
+        };
+        if request.force_new != Some(true) && there.iter().any(is_it) {
+            return Ok(());
+        }
+        let detail = "the story is withdrawn; it gets no new link";
+        Err(Refusal::field(Reason::Withdrawn, "url", detail).into())
     }
 
     /// None asks for another draw.
     fn outcome(&self, prepared: &Prepared, outcome: Creation) -> Option<std::result::Result<Made, Refusal>> {
-        let dropped = prepared.address.as_ref().map(|a| a.dropped.clone()).unwrap_or_default();
+        let dropped = prepared.draft.address.as_ref().map(|a| a.dropped.clone()).unwrap_or_default();
         match outcome {
             Creation::NoneFree => None,
             Creation::Created(found) => {
@@ -230,7 +291,7 @@ impl LinkService {
                 Some(Err(Refusal::field(Reason::CodeTaken, "code", detail).with_link(found)))
             }
             Creation::Existing(found) => {
-                Some(match conflicting(&prepared.request, &prepared.new.link, &found.link) {
+                Some(match conflicting(&prepared.draft.request, &prepared.new.link, &found.link) {
                     Some(field) => {
                         let detail = "there is a link for this already, and it has another value";
                         Err(Refusal::field(Reason::Conflict, field, detail).with_link(found))
@@ -266,6 +327,7 @@ fn conflicting(asked: &Request, wanted: &Link, there: &Link) -> Option<&'static 
             "redirect_status",
             asked.redirect_status.is_some() && wanted.redirect_status != there.redirect_status,
         ),
+        ("confidential", asked.confidential.is_some() && wanted.confidential != there.confidential),
     ];
     differs.into_iter().find(|(_, differs)| *differs).map(|(field, _)| field)
 }
@@ -273,7 +335,7 @@ fn conflicting(asked: &Request, wanted: &Link, there: &Link) -> Option<&'static 
 /// Fields that were given and that the link has otherwise.
 fn ignored(prepared: &Prepared, found: &Found) -> Vec<&'static str> {
     let (asked, wanted, there) =
-        (&prepared.request, Editable::of(&prepared.new.link), Editable::of(&found.link));
+        (&prepared.draft.request, Editable::of(&prepared.new.link), Editable::of(&found.link));
     let known = found.article.as_ref().map(|a| a.facts.clone()).unwrap_or_default();
     let differs = [
         ("url", wanted.target != there.target),
@@ -300,9 +362,51 @@ fn is_part_of(given: &ArticleFacts, known: &ArticleFacts) -> bool {
         && same(&given.language, &known.language)
 }
 
-/// For a code that was reserved and now gets its first target: whose story that is.
-pub(super) fn claim(service: &LinkService, address: &Address, entropy: &Entropy) -> ArticleClaim {
-    let new_id: ArticleId = service.drawer.article_id(entropy.bytes("article", 0));
-    let (url, site) = (address.article.clone(), address.site.clone());
-    ArticleClaim { new_id, url, site, cms_id: None, facts: ArticleFacts::default() }
+/// The link that a request asks for, before it has a code and a story.
+fn new_link(draft: &Draft, asked: Asked<'_>) -> std::result::Result<Link, Refusal> {
+    let request = &draft.request;
+    Ok(Link {
+        // The store puts the real one in its place; this one only has to be a code.
+        code: Code::parse("new")?,
+        target: None,
+        added: None,
+        target_version: 1,
+        article: None,
+        follows_article: false,
+        title: request.title.clone(),
+        channel: request.channel.clone(),
+        campaign: request.campaign.clone(),
+        tags: request.tags.clone().unwrap_or_default(),
+        note: request.note.clone(),
+        not_before: request.not_before.map(to_millisecond),
+        expires_at: request.expires_at.map(to_millisecond),
+        expired_url: draft.expired_url.clone(),
+        message: None,
+        redirect_status: request.redirect_status.unwrap_or(302),
+        forward_query: request.forward_query.unwrap_or(false),
+        confidential: request.confidential.unwrap_or(false),
+        broken: None,
+        disabled: false,
+        retired_at: None,
+        created_at: asked.now,
+        created_by: asked.actor.name.clone(),
+        via: asked.via,
+        updated_at: asked.now,
+        version: 1,
+    })
+}
+
+/// Whose story an address is, as far as the request says.
+fn claim(address: &Address, new_id: ArticleId, request: &Request) -> ArticleClaim {
+    ArticleClaim {
+        new_id,
+        url: address.article.clone(),
+        address: None,
+        site: address.site.clone(),
+        cms_id: request.cms_id.clone(),
+        aliases: vec![],
+        facts: request.article.clone().unwrap_or_default(),
+        page: None,
+        read: None,
+    }
 }

@@ -16,7 +16,6 @@ pub mod tracking;
 use url::Url;
 
 pub use hosts::{Sites, bare as bare_host, registrable};
-pub use hosts::Sites;
 pub use landing::Landing;
 pub use standing::{Standing, standing};
 pub use titles::same_story;
