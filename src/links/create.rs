@@ -183,6 +183,9 @@ impl LinkService {
             url: address.article.clone(),
             site: address.site.clone(),
             cms_id: request.cms_id.clone(),
+            aliases: vec![],
+            page: None,
+            read: None,
             facts: request.article.clone().unwrap_or_default(),
         });
         let link = Link {
@@ -203,7 +206,9 @@ impl LinkService {
             message: None,
             redirect_status: request.redirect_status.unwrap_or(302),
             forward_query: request.forward_query.unwrap_or(false),
+            confidential: false,
             disabled: false,
+            broken: None,
             retired_at: None,
             created_at: now,
             created_by: actor.name.clone(),
@@ -304,5 +309,6 @@ fn is_part_of(given: &ArticleFacts, known: &ArticleFacts) -> bool {
 pub(super) fn claim(service: &LinkService, address: &Address, entropy: &Entropy) -> ArticleClaim {
     let new_id: ArticleId = service.drawer.article_id(entropy.bytes("article", 0));
     let (url, site) = (address.article.clone(), address.site.clone());
-    ArticleClaim { new_id, url, site, cms_id: None, facts: ArticleFacts::default() }
+    let facts = ArticleFacts::default();
+    ArticleClaim { new_id, url, site, cms_id: None, aliases: vec![], facts, page: None, read: None }
 }
