@@ -67,6 +67,8 @@ impl Via {
 pub enum Status {
     /// For good; the code is never given away.
     Retired,
+    /// Its article was taken back.
+    Withdrawn,
     /// Switched off by hand.
     Disabled,
     /// Past its `expires_at`.
@@ -85,6 +87,7 @@ impl Status {
     pub fn as_str(self) -> &'static str {
         match self {
             Status::Retired => "retired",
+            Status::Withdrawn => "withdrawn",
             Status::Disabled => "disabled",
             Status::Expired => "expired",
             Status::Reserved => "reserved",
@@ -98,6 +101,7 @@ impl Status {
     pub fn from_name(name: &str) -> Option<Status> {
         [
             Status::Retired,
+            Status::Withdrawn,
             Status::Disabled,
             Status::Expired,
             Status::Reserved,
@@ -114,11 +118,26 @@ impl Status {
         match self {
             Status::Active => None,
             Status::Reserved | Status::Scheduled => Some(MissedReason::NotOpen),
+            Status::Withdrawn => Some(MissedReason::Withdrawn),
             Status::Disabled => Some(MissedReason::Disabled),
             Status::Expired => Some(MissedReason::Expired),
             Status::Retired => Some(MissedReason::Retired),
         }
     }
+}
+
+/// What a look at a link's target found wrong. It is about one target: a link that leads elsewhere is not broken.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Broken {
+    /// The target that was looked at.
+    pub target: String,
+    /// Since when it is known.
+    pub since: Timestamp,
+    /// What the target's host answered; None if nobody did.
+    pub status: Option<u16>,
+    /// Where the target has gone, if it says so.
+    pub proposal: Option<String>,
 }
 
 /// A link as it is kept.
@@ -156,8 +175,12 @@ pub struct Link {
     pub redirect_status: u16,
     /// Appends the request's query to the target's.
     pub forward_query: bool,
+    /// Until it opens, title and target are shown to its maker and admins alone.
+    pub confidential: bool,
     /// Switched off by hand.
     pub disabled: bool,
+    /// What is wrong with its target.
+    pub broken: Option<Broken>,
     /// When it was retired.
     pub retired_at: Option<Timestamp>,
     /// When it was made.
@@ -173,11 +196,13 @@ pub struct Link {
 }
 
 impl Link {
-    /// Its status at `now`.
+    /// Its status at `now`, if its article is `withdrawn` or is not. Who has the article asks [`Found::status`].
     #[must_use]
-    pub fn status(&self, now: Timestamp) -> Status {
+    pub fn status(&self, withdrawn: bool, now: Timestamp) -> Status {
         if self.retired_at.is_some() {
             Status::Retired
+        } else if withdrawn {
+            Status::Withdrawn
         } else if self.disabled {
             Status::Disabled
         } else if self.expires_at.is_some_and(|t| t <= now) {
@@ -188,6 +213,40 @@ impl Link {
             Status::Scheduled
         } else {
             Status::Active
+        }
+    }
+
+    /// Leaves out what was said of another target than the one it has.
+    pub fn settle_broken(&mut self) {
+        if self.broken.as_ref().is_some_and(|broken| Some(&broken.target) != self.target.as_ref()) {
+            self.broken = None;
+        }
+    }
+
+    /// True if nothing is left of it that must not be read any more.
+    #[must_use]
+    pub fn is_redacted(&self) -> bool {
+        self.disabled
+            && self.target.is_none()
+            && [&self.title, &self.note, &self.message, &self.expired_url].iter().all(|text| text.is_none())
+            && self.broken.is_none()
+    }
+
+    /// The link without anything that must not be read any more, one version on: it leads nowhere and says nothing.
+    #[must_use]
+    pub fn redacted(&self, at: Timestamp) -> Link {
+        Link {
+            target: None,
+            follows_article: false,
+            title: None,
+            note: None,
+            message: None,
+            expired_url: None,
+            broken: None,
+            disabled: true,
+            updated_at: at,
+            version: self.version.saturating_add(1),
+            ..self.clone()
         }
     }
 
@@ -240,7 +299,15 @@ pub struct Found {
     pub article: Option<Arc<Article>>,
 }
 
-/// One change of a link, for its history. `changes` maps a field's name to what it was and became.
+impl Found {
+    /// Its status at `now`.
+    #[must_use]
+    pub fn status(&self, now: Timestamp) -> Status {
+        self.link.status(self.article.as_ref().is_some_and(|article| article.withdrawn), now)
+    }
+}
+
+/// One change of a link or an article, for its history. `changes` maps a field's name to what it was and became.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct HistoryEntry {
     /// The version that this change made.
@@ -249,7 +316,7 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// Who.
     pub by: String,
-    /// `created`, `changed`, `reverted` or `retired`.
+    /// `created`, `changed`, `reverted`, `retired`, `redacted` and the like.
     pub action: String,
     /// Field -> `{from, to}`, as JSON.
     pub changes: serde_json::Map<String, serde_json::Value>,
@@ -258,6 +325,42 @@ pub struct HistoryEntry {
 impl HistoryEntry {
     /// The action of a history's first line.
     pub const CREATED: &str = "created";
+    /// The action of a line that says that all was blanked.
+    pub const REDACTED: &str = "redacted";
+    /// Fields whose values go when something is redacted.
+    const READABLE: [&str; 11] = [
+        "target",
+        "title",
+        "note",
+        "message",
+        "expired_url",
+        "url",
+        "cms_id",
+        "description",
+        "image",
+        "replacement_url",
+        "aliases",
+    ];
+
+    /// The line of a redaction.
+    #[must_use]
+    pub fn redaction(version: u64, by: &str, at: Timestamp) -> HistoryEntry {
+        let changes = serde_json::Map::new();
+        HistoryEntry { version, at, by: by.to_owned(), action: HistoryEntry::REDACTED.into(), changes }
+    }
+
+    /// Blanks what must not be read any more; who changed which field when stays. True if that was anything.
+    pub fn redact(&mut self) -> bool {
+        let blank = serde_json::json!({ "from": null, "to": null });
+        let mut news = false;
+        for (field, change) in &mut self.changes {
+            if HistoryEntry::READABLE.contains(&field.as_str()) && *change != blank {
+                *change = blank.clone();
+                news = true;
+            }
+        }
+        news
+    }
 
     /// The first line of a link's history: what it began with.
     #[must_use]
@@ -301,7 +404,9 @@ pub(crate) mod tests {
             message: None,
             redirect_status: 302,
             forward_query: false,
+            confidential: false,
             disabled: false,
+            broken: None,
             retired_at: None,
             created_at: Timestamp::UNIX_EPOCH,
             created_by: "key:a".into(),
@@ -315,18 +420,47 @@ pub(crate) mod tests {
     fn status_is_the_first_that_holds() {
         let now = Timestamp::from_second(1_000).unwrap();
         let at = |s| Some(Timestamp::from_second(s).unwrap());
-        assert_eq!(link("a").status(now), Status::Active);
+        assert_eq!(link("a").status(false, now), Status::Active);
         let l = Link { not_before: at(1_001), ..link("a") };
-        assert_eq!(l.status(now), Status::Scheduled);
+        assert_eq!(l.status(false, now), Status::Scheduled);
         let l = Link { not_before: at(1_000), ..link("a") };
-        assert_eq!(l.status(now), Status::Active);
+        assert_eq!(l.status(false, now), Status::Active);
         let l = Link { target: None, ..l };
-        assert_eq!(l.status(now), Status::Reserved);
+        assert_eq!(l.status(false, now), Status::Reserved);
         let l = Link { expires_at: at(1_000), ..l };
-        assert_eq!(l.status(now), Status::Expired);
+        assert_eq!(l.status(false, now), Status::Expired);
         let l = Link { disabled: true, ..l };
-        assert_eq!(l.status(now), Status::Disabled);
+        assert_eq!(l.status(false, now), Status::Disabled);
+        assert_eq!(l.status(true, now), Status::Withdrawn);
         let l = Link { retired_at: at(1), ..l };
-        assert_eq!(l.status(now), Status::Retired);
+        assert_eq!(l.status(true, now), Status::Retired);
+    }
+
+    #[test]
+    fn what_was_said_of_another_target_is_left_out() {
+        let broken = Broken {
+            target: "https://news.example.com/a".into(),
+            since: Timestamp::UNIX_EPOCH,
+            status: Some(404),
+            proposal: None,
+        };
+        let mut l = Link { broken: Some(broken), ..link("a") };
+        l.settle_broken();
+        assert!(l.broken.is_some());
+        l.target = Some("https://news.example.com/b".into());
+        l.settle_broken();
+        assert!(l.broken.is_none());
+    }
+
+    #[test]
+    fn nothing_readable_is_left_of_a_redacted_link() {
+        let l = Link { title: Some("t".into()), note: Some("n".into()), ..link("a") };
+        let left = l.redacted(Timestamp::UNIX_EPOCH);
+        assert!(left.is_redacted() && !l.is_redacted());
+        assert_eq!((left.version, left.slot()), (2, None));
+        let mut line = HistoryEntry::birth(&Link { channel: Some("x".into()), ..l });
+        assert!(line.redact() && !line.redact());
+        let text = serde_json::to_string(&line).unwrap();
+        assert!(!text.contains("news.example.com") && text.contains("\"x\""), "{text}");
     }
 }

@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod canonical;
 pub mod code;
 pub mod error;
+pub mod facts;
 pub mod hit;
 pub mod lane;
 pub mod link;

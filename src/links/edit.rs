@@ -14,7 +14,7 @@ use crate::domain::access::Actor;
 use crate::domain::code::Code;
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::{Found, HistoryEntry, Link};
-use crate::store::links::{ArticleClaim, Edit, Edited};
+use crate::store::links::{ArticleClaim, Edit, Edited, SlotWish};
 
 /// Lines of history read at once while going back to an earlier version.
 const HISTORY_PAGE: usize = 200;
@@ -48,8 +48,9 @@ impl LinkService {
         if changes.is_empty() {
             return Ok(found);
         }
-        let moves_slot =
+        let moves =
             ["target", "follows_article", "channel", "campaign"].iter().any(|f| changes.contains_key(*f));
+        let slot = if moves { SlotWish::Claim } else { SlotWish::Keep };
         let link = after.put_into(&found.link, now);
         let entry = HistoryEntry {
             version: link.version,
@@ -58,7 +59,7 @@ impl LinkService {
             action: action.into(),
             changes,
         };
-        self.write(Edit { tag: Entropy::System.tag(0), link, entry, moves_slot, article }, now).await
+        self.write(Edit { tag: Entropy::System.tag(0), link, entry, slot, article }, now).await
     }
 
     /// Retires a link for good; its statistics stay and its code is never given away. Again is the same.
@@ -78,7 +79,7 @@ impl LinkService {
             let changes = serde_json::Map::new();
             let entry =
                 HistoryEntry { version, at: now, by: actor.name.clone(), action: "retired".into(), changes };
-            let edit = Edit { tag: Entropy::System.tag(0), link, entry, moves_slot: false, article: None };
+            let edit = Edit { tag: Entropy::System.tag(0), link, entry, slot: SlotWish::Keep, article: None };
             match self.write(edit, now).await {
                 Ok(_) => return Ok(()),
                 Err(Error::Refused(refusal)) if refusal.reason == Reason::Stale => {}

@@ -289,9 +289,11 @@ fn facts(facts: ArticleFacts) -> Result<ArticleFacts, Refusal> {
     }
     Ok(ArticleFacts {
         title: text("article.title", facts.title, MAX_TITLE)?,
+        description: None,
         section: text("article.section", facts.section, MAX_NAME)?,
         authors,
         published_at: facts.published_at,
+        modified_at: None,
         image,
         language: text("article.language", facts.language, 35)?,
     })

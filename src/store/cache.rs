@@ -55,6 +55,17 @@ pub struct Route {
 pub struct Life {
     /// What its status is computed from.
     pub link: Link,
+    /// Its article, if that was taken back.
+    pub withdrawn: Option<Withdrawn>,
+}
+
+/// What a withdrawn article's links do instead.
+#[derive(Debug)]
+pub struct Withdrawn {
+    /// Where they lead.
+    pub replacement_url: Option<String>,
+    /// What readers are told, if they lead nowhere.
+    pub message: Option<String>,
 }
 
 impl Route {
@@ -63,13 +74,22 @@ impl Route {
     pub fn status(&self, now_ms: i64) -> Status {
         match &self.life {
             None => Status::Active,
-            Some(life) => life.link.status(Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX)),
+            Some(life) => {
+                let now = Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX);
+                life.link.status(life.withdrawn.is_some(), now)
+            }
         }
     }
 
     fn new(found: &Found, lanes: u16) -> Route {
         let link = &found.link;
-        let plain = link.retired_at.is_none()
+        let withdrawn = found.article.as_ref().filter(|article| article.withdrawn);
+        let withdrawn = withdrawn.map(|article| Withdrawn {
+            replacement_url: article.replacement_url.clone(),
+            message: article.message.clone(),
+        });
+        let plain = withdrawn.is_none()
+            && link.retired_at.is_none()
             && !link.disabled
             && link.target.is_some()
             && link.not_before.is_none()
@@ -83,7 +103,7 @@ impl Route {
             redirect_status: link.redirect_status,
             forward_query: link.forward_query,
             created_ms: link.created_at.as_millisecond(),
-            life: (!plain).then(|| Box::new(Life { link: Link::clone(link) })),
+            life: (!plain).then(|| Box::new(Life { link: Link::clone(link), withdrawn })),
             channel: link.channel.as_deref().map(Arc::from),
             section: facts.and_then(|f| f.section.as_deref()).map(Arc::from),
             authors: facts

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::Result;
-use crate::domain::article::{Article, ArticleFacts, ArticleId};
+use crate::domain::article::{Article, ArticleFacts, ArticleId, PageState, fill};
 use crate::domain::code::Code;
-use crate::domain::link::{Found, HistoryEntry, Link, Status, Via};
+use crate::domain::link::{Broken, Found, HistoryEntry, Link, Status, Via};
 
 /// The random name of one write; the same in every retry of it.
 pub type RequestTag = u64;
@@ -43,7 +43,8 @@ pub enum NewCode {
     Drawn(Vec<Code>),
 }
 
-/// How the story of a new link is known.
+/// How the story of a new link is known: by CMS id within its site, then by address, then by aliases. One that was
+/// merged into another means that other.
 #[derive(Clone, Debug)]
 pub struct ArticleClaim {
     /// The id it gets if it is new.
@@ -54,8 +55,52 @@ pub struct ArticleClaim {
     pub site: String,
     /// The CMS's id; it wins over the address within its site.
     pub cms_id: Option<String>,
-    /// What the CMS or staff say of it; fills what is not known yet.
+    /// Other normalised addresses of it. They become its aliases as far as nobody else has them and there is room. If
+    /// nothing else of the claim is known, the story that has one of them is meant.
+    pub aliases: Vec<String>,
+    /// What the CMS or staff say of it; fills what neither has said yet.
     pub facts: ArticleFacts,
+    /// What its page says of it.
+    pub page: Option<ArticleFacts>,
+    /// What came of reading its page, if somebody has tried to.
+    pub read: Option<PageState>,
+}
+
+impl ArticleClaim {
+    /// The story that it makes, if nobody knows it. Times are whole milliseconds, as they are kept.
+    #[must_use]
+    pub fn story(&self, now: Timestamp) -> Article {
+        let mut article = Article::new(self.new_id.clone(), self.url.clone(), self.site.clone(), now);
+        article.cms_id.clone_from(&self.cms_id);
+        article.fill(&self.facts);
+        article.hear(&self.page.clone().unwrap_or_default());
+        article.read = self.read.unwrap_or_default();
+        article.at_times(millisecond)
+    }
+
+    /// Adds what it says to its story, which is a version on if that is anything new. True if the record is another.
+    pub fn tell(&self, article: &mut Article, now: Timestamp) -> bool {
+        let before = article.read;
+        let cms_id = self.cms_id.as_ref().filter(|_| article.site == self.site);
+        let mut news = fill(&mut article.cms_id, cms_id);
+        news |= article.fill(&self.facts.clone().at_times(millisecond));
+        if let Some(page) = &self.page {
+            news |= article.hear(&page.clone().at_times(millisecond));
+        }
+        if news {
+            article.version += 1;
+            article.updated_at = now;
+        }
+        if let Some(read) = self.read {
+            article.read = read.at_times(millisecond);
+        }
+        news || article.read != before
+    }
+}
+
+/// The precision in which every store keeps times.
+fn millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
 /// What came of a [`NewLink`].
@@ -81,11 +126,34 @@ pub struct Edit {
     pub link: Link,
     /// Its line in the history.
     pub entry: HistoryEntry,
-    /// True if (channel, campaign, target) changed, so that the new slot must be claimed.
-    pub moves_slot: bool,
+    /// What becomes of its slot.
+    pub slot: SlotWish,
     /// For a reserved code that gets its first target: the story to find or make and put into `link.article`
     /// (with `link.follows_article` set by comparison with its address).
     pub article: Option<ArticleClaim>,
+}
+
+/// What becomes of an edited link's slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotWish {
+    /// (channel, campaign, target) and article are as they were.
+    Keep,
+    /// One of them changed: the new slot must be free and is claimed. `link.follows_article` is set by comparison.
+    Claim,
+    /// The same, but where another link holds the new slot, this one goes on without. For a link that comes to another
+    /// article, this is the least that can be wished.
+    ClaimIfFree,
+}
+
+impl SlotWish {
+    /// The wish, or what a link that comes to another article wishes at least. One without an article had no slot.
+    #[must_use]
+    pub fn at_least(self, from: Option<&ArticleId>, to: Option<&ArticleId>) -> SlotWish {
+        match self {
+            SlotWish::Keep if from.is_some() && from != to => SlotWish::ClaimIfFree,
+            wish => wish,
+        }
+    }
 }
 
 /// What came of an [`Edit`].
@@ -98,6 +166,38 @@ pub enum Edited {
     /// Another link holds the slot it would have.
     SlotHeld(Found),
     /// No such link.
+    NotFound,
+}
+
+/// A change of an article: a whole record that replaces version `version - 1`; version 1 makes it. Links that follow
+/// it lead to its new address at once.
+#[derive(Clone, Debug)]
+pub struct ArticleEdit {
+    /// Names this request.
+    pub tag: RequestTag,
+    /// The record as it shall be; its `version` is one more than the one that was read. A CMS id that it has stays.
+    pub article: Article,
+    /// Its line in the history; None for what only a page says.
+    pub entry: Option<HistoryEntry>,
+    /// Addresses that become its aliases, as far as nobody else has them and there is room.
+    pub aliases: Vec<String>,
+    /// Aliases that are taken from another article: the address, and whose it is now. One that is not that article's
+    /// any more, or is its own address, stays where it is.
+    pub take: Vec<(String, ArticleId)>,
+}
+
+/// What came of an [`ArticleEdit`].
+#[derive(Clone, Debug)]
+pub enum ArticleEdited {
+    /// It was changed (now, or by an earlier try with the same tag).
+    Changed(Arc<Article>),
+    /// It has another version; this is what it is.
+    Stale(Arc<Article>),
+    /// Its new address or CMS id is this other article's.
+    AddressHeld(Arc<Article>),
+    /// It was to be merged into this one, which is not older ([`Article::yields_to`]).
+    NotOlder(Arc<Article>),
+    /// No such article, or none to merge into.
     NotFound,
 }
 
@@ -123,6 +223,8 @@ pub struct LinkFilter {
     pub via: Option<Via>,
     /// Its status at `now` of the call.
     pub status: Option<Status>,
+    /// Only links whose target is broken.
+    pub broken: bool,
     /// Its article.
     pub article: Option<ArticleId>,
     /// Made at or after.
@@ -182,10 +284,17 @@ impl LinkOrder {
 pub enum ArticleKey {
     /// By our id.
     Id(ArticleId),
-    /// By one of its addresses, normalised.
+    /// By one of its addresses, normalised. One that was merged into another gives that other, as with CMS ids.
     Url(String),
     /// By the CMS's id; if several sites use it, the oldest article's.
     CmsId(String),
+    /// By the CMS's id within its site.
+    CmsIdIn {
+        /// The site.
+        site: String,
+        /// The id.
+        id: String,
+    },
 }
 
 /// What changed since a version of the change feed.
@@ -225,13 +334,36 @@ pub trait Links: Send + Sync {
     /// Replaces a link's record if it still is at the version before.
     async fn edit(&self, edit: Edit, now: Timestamp) -> Result<Edited>;
 
+    /// Says what is wrong with a link's target, or that nothing is. That is no change of the link: its version stays.
+    /// False, and nothing is said, if there is no such link or it does not lead to `seen_target` any more.
+    async fn set_broken(&self, code: &Code, broken: Option<Broken>, seen_target: &str) -> Result<bool>;
+
+    /// Replaces an article's record if it still is at the version before, or makes it.
+    async fn edit_article(&self, edit: ArticleEdit) -> Result<ArticleEdited>;
+
+    /// An article's changes, newest first, before version `before` if given, at most `limit`.
+    async fn article_history(
+        &self,
+        id: &ArticleId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>>;
+
+    /// Articles whose page is to be looked at by `now`, the longest due first, at most `limit`. May lag a little.
+    async fn articles_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Arc<Article>>>;
+
+    /// Blanks all of an article that must not be read any more, with its links, which lead nowhere from then on, and
+    /// the histories of all. Codes and numbers stay. Its addresses are free for another article. Again is the same,
+    /// and goes on after an error. None if there is no such article.
+    async fn redact(&self, id: &ArticleId, by: &str, at: Timestamp) -> Result<Option<Arc<Article>>>;
+
     /// A page of links.
     async fn list(&self, page: LinkPage, now: Timestamp) -> Result<Vec<Found>>;
 
     /// A link's changes, newest first, before version `before` if given, at most `limit`.
     async fn history(&self, code: &Code, before: Option<u64>, limit: usize) -> Result<Vec<HistoryEntry>>;
 
-    /// An article.
+    /// An article. By id it is the record itself, also of one that was merged into another.
     async fn article(&self, key: ArticleKey) -> Result<Option<Arc<Article>>>;
 
     /// How many links there are, retired ones too. May lag by a minute.
@@ -278,6 +410,13 @@ pub enum ExportItem {
         value: String,
         /// Whose.
         article: ArticleId,
+    },
+    /// A line of an article's history.
+    ArticleHistory {
+        /// Whose.
+        article: ArticleId,
+        /// The line.
+        entry: HistoryEntry,
     },
     /// A link, and whether it holds its slot.
     Link {

@@ -84,6 +84,18 @@ pub enum Value {
         /// Whose.
         article: ArticleId,
     },
+    /// An address or a CMS id that was this story's, which was redacted, and is nobody's now.
+    Freed {
+        /// Whose it was.
+        article: ArticleId,
+    },
+    /// A line of a story's history.
+    ArticleHistory {
+        /// Whose.
+        article: ArticleId,
+        /// The line.
+        entry: HistoryEntry,
+    },
     /// A line of a link's history. The first line of a link that was made by a request need not be there while the
     /// link is at version 1.
     History {
@@ -96,7 +108,8 @@ pub enum Value {
     Key(Key),
     /// A user.
     User(User),
-    /// A line of the audit that is not a link's own. The mirror makes those of links itself, from their history.
+    /// A line of the audit that is not a link's own. The mirror makes those of links and articles
+    /// itself, from their history.
     Audit(AuditEntry),
     /// Nothing by itself; its bytes are kept.
     Nothing,
@@ -215,6 +228,9 @@ pub trait Mirror: Send + Sync {
 
     /// Those of these articles that it does not have.
     async fn missing(&self, articles: Vec<ArticleId>) -> Result<Vec<ArticleId>>;
+
+    /// What leads to this article, its own address and CMS id too: kind, site, address or id.
+    async fn aliases(&self, article: &ArticleId) -> Result<Vec<(AliasKind, String, String)>>;
 
     /// Its links. Writes are refused. Its change feed is that of what was put.
     fn links(&self) -> Arc<dyn Links>;

@@ -26,7 +26,9 @@ pub(super) fn item(item: &Item) -> Result<(), String> {
             _ => Err("an alias is a url or a cms_id".into()),
         },
         Item::Links(ExportItem::Link { link, .. }) => known_link(link),
-        Item::Links(ExportItem::History { entry, .. }) => version(entry.version),
+        Item::Links(ExportItem::History { entry, .. } | ExportItem::ArticleHistory { entry, .. }) => {
+            version(entry.version)
+        }
         Item::Account(AccountItem::Key(key)) => name("a key's id", &key.id),
         Item::Account(AccountItem::User(user)) => name("a user's name", &user.name),
         Item::Account(AccountItem::Audit(_)) | Item::End(_) => Ok(()),
@@ -59,7 +61,14 @@ fn address(field: &str, text: &str) -> Result<(), String> {
 
 fn known_article(article: &Article) -> Result<(), String> {
     name("an article's id", &article.id.0)?;
-    address("url", &article.url)?;
+    // A redacted one has none.
+    if !article.is_redacted() {
+        address("url", &article.url)?;
+    }
+    article.replacement_url.as_ref().map_or(Ok(()), |url| address("replacement_url", url))?;
+    if article.merged_into.as_ref() == Some(&article.id) {
+        return Err("an article is merged into itself".into());
+    }
     version(article.version)
 }
 

@@ -62,9 +62,11 @@ impl Metadata {
     pub fn facts(&self) -> ArticleFacts {
         ArticleFacts {
             title: self.title.clone(),
+            description: self.description.clone(),
             section: self.section.clone(),
             authors: self.authors.clone(),
             published_at: self.published_at,
+            modified_at: self.modified_at,
             image: self.image.clone(),
             language: self.language.clone(),
         }

@@ -4,7 +4,7 @@ use tokio::task::JoinSet;
 
 use super::{Store, ask, at, choose, code, created, existing, find, url};
 use crate::domain::link::{Found, HistoryEntry, Link};
-use crate::store::links::{Edit, Edited};
+use crate::store::links::{Edit, Edited, SlotWish};
 
 /// The edit that `change` makes of a link; its tag follows from code and version.
 #[must_use]
@@ -14,8 +14,7 @@ pub fn edit(found: &Found, change: impl FnOnce(&mut Link)) -> Edit {
     change(&mut link);
     link.version += 1;
     link.updated_at = at(i64::try_from(link.version).expect("a version"));
-    let moves_slot =
-        (&link.channel, &link.campaign, &link.target) != (&old.channel, &old.campaign, &old.target);
+    let moves = (&link.channel, &link.campaign, &link.target) != (&old.channel, &old.campaign, &old.target);
     let entry = HistoryEntry {
         version: link.version,
         at: link.updated_at,
@@ -23,7 +22,8 @@ pub fn edit(found: &Found, change: impl FnOnce(&mut Link)) -> Edit {
         action: "changed".into(),
         changes: serde_json::Map::from_iter([("note".to_owned(), serde_json::json!({"from": 1, "to": [2]}))]),
     };
-    Edit { tag: 1_000_000 + link.version, link, entry, moves_slot, article: None }
+    let slot = if moves { SlotWish::Claim } else { SlotWish::Keep };
+    Edit { tag: 1_000_000 + link.version, link, entry, slot, article: None }
 }
 
 /// Makes an edit, which must succeed.
@@ -54,6 +54,7 @@ pub async fn replaces_the_record(store: &Store) {
         link.message = Some("m".into());
         link.redirect_status = 301;
         link.forward_query = true;
+        link.confidential = true;
         link.disabled = true;
         link.target = Some(url("target"));
         link.target_version = 2;

@@ -89,7 +89,7 @@ fn matches(filter: &LinkFilter, found: &Found) -> bool {
         && filter.author.as_ref().is_none_or(|name| article.is_some_and(|a| a.facts.authors.contains(name)))
         && filter.tag.as_ref().is_none_or(|tag| link.tags.contains(tag))
         && filter.via.is_none_or(|via| link.via == via)
-        && filter.status.is_none_or(|status| link.status(at(0)) == status)
+        && filter.status.is_none_or(|status| found.status(at(0)) == status)
         && filter.article.as_ref().is_none_or(|id| link.article.as_ref() == Some(id))
         && filter.from.is_none_or(|from| link.created_at >= from)
         && filter.to.is_none_or(|to| link.created_at < to)

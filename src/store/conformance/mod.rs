@@ -20,6 +20,7 @@ pub mod day_keys;
 pub mod editing;
 pub mod estimates;
 pub mod feed;
+pub mod life;
 pub mod listing;
 pub mod model;
 pub mod moving;
@@ -49,6 +50,13 @@ macro_rules! store_conformance {
             stories {
                 known_by_address_and_cms_id, cms_ids_count_within_their_site, facts_fill_what_is_not_known,
                 links_show_what_their_story_learns, aliases_are_bounded, an_own_cms_id_always_has_room,
+            }
+            life {
+                a_page_says_what_nobody_else_said, other_addresses_become_aliases, a_move_takes_along_what_follows,
+                an_edit_of_an_article_is_made_once, a_held_address_is_refused, merged_stories_are_the_older,
+                merges_lead_to_the_end, a_story_is_split, a_withdrawn_article_withdraws_its_links,
+                a_broken_target_is_noted, pages_are_due, a_redacted_story_says_nothing,
+                a_merge_races_with_creations,
             }
             editing {
                 replaces_the_record, a_stale_edit_changes_nothing, a_retry_of_an_edit_is_changed,
@@ -147,6 +155,9 @@ pub fn claim(path: &str) -> ArticleClaim {
         url: url(path),
         site: "news.example.com".into(),
         cms_id: None,
+        aliases: vec![],
+        page: None,
+        read: None,
         facts: ArticleFacts::default(),
     }
 }
@@ -189,7 +200,9 @@ pub fn blank(target: Option<String>, made: Timestamp) -> Link {
         message: None,
         redirect_status: 302,
         forward_query: false,
+        confidential: false,
         disabled: false,
+        broken: None,
         retired_at: None,
         created_at: made,
         created_by: "key:a".into(),

@@ -3,7 +3,8 @@
 use super::applying::{audit_holds, batch, clicked, clicks, lane, lanes, link, row, total};
 use super::editing::{changed, edit, retire};
 use super::{Store, ask, at, blank, choose, claim, code, created, existing, find, url};
-use crate::domain::link::{HistoryEntry, Link};
+use crate::domain::article::{Article, Fact, PageOutcome, PageState};
+use crate::domain::link::{Broken, HistoryEntry, Link};
 use crate::domain::tally::{Counts, Group, Scope, Series};
 use crate::store::links::{ArticleKey, ExportItem, NewLink};
 
@@ -42,15 +43,23 @@ fn archive() -> Vec<ExportItem> {
     let mut story = claim("a");
     story.facts.title = Some("Headline".into());
     story.facts.authors = vec!["Ann".into()];
-    let article = crate::domain::article::Article {
-        id: story.new_id.clone(),
+    story.facts.description = Some("what it is about".into());
+    story.facts.modified_at = Some(at(-60));
+    let article = Article {
         cms_id: Some("1".into()),
-        url: story.url,
-        site: story.site.clone(),
         facts: story.facts,
-        created_at: at(-100),
+        said: [Fact::Title, Fact::Image].into_iter().collect(),
+        withdrawn: true,
+        replacement_url: Some(url("instead")),
+        message: Some("taken back".into()),
+        read: PageState { outcome: PageOutcome::Gone, at: Some(at(-20)), failures: 2, due: Some(at(20)) },
         updated_at: at(-50),
         version: 3,
+        ..Article::new(story.new_id, story.url, story.site, at(-100))
+    };
+    let merged = Article {
+        merged_into: Some(article.id.clone()),
+        ..Article::new(claim("merged").new_id, url("merged"), article.site.clone(), at(-10))
     };
     let id = article.id.clone();
     let alias = |kind: &str, site: &str, value: String| ExportItem::Alias {
@@ -61,10 +70,21 @@ fn archive() -> Vec<ExportItem> {
     };
     let mut items = vec![
         ExportItem::Article(article.clone()),
+        ExportItem::Article(merged.clone()),
+        ExportItem::Alias {
+            kind: "url".into(),
+            site: String::new(),
+            value: merged.url.clone(),
+            article: merged.id.clone(),
+        },
         alias("url", "", url("a")),
         alias("url", "", url("an-older-address")),
         alias("cms_id", &article.site, "1".into()),
     ];
+    for version in [2, 3] {
+        let line = HistoryEntry::redaction(version, "user:maria", at(-50));
+        items.push(ExportItem::ArticleHistory { article: id.clone(), entry: line });
+    }
     for (n, name) in (0..).zip(["first", "Second", "third"]) {
         let base = blank(Some(article.url.clone()), at(n - 90));
         let link = Link {
@@ -73,6 +93,13 @@ fn archive() -> Vec<ExportItem> {
             follows_article: true,
             title: (n == 1).then(|| "its own".into()),
             tags: vec!["t".into()],
+            confidential: n == 0,
+            broken: (n == 0).then(|| Broken {
+                target: article.url.clone(),
+                since: at(-5),
+                status: Some(410),
+                proposal: None,
+            }),
             retired_at: (n == 2).then(|| at(0)),
             version: 2,
             ..base
@@ -115,6 +142,8 @@ pub async fn links_come_back_as_they_were(store: &Store) {
     );
     let keys = store.links.changes_since(before).await.unwrap().keys.unwrap();
     assert!(["first", "second", "third"].iter().all(|k| keys.iter().any(|key| key == k)), "{keys:?}");
+    let merged = store.links.article(ArticleKey::Url(url("merged"))).await.unwrap();
+    assert_eq!(merged.map(|a| a.id.clone()), Some(claim("a").new_id));
     // It lives on as any other.
     let edited = changed(store, edit(&find(store, "second").await, |l| l.note = Some("n".into()))).await;
     assert_eq!(edited.link.version, 3);
@@ -144,7 +173,7 @@ pub async fn a_taken_code_is_refused(store: &Store) {
     let outcomes = import(store, archive()).await;
     let refused: Vec<usize> =
         outcomes.iter().enumerate().filter(|(_, o)| o.is_err()).map(|(n, _)| n).collect();
-    assert_eq!(refused, [4], "{outcomes:?}");
+    assert_eq!(refused, [8], "{outcomes:?}");
     assert_eq!(find(store, "first").await, mine);
     assert_eq!(store.links.count().await.unwrap(), 3);
     // Nothing to belong to.
@@ -157,6 +186,7 @@ pub async fn a_taken_code_is_refused(store: &Store) {
         holds_slot: false,
     };
     let ExportItem::History { entry, .. } = archive().pop().unwrap() else { panic!("no history") };
+    let lost = ExportItem::ArticleHistory { article: claim("nobody").new_id, entry: entry.clone() };
     let history = ExportItem::History { code: code("nothing"), entry };
     let alias = ExportItem::Alias {
         kind: "url".into(),
@@ -164,7 +194,7 @@ pub async fn a_taken_code_is_refused(store: &Store) {
         value: url("y"),
         article: claim("nobody").new_id,
     };
-    let outcomes = import(store, vec![lonely, history, alias]).await;
+    let outcomes = import(store, vec![lonely, history, alias, lost]).await;
     assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
     assert!(store.links.article(ArticleKey::Url(url("y"))).await.unwrap().is_none());
 }

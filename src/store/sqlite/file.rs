@@ -43,6 +43,7 @@ pub(super) const LINKS: Kind = Kind {
     migrations: &[
         include_str!("migrations/links/0001_begin.sql"),
         include_str!("migrations/links/0002_aliases.sql"),
+        include_str!("migrations/links/0003_stories.sql"),
     ],
     waits: true,
     page_size: 4_096,
@@ -60,6 +61,7 @@ pub(super) const MIRROR: Kind = Kind {
             include_str!("migrations/mirror/0001_begin.sql")
         ),
         include_str!("migrations/links/0002_aliases.sql"),
+        include_str!("migrations/links/0003_stories.sql"),
     ],
     // What a power cut takes of it is read again from the store.
     waits: false,

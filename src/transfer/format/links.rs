@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Line};
-use crate::domain::article::{Article, ArticleFacts, ArticleId};
+use crate::domain::article::{Article, ArticleFacts, ArticleId, Fact, PageState, Said};
 use crate::domain::code::Code;
-use crate::domain::link::{HistoryEntry, Link, Via};
+use crate::domain::link::{Broken, HistoryEntry, Link, Via};
 use crate::store::links::ExportItem;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,12 +19,23 @@ pub(in crate::transfer) struct ArticleLine {
     url: String,
     site: String,
     title: Option<String>,
+    description: Option<String>,
     section: Option<String>,
     #[serde(default)]
     authors: Vec<String>,
     published_at: Option<Timestamp>,
+    modified_at: Option<Timestamp>,
     image: Option<String>,
     language: Option<String>,
+    /// The facts that the CMS or staff said; without it, all that are known.
+    said: Option<Vec<String>>,
+    #[serde(default)]
+    withdrawn: bool,
+    replacement_url: Option<String>,
+    message: Option<String>,
+    merged_into: Option<String>,
+    #[serde(default)]
+    read: PageState,
     created_at: Timestamp,
     updated_at: Timestamp,
     version: u64,
@@ -64,7 +75,10 @@ pub(in crate::transfer) struct LinkLine {
     #[serde(default)]
     forward_query: bool,
     #[serde(default)]
+    confidential: bool,
+    #[serde(default)]
     disabled: bool,
+    broken: Option<Broken>,
     retired_at: Option<Timestamp>,
     created_at: Timestamp,
     created_by: String,
@@ -76,7 +90,11 @@ pub(in crate::transfer) struct LinkLine {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::transfer) struct HistoryLine {
-    code: String,
+    /// Whose: a link's, or an article's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    article: Option<String>,
     version: u64,
     at: Timestamp,
     by: String,
@@ -93,11 +111,19 @@ impl From<&Article> for ArticleLine {
             url: a.url.clone(),
             site: a.site.clone(),
             title: facts.title,
+            description: facts.description,
             section: facts.section,
             authors: facts.authors,
             published_at: facts.published_at,
+            modified_at: facts.modified_at,
             image: facts.image,
             language: facts.language,
+            said: Some(a.said.facts().map(|fact| fact.as_str().to_owned()).collect()),
+            withdrawn: a.withdrawn,
+            replacement_url: a.replacement_url.clone(),
+            message: a.message.clone(),
+            merged_into: a.merged_into.as_ref().map(|id| id.0.to_string()),
+            read: a.read,
             created_at: a.created_at,
             updated_at: a.updated_at,
             version: a.version,
@@ -105,25 +131,37 @@ impl From<&Article> for ArticleLine {
     }
 }
 
-impl From<ArticleLine> for Article {
-    fn from(l: ArticleLine) -> Article {
-        Article {
-            id: ArticleId(l.id.into()),
-            cms_id: l.cms_id,
-            url: l.url,
-            site: l.site,
-            facts: ArticleFacts {
-                title: l.title,
-                section: l.section,
-                authors: l.authors,
-                published_at: l.published_at,
-                image: l.image,
-                language: l.language,
-            },
-            created_at: l.created_at,
-            updated_at: l.updated_at,
-            version: l.version,
-        }
+impl ArticleLine {
+    pub(super) fn read(self) -> Result<Article, String> {
+        let facts = ArticleFacts {
+            title: self.title,
+            description: self.description,
+            section: self.section,
+            authors: self.authors,
+            published_at: self.published_at,
+            modified_at: self.modified_at,
+            image: self.image,
+            language: self.language,
+        };
+        let fact = |name: &String| Fact::from_name(name).ok_or_else(|| format!("\"{name}\" is no fact"));
+        let said = match &self.said {
+            None => Said::known(&facts),
+            Some(names) => names.iter().map(fact).collect::<Result<Said, String>>()?,
+        };
+        let new = Article::new(ArticleId(self.id.into()), self.url, self.site, self.created_at);
+        Ok(Article {
+            cms_id: self.cms_id,
+            facts,
+            said,
+            withdrawn: self.withdrawn,
+            replacement_url: self.replacement_url,
+            message: self.message,
+            merged_into: self.merged_into.map(|id| ArticleId(id.into())),
+            read: self.read,
+            updated_at: self.updated_at,
+            version: self.version,
+            ..new
+        })
     }
 }
 
@@ -148,7 +186,9 @@ impl LinkLine {
             message: l.message,
             redirect_status: l.redirect_status,
             forward_query: l.forward_query,
+            confidential: l.confidential,
             disabled: l.disabled,
+            broken: l.broken,
             retired_at: l.retired_at,
             created_at: l.created_at,
             created_by: l.created_by,
@@ -176,7 +216,9 @@ impl LinkLine {
             message: self.message,
             redirect_status: self.redirect_status,
             forward_query: self.forward_query,
+            confidential: self.confidential,
             disabled: self.disabled,
+            broken: self.broken,
             retired_at: self.retired_at,
             created_at: self.created_at,
             created_by: self.created_by,
@@ -203,14 +245,24 @@ pub(in crate::transfer) fn link_line(item: &ExportItem) -> Line {
             article: article.0.to_string(),
         }),
         ExportItem::Link { link, holds_slot } => Line::Link(Box::new(LinkLine::new(link, *holds_slot))),
-        ExportItem::History { code, entry } => Line::History(HistoryLine {
-            code: code.to_string(),
-            version: entry.version,
-            at: entry.at,
-            by: entry.by.clone(),
-            action: entry.action.clone(),
-            changes: entry.changes.clone(),
-        }),
+        ExportItem::History { code, entry } => {
+            Line::History(HistoryLine { code: Some(code.to_string()), ..history_line(entry) })
+        }
+        ExportItem::ArticleHistory { article, entry } => {
+            Line::History(HistoryLine { article: Some(article.0.to_string()), ..history_line(entry) })
+        }
+    }
+}
+
+fn history_line(entry: &HistoryEntry) -> HistoryLine {
+    HistoryLine {
+        code: None,
+        article: None,
+        version: entry.version,
+        at: entry.at,
+        by: entry.by.clone(),
+        action: entry.action.clone(),
+        changes: entry.changes.clone(),
     }
 }
 
@@ -222,7 +274,11 @@ pub(super) fn history(line: HistoryLine) -> Result<Item, String> {
         action: line.action,
         changes: line.changes,
     };
-    Ok(Item::Links(ExportItem::History { code: code(&line.code)?, entry }))
+    Ok(Item::Links(match (line.code, line.article) {
+        (Some(text), None) => ExportItem::History { code: code(&text)?, entry },
+        (None, Some(id)) => ExportItem::ArticleHistory { article: ArticleId(id.into()), entry },
+        _ => return Err("a line of history has a code or an article".into()),
+    }))
 }
 
 pub(super) fn alias(line: AliasLine) -> Item {

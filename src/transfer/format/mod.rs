@@ -84,7 +84,7 @@ impl Item {
             Item::Links(ExportItem::Article(_)) => "article",
             Item::Links(ExportItem::Alias { .. }) => "alias",
             Item::Links(ExportItem::Link { .. }) => "link",
-            Item::Links(ExportItem::History { .. }) => "history",
+            Item::Links(ExportItem::History { .. } | ExportItem::ArticleHistory { .. }) => "history",
             Item::Account(AccountItem::Key(_)) => "key",
             Item::Account(AccountItem::User(_)) => "user",
             Item::Account(AccountItem::Audit(_)) => "audit",
@@ -104,7 +104,7 @@ pub(super) fn read(text: &[u8]) -> Result<Item, String> {
     let line: Line =
         serde_json::from_slice(text).map_err(|e| e.to_string().replace(" at line 1 column", " at column"))?;
     Ok(match line {
-        Line::Article(article) => Item::Links(ExportItem::Article(article.into())),
+        Line::Article(article) => Item::Links(ExportItem::Article(article.read()?)),
         Line::Alias(line) => links::alias(line),
         Line::Link(link) => Item::Links(link.read()?),
         Line::History(line) => links::history(line)?,

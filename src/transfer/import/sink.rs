@@ -86,7 +86,9 @@ impl<'a> Sink<'a> {
                 self.articles.insert(self.hash(&article.id));
                 Ok(())
             }
-            ExportItem::Alias { article, .. } => self.article(article).await?,
+            ExportItem::Alias { article, .. } | ExportItem::ArticleHistory { article, .. } => {
+                self.article(article).await?
+            }
             ExportItem::Link { link, .. } => {
                 let (code, maker) = (self.hash(link.code.as_str()), self.maker(link));
                 let there = match self.codes.get(&code) {

@@ -177,7 +177,7 @@ fn kind_of(item: &ExportItem) -> &'static str {
         ExportItem::Article(_) => "article",
         ExportItem::Alias { .. } => "alias",
         ExportItem::Link { .. } => "link",
-        ExportItem::History { .. } => "history",
+        ExportItem::History { .. } | ExportItem::ArticleHistory { .. } => "history",
     }
 }
 
@@ -189,6 +189,9 @@ pub(super) fn name_of(item: &ExportItem) -> String {
         ExportItem::Link { link, .. } => format!("link {}", link.code),
         ExportItem::History { code, entry } => {
             format!("version {} in the history of link {code}", entry.version)
+        }
+        ExportItem::ArticleHistory { article, entry } => {
+            format!("version {} in the history of article {}", entry.version, article.0)
         }
     }
 }

@@ -263,6 +263,7 @@ fn filter(params: &mut Params, state: &State, now: Timestamp) -> std::result::Re
                 Via::from_name(&v).ok_or_else(|| one_of("via", "api, page, bookmarklet, button or import"))
             })
             .transpose()?,
+        broken: false,
         status: status
             .map(|s| {
                 let names = "reserved, scheduled, active, disabled, expired, withdrawn, retired or broken";

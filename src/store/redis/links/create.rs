@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::names::Names;
 use super::read::{self, found, links_of};
 use super::slots::{Holder, holder, in_article, slot_in};
-use super::story::{Names, told};
+use super::story::told;
 use crate::domain::article::Article;
 use crate::domain::code::Code;
-use crate::domain::link::{Found, Link, Slot};
+use crate::domain::link::{Broken, Found, Link, Slot};
 use crate::store::Result;
 use crate::store::links::{Creation, NewCode, NewLink, RequestTag};
 use crate::store::mirror::Kept;
@@ -93,7 +94,7 @@ enum Meant {
 
 impl Seen {
     async fn look(records: &Records, new: &NewLink) -> Result<Seen> {
-        let names = match &new.article {
+        let mut names = match &new.article {
             Some(claim) => Some(Names::look(records, claim).await?),
             None => None,
         };
@@ -106,11 +107,10 @@ impl Seen {
         first.extend(codes.iter().map(of_code));
         let mut records_read = records.read(first).await?.into_iter();
         let mut article = None;
-        if names.is_some()
+        if let Some(names) = &mut names
             && let Some(record) = records_read.next()
         {
-            let story = read::story(&record)?;
-            article = Some((record, story));
+            article = Some(names.settle(records, record).await?);
         }
         let mut looked = look_at(codes, records_read)?;
         while !looked.iter().any(|looked| looked.links.is_empty() || looked.made_by(new.tag).is_some()) {
@@ -203,7 +203,7 @@ impl Seen {
                     return Ok(None);
                 }
                 let (record, known) = of;
-                let (story, news) = told(&names.id, claim, known, now);
+                let (story, news) = told(&names, claim, known, now);
                 let write = if news { vec![record.becomes(story.write()?)] } else { vec![] };
                 if records.commit(tries, write).await? == Committed::Lost {
                     return Ok(None);
@@ -232,7 +232,7 @@ impl Seen {
                     return Ok(None);
                 }
                 let (record, known) = of;
-                let (mut story, mut news) = told(&names.id, claim, known, now);
+                let (mut story, mut news) = told(&names, claim, known, now);
                 if let (true, Some(slot)) = (takes_slot, slot_in(&new.link, &story.article)) {
                     story.name(&slot, &code);
                     news = true;
@@ -332,6 +332,7 @@ pub(super) fn as_kept(link: Link) -> Link {
         retired_at: link.retired_at.map(cut),
         created_at: cut(link.created_at),
         updated_at: cut(link.updated_at),
+        broken: link.broken.map(|broken| Broken { since: cut(broken.since), ..broken }),
         ..link
     }
 }

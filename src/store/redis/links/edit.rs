@@ -7,22 +7,18 @@
 use std::sync::Arc;
 
 use super::create::{as_kept, write_all};
+use super::names::Names;
 use super::read::{found, join_one, links_of, story_of};
 use super::slots::{Holder, holder, in_article, slot_of};
-use super::story::{Names, told};
+use super::story::{HISTORY, remember, told};
 use crate::domain::code::Code;
-use crate::domain::link::{Found, HistoryEntry, Link, Slot};
+use crate::domain::link::{Broken, Found, HistoryEntry, Link, Slot};
 use crate::store::Result;
-use crate::store::links::{Edit, Edited};
+use crate::store::links::{Edit, Edited, SlotWish};
 use crate::store::mirror::Kept;
 use crate::store::redis::records::{
     Committed, Name, Record, Records, Story, Tries, Write, cut, entry, write_links,
 };
-
-/// Writes whose tags a link remembers.
-const TAGS: usize = 8;
-/// Changes kept of one link; the oldest go.
-const HISTORY: u64 = 1_000;
 
 /// Replaces a link's record if it still is at the version before.
 pub(super) async fn edit(records: &Records, edit: &Edit) -> Result<Edited> {
@@ -62,13 +58,18 @@ async fn attempt(records: &Records, tries: &mut Tries, edit: &Edit) -> Result<Op
     }
     let Some(mut about) = about(records, tries, edit).await? else { return Ok(None) };
     let mut link = as_kept(edit.link.clone());
+    // Nobody but who looked at the target says what is wrong with it.
+    link.broken.clone_from(&old.link.broken);
+    link.settle_broken();
+    let to = about.as_ref().map(|about| &about.story.article.id);
+    let wish = edit.slot.at_least(old.link.article.as_ref(), to);
     match &about {
-        Some(about) if edit.moves_slot => link = in_article(&link, &about.story.article),
+        Some(about) if wish != SlotWish::Keep => link = in_article(&link, &about.story.article),
         Some(about) => link.article = Some(about.story.article.id.clone()),
         None => (link.article, link.follows_article) = (None, false),
     }
     if let Some(about) = &mut about
-        && let Some(other) = place(records, about, edit, &old.link, &link).await?
+        && let Some(other) = place(records, about, wish, &old.link, &link).await?
     {
         return Ok(Some(Edited::SlotHeld(other)));
     }
@@ -94,15 +95,14 @@ async fn about(records: &Records, tries: &mut Tries, edit: &Edit) -> Result<Opti
         return Ok(Some(Some(About { record, story, news: false })));
     }
     let Some(claim) = &edit.article else { return Ok(Some(None)) };
-    let names = Names::look(records, claim).await?;
+    let mut names = Names::look(records, claim).await?;
     let record = records.read_one(Name::Article(names.id.clone())).await?;
-    let known = Story::read(&names.id, &record.raw)?;
-    let mut of = (record, known);
+    let mut of = names.settle(records, record).await?;
     if !names.secure(records, tries, claim, &mut of).await? {
         return Ok(None);
     }
     let (record, known) = of;
-    let (story, news) = told(&names.id, claim, known, cut(edit.entry.at));
+    let (story, news) = told(&names, claim, known, cut(edit.entry.at));
     Ok(Some(Some(About { record, story, news })))
 }
 
@@ -110,23 +110,27 @@ async fn about(records: &Records, tries: &mut Tries, edit: &Edit) -> Result<Opti
 async fn place(
     records: &Records,
     about: &mut About,
-    edit: &Edit,
+    wish: SlotWish,
     old: &Link,
     link: &Link,
 ) -> Result<Option<Found>> {
     let slot = if link.retired_at.is_some() { None } else { link.slot() };
     let together = about.record.name.lane(records.lanes()) == records.lanes().of(&link.code.key());
-    if let (true, Some(slot)) = (edit.moves_slot, &slot)
+    let moves = wish != SlotWish::Keep;
+    if let (true, Some(slot)) = (moves, &slot)
         && about.story.named(slot) != Some(&link.code)
     {
-        if let Some(other) = held(records, &about.story, slot).await? {
-            return Ok(Some(other));
+        match held(records, &about.story, slot).await? {
+            Some(_) if wish == SlotWish::ClaimIfFree => {}
+            Some(other) => return Ok(Some(other)),
+            None => {
+                about.story.name(slot, &link.code);
+                about.news = true;
+            }
         }
-        about.story.name(slot, &link.code);
-        about.news = true;
     }
     // In another step it would be free before the link has left it, or for nothing.
-    let leaves = edit.moves_slot || link.retired_at.is_some();
+    let leaves = moves || link.retired_at.is_some();
     if let (true, true, Some(before)) = (leaves, together, slot_of(old))
         && before.article == about.story.article.id
         && Some(&before) != slot.as_ref()
@@ -172,8 +176,41 @@ fn history(old: &Kept, about: Option<&About>, edit: &Edit) -> Result<Vec<Write>>
     Ok(lines)
 }
 
-fn remember(tags: &mut Vec<u64>, tag: u64) {
-    tags.push(tag);
-    let old = tags.len().saturating_sub(TAGS);
-    tags.drain(..old);
+/// Says what is wrong with a link's target, if it still has that target.
+pub(super) async fn set_broken(
+    records: &Records,
+    code: &Code,
+    broken: Option<Broken>,
+    seen_target: &str,
+) -> Result<bool> {
+    let mut tries = Tries::default();
+    let broken = broken.map(|b| Broken { target: seen_target.to_owned(), since: cut(b.since), ..b });
+    loop {
+        let tried = try_broken(records, &mut tries, code, broken.as_ref(), seen_target).await;
+        if let Some(said) = tries.next(tried).await? {
+            return Ok(said);
+        }
+    }
+}
+
+async fn try_broken(
+    records: &Records,
+    tries: &mut Tries,
+    code: &Code,
+    broken: Option<&Broken>,
+    seen_target: &str,
+) -> Result<Option<bool>> {
+    let record = records.read_one(Name::Links(code.key().into_owned())).await?;
+    let mut links = links_of(&record)?;
+    let Some(kept) = links.iter_mut().find(|kept| kept.link.code == *code) else { return Ok(Some(false)) };
+    let now = join_one(records, kept.clone()).await?;
+    if now.link.target.as_deref() != Some(seen_target) {
+        return Ok(Some(false));
+    }
+    if kept.link.broken.as_ref() == broken {
+        return Ok(Some(true));
+    }
+    kept.link.broken = broken.cloned();
+    let write = record.becomes(write_links(&links)?);
+    Ok((records.commit(tries, vec![write]).await? == Committed::Done).then_some(true))
 }

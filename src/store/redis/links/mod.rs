@@ -7,7 +7,9 @@
 mod chains;
 mod create;
 mod edit;
+mod names;
 mod read;
+mod redact;
 mod slots;
 mod story;
 mod transfer;
@@ -21,11 +23,12 @@ use tokio::sync::watch;
 
 use super::feed::Feed;
 use super::records::Records;
-use crate::domain::article::Article;
+use crate::domain::article::{Article, ArticleId};
 use crate::domain::code::Code;
-use crate::domain::link::{Found, HistoryEntry};
+use crate::domain::link::{Broken, Found, HistoryEntry};
 use crate::store::links::{
-    ArticleKey, Changes, Creation, Edit, Edited, ExportItem, ExportPage, LinkPage, Links, NewCode, NewLink,
+    ArticleEdit, ArticleEdited, ArticleKey, Changes, Creation, Edit, Edited, ExportItem, ExportPage,
+    LinkPage, Links, NewCode, NewLink,
 };
 use crate::store::mirror::Mirror;
 use crate::store::{Error, Result};
@@ -68,7 +71,7 @@ impl RedisLinks {
 fn in_common(new: &NewLink) -> Vec<String> {
     let mut keys = vec![];
     if let Some(claim) = &new.article {
-        keys.push(format!("u {}", claim.url));
+        keys.extend(std::iter::once(&claim.url).chain(&claim.aliases).map(|url| format!("u {url}")));
         keys.extend(claim.cms_id.as_ref().map(|id| format!("x {}\0{id}", claim.site)));
     }
     match &new.code {
@@ -126,6 +129,33 @@ impl Links for RedisLinks {
         edit::edit(&self.records, &edit).await
     }
 
+    async fn set_broken(&self, code: &Code, broken: Option<Broken>, seen_target: &str) -> Result<bool> {
+        edit::set_broken(&self.records, code, broken, seen_target).await
+    }
+
+    async fn edit_article(&self, edit: ArticleEdit) -> Result<ArticleEdited> {
+        story::edit(&self.records, &edit).await
+    }
+
+    async fn article_history(
+        &self,
+        id: &ArticleId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        self.mirror.links().article_history(id, before, limit).await
+    }
+
+    async fn articles_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Arc<Article>>> {
+        self.mirror.links().articles_due(now, limit).await
+    }
+
+    async fn redact(&self, id: &ArticleId, by: &str, at: Timestamp) -> Result<Option<Arc<Article>>> {
+        // What other nodes made must not be left out.
+        self.feed.whole().await?;
+        redact::redact(&self.records, self.mirror.as_ref(), id, by, at).await
+    }
+
     async fn list(&self, page: LinkPage, now: Timestamp) -> Result<Vec<Found>> {
         self.mirror.links().list(page, now).await
     }
@@ -138,6 +168,7 @@ impl Links for RedisLinks {
         let read = match &key {
             ArticleKey::Id(id) => read::by_id(&self.records, id.clone()).await,
             ArticleKey::Url(url) => read::by_url(&self.records, url).await,
+            ArticleKey::CmsIdIn { site, id } => read::by_cms_id(&self.records, site, id).await,
             // Of any site: only the mirror has them all side by side.
             ArticleKey::CmsId(_) => return self.mirror.links().article(key).await,
         };

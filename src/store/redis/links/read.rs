@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::domain::article::{Article, ArticleId};
+use crate::domain::article::{Article, ArticleId, MAX_MERGED};
 use crate::domain::link::{Found, Link};
 use crate::store::mirror::Kept;
 use crate::store::redis::records::{Alias, Name, Record, Records, Story, read_links};
@@ -46,7 +46,7 @@ pub(super) async fn join(records: &Records, kept: Vec<Kept>) -> Result<Vec<Found
 }
 
 fn with(link: Link, articles: &HashMap<ArticleId, Arc<Article>>) -> Result<Found> {
-    let Some(id) = &link.article else { return Ok(Found { link: Arc::new(link), article: None }) };
+    let Some(id) = &link.article else { return Ok(found(link, None)) };
     let article = articles.get(id).ok_or_else(|| missing(id))?;
     Ok(found(link, Some(article)))
 }
@@ -62,6 +62,7 @@ pub(super) fn found(mut link: Link, article: Option<&Arc<Article>>) -> Found {
     if let (true, Some(article)) = (link.follows_article, article) {
         link.target = Some(article.url.clone());
     }
+    link.settle_broken();
     Found { link: Arc::new(link), article: article.cloned() }
 }
 
@@ -83,9 +84,33 @@ pub(super) async fn story_of(records: &Records, id: &ArticleId) -> Result<(Recor
 /// An article by one of its addresses.
 pub(super) async fn by_url(records: &Records, url: &str) -> Result<Option<Arc<Article>>> {
     match Alias::read(&records.read_one(Name::url(url)).await?.raw)? {
-        Some(alias) => by_id(records, alias.article).await,
+        Some(alias) => merged(records, alias.article).await,
         None => Ok(None),
     }
+}
+
+/// An article by its CMS id.
+pub(super) async fn by_cms_id(records: &Records, site: &str, id: &str) -> Result<Option<Arc<Article>>> {
+    match Alias::read(&records.read_one(Name::cms_id(site, id)).await?.raw)? {
+        Some(alias) => merged(records, alias.article).await,
+        None => Ok(None),
+    }
+}
+
+/// The article at the end of those that were merged one into the other.
+async fn merged(records: &Records, id: ArticleId) -> Result<Option<Arc<Article>>> {
+    let record = records.read_one(Name::Article(id)).await?;
+    let Some(first) = story(&record)? else { return Ok(None) };
+    Ok(Some(Arc::new(follow(records, record, first).await?.1.article)))
+}
+
+/// The record and story at the end of those that were merged one into the other.
+pub(super) async fn follow(records: &Records, mut record: Record, mut at: Story) -> Result<(Record, Story)> {
+    for _ in 0..MAX_MERGED {
+        let Some(into) = &at.article.merged_into else { break };
+        (record, at) = story_of(records, into).await?;
+    }
+    Ok((record, at))
 }
 
 /// An article.

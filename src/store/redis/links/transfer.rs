@@ -56,11 +56,34 @@ enum Part {
         link: Box<Link>,
         holds_slot: bool,
     },
-    /// Lines of one link that follow each other.
+    /// Lines of one link or article that follow each other.
     History {
-        code: Code,
+        of: Of,
         lines: Vec<HistoryEntry>,
     },
+}
+
+/// Whose a history is.
+#[derive(PartialEq, Eq)]
+enum Of {
+    Link(Code),
+    Article(ArticleId),
+}
+
+impl Of {
+    fn key(&self) -> String {
+        match self {
+            Of::Link(code) => code.to_string(),
+            Of::Article(id) => id.0.to_string(),
+        }
+    }
+
+    fn line(&self, version: u64) -> Name {
+        match self {
+            Of::Link(code) => Name::History(code.clone(), version),
+            Of::Article(id) => Name::ArticleHistory(id.clone(), version),
+        }
+    }
 }
 
 /// Parts, each with what it has in common with others.
@@ -80,19 +103,31 @@ fn parts(items: Vec<ExportItem>) -> Vec<(Vec<String>, Part)> {
                 keys.extend(link.article.as_ref().map(|id| id.0.to_string()));
                 (keys, Part::Link { link: Box::new(link), holds_slot })
             }
-            ExportItem::History { code, entry } => {
-                if let Some((_, Part::History { code: last, lines })) = parts.last_mut()
-                    && *last == code
-                {
-                    lines.push(entry);
-                    continue;
+            ExportItem::History { code, entry } => match of_last(&mut parts, Of::Link(code), entry) {
+                Some(part) => part,
+                None => continue,
+            },
+            ExportItem::ArticleHistory { article, entry } => {
+                match of_last(&mut parts, Of::Article(article), entry) {
+                    Some(part) => part,
+                    None => continue,
                 }
-                (vec![code.to_string()], Part::History { code, lines: vec![entry] })
             }
         };
         parts.push((keys, part));
     }
     parts
+}
+
+/// Adds a line to the last part if that is of the same history; else it is a part of its own.
+fn of_last(parts: &mut [(Vec<String>, Part)], whose: Of, entry: HistoryEntry) -> Option<(Vec<String>, Part)> {
+    if let Some((_, Part::History { of, lines })) = parts.last_mut()
+        && *of == whose
+    {
+        lines.push(entry);
+        return None;
+    }
+    Some((vec![whose.key()], Part::History { of: whose, lines: vec![entry] }))
 }
 
 async fn import_part(records: &Records, part: Part) -> Result<Vec<Outcome>> {
@@ -104,7 +139,7 @@ async fn import_part(records: &Records, part: Part) -> Result<Vec<Outcome>> {
                 import_alias(records, &mut tries, (kind, site, value), article).await
             }
             Part::Link { link, holds_slot } => import_link(records, &mut tries, link, *holds_slot).await,
-            Part::History { code, lines } => import_history(records, &mut tries, code, lines).await,
+            Part::History { of, lines } => import_history(records, &mut tries, of, lines).await,
         };
         if let Some(outcome) = tries.next(tried).await? {
             let items = if let Part::History { lines, .. } = &part { lines.len() } else { 1 };
@@ -118,17 +153,16 @@ async fn import_article(records: &Records, tries: &mut Tries, article: &Article)
     let kept = match story(&record)? {
         Some(story) => story.article,
         None => {
-            let mut article = article.clone();
-            article.created_at = cut(article.created_at);
-            article.updated_at = cut(article.updated_at);
-            article.facts.published_at = article.facts.published_at.map(cut);
-            let story = Story::new(article);
+            let story = Story::new(article.clone().at_times(cut));
             if records.commit(tries, vec![record.becomes(story.write()?)]).await? == Committed::Lost {
                 return Ok(None);
             }
             story.article
         }
     };
+    if article.is_redacted() {
+        return Ok(Some(Ok(())));
+    }
     add_alias(records, tries, &kept, Name::url(&article.url), AliasName::Url(article.url.clone())).await?;
     if let Some(id) = &article.cms_id {
         let name = AliasName::CmsId { site: article.site.clone(), id: id.clone() };
@@ -146,7 +180,7 @@ async fn add_alias(
     says: AliasName,
 ) -> Result<()> {
     let record = records.read_one(name).await?;
-    if record.raw.is_empty() {
+    if Alias::read(&record.raw)?.is_none() {
         let own = matches!(&says, AliasName::Url(url) if *url == article.url);
         let alias = Alias { article: article.id.clone(), name: if own { AliasName::Own } else { says } };
         records.commit(tries, vec![record.becomes(alias.write()?)]).await?;
@@ -172,7 +206,7 @@ async fn import_alias(
         return Ok(Some(Err(format!("there is no article {}", article.0))));
     };
     // The article's own are there since it was put back.
-    if !records.read_one(name.clone()).await?.raw.is_empty() {
+    if Alias::read(&records.read_one(name.clone()).await?.raw)?.is_some() {
         return Ok(Some(Ok(())));
     }
     let admitted = story.admit(&name);
@@ -237,15 +271,24 @@ async fn take_slot(records: &Records, story: &mut Story, link: &Link) -> Result<
 async fn import_history(
     records: &Records,
     tries: &mut Tries,
-    code: &Code,
+    of: &Of,
     lines: &[HistoryEntry],
 ) -> Result<Option<Outcome>> {
-    let link = records.read_one(Name::Links(code.key().into_owned())).await?;
-    if !links_of(&link)?.iter().any(|kept| kept.link.code == *code) {
-        return Ok(Some(Err(format!("there is no link {code}"))));
+    match of {
+        Of::Link(code) => {
+            let link = records.read_one(Name::Links(code.key().into_owned())).await?;
+            if !links_of(&link)?.iter().any(|kept| kept.link.code == *code) {
+                return Ok(Some(Err(format!("there is no link {code}"))));
+            }
+        }
+        Of::Article(id) => {
+            if records.read_one(Name::Article(id.clone())).await?.raw.is_empty() {
+                return Ok(Some(Err(format!("there is no article {}", id.0))));
+            }
+        }
     }
     for lines in lines.chunks(LINES) {
-        let names = lines.iter().map(|line| Name::History(code.clone(), line.version)).collect();
+        let names = lines.iter().map(|line| of.line(line.version)).collect();
         let there: Vec<Record> = records.read(names).await?;
         let mut writes: Vec<Write> = vec![];
         for (record, line) in there.iter().zip(lines) {

@@ -1,7 +1,8 @@
 //! The record of an alias: the article that an address or a CMS id leads to.
 //!
-//! Guarantees that an alias leads to one article for ever once that article is there. An article's own address
-//! stands only in the article's record.
+//! Guarantees that an alias leads to one article until staff say otherwise, once that article is there. An article's
+//! own address stands only in the article's record. An alias that is freed leaves its record, which says nothing but
+//! whose it was: one that is gone would be taken for lost, and put back.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,11 @@ pub enum AliasName {
         /// The id.
         id: String,
     },
+    /// Another address, by a request whose article is still to be made: until it is there, the alias may be turned to
+    /// another article.
+    Coming(String),
+    /// Nothing any more: its article was redacted.
+    Freed,
 }
 
 impl Alias {
@@ -46,11 +52,19 @@ impl Alias {
         encode(&(WireId::new(&self.article), &self.name))
     }
 
-    /// The alias of a record; None if there is none.
+    /// The alias of a record; None if there is none, or if it was freed.
     ///
     /// # Errors
     /// `Corrupt` for bytes that are no alias's.
     pub fn read(raw: &[u8]) -> Result<Option<Alias>> {
+        Ok(Alias::read_any(raw)?.filter(|alias| alias.name != AliasName::Freed))
+    }
+
+    /// The same, and one that was freed.
+    ///
+    /// # Errors
+    /// As [`Alias::read`].
+    pub fn read_any(raw: &[u8]) -> Result<Option<Alias>> {
         if raw.is_empty() {
             return Ok(None);
         }
@@ -71,6 +85,7 @@ mod tests {
             (AliasName::Claimed, 11),
             (AliasName::Url("https://a.example/".into()), 30),
             (AliasName::CmsId { site: "a.example".into(), id: "1".into() }, 23),
+            (AliasName::Coming("https://a.example/".into()), 30),
         ];
         for (name, bytes) in names {
             let alias = Alias { article: id(), name };
@@ -79,6 +94,9 @@ mod tests {
             assert_eq!(Alias::read(&raw).unwrap(), Some(alias));
         }
         assert_eq!(Alias::read(b"").unwrap(), None);
+        let freed = Alias { article: id(), name: AliasName::Freed };
+        let raw = freed.write().unwrap();
+        assert_eq!((Alias::read(&raw).unwrap(), Alias::read_any(&raw).unwrap()), (None, Some(freed)));
         assert!(Alias::read(b"\x01\x00").is_err());
     }
 }

@@ -5,10 +5,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::Name;
-use super::wire::{decode, encode, ms, time};
-use crate::domain::article::{Article, ArticleFacts, ArticleId, MAX_ALIASES};
+use super::wire::{WireId, decode, encode, ms, time};
+use crate::domain::article::{Article, ArticleId, MAX_ALIASES, PageOutcome, PageState, Said};
 use crate::domain::code::Code;
 use crate::domain::link::{Slot, SlotTarget};
+use crate::store::links::RequestTag;
 use crate::store::mirror::SlotOf;
 use crate::store::{Error, Result};
 
@@ -40,13 +41,30 @@ pub struct Story {
     pub slots: Vec<SlotOf>,
     /// Which aliases it has besides its own address and CMS id, or will have: they are noted here before they are made.
     pub aliases: Vec<Spelling>,
+    /// The requests of its last edits, oldest first.
+    pub write_tags: Vec<RequestTag>,
 }
 
 impl Story {
     /// A story that has nothing yet.
     #[must_use]
     pub fn new(article: Article) -> Story {
-        Story { article, slots: vec![], aliases: vec![] }
+        Story { article, slots: vec![], aliases: vec![], write_tags: vec![] }
+    }
+
+    /// Notes an alias even if there is no room for it: what staff give it.
+    pub fn note(&mut self, alias: &Name) {
+        let spelling = spelling(alias);
+        if !self.aliases.contains(&spelling) {
+            self.aliases.push(spelling);
+        }
+    }
+
+    /// Lets an alias go. True if it had it.
+    pub fn release(&mut self, alias: &Name) -> bool {
+        let (spelling, before) = (spelling(alias), self.aliases.len());
+        self.aliases.retain(|one| *one != spelling);
+        self.aliases.len() != before
     }
 
     /// Notes an alias, if there is room for it.
@@ -105,7 +123,7 @@ impl Story {
             },
             created_ms: ms(article.created_at),
             slots: self.slots.iter().map(wire_slot).collect(),
-            parts: parts(article, &self.aliases),
+            parts: parts(self),
         };
         encode(&wire)
     }
@@ -124,19 +142,12 @@ impl Story {
             WireUrl::Other(url) => url,
         };
         let created_at = time(wire.created_ms)?;
-        let article = Article {
-            id: id.clone(),
-            cms_id: None,
-            site: host(&url).to_owned(),
-            url,
-            facts: ArticleFacts::default(),
-            created_at,
-            updated_at: created_at,
-            version: 1,
-        };
+        let site = host(&url).to_owned();
         let slots = wire.slots.into_iter().map(slot).collect::<Result<_>>()?;
-        let mut story = Story { slots, ..Story::new(article) };
-        wire.parts.into_iter().try_for_each(|part| add(&mut story, part))?;
+        let mut story = Story { slots, ..Story::new(Article::new(id.clone(), url, site, created_at)) };
+        let mut said = None;
+        wire.parts.into_iter().try_for_each(|part| add(&mut story, &mut said, part))?;
+        story.article.said = said.unwrap_or_else(|| Said::known(&story.article.facts));
         Ok(Some(story))
     }
 }
@@ -184,6 +195,21 @@ enum Part {
     },
     /// Those of [`Story::aliases`], one after the other.
     Aliases(Vec<u8>),
+    Description(String),
+    ModifiedAt(i64),
+    /// Bits of [`Said`], unless it is all that is known.
+    Said(u16),
+    Withdrawn,
+    ReplacementUrl(String),
+    Message(String),
+    MergedInto(WireId),
+    Read {
+        outcome: u8,
+        at_ms: Option<i64>,
+        failures: u32,
+        due_ms: Option<i64>,
+    },
+    WriteTags(Vec<[u8; 8]>),
 }
 
 fn is(of: &SlotOf, slot: &Slot) -> bool {
@@ -230,8 +256,9 @@ fn slot(wire: WireSlot) -> Result<SlotOf> {
     Ok(SlotOf { channel, campaign, target: target.map_or(SlotTarget::Own, SlotTarget::Other), code })
 }
 
-fn parts(article: &Article, aliases: &[Spelling]) -> Vec<Part> {
-    let facts = &article.facts;
+fn parts(story: &Story) -> Vec<Part> {
+    let Story { article, aliases, write_tags, .. } = story;
+    let (facts, read) = (&article.facts, &article.read);
     let text = |value: &Option<String>, part: fn(String) -> Part| value.clone().map(part);
     let changed = article.version != 1 || ms(article.updated_at) != ms(article.created_at);
     let parts = [
@@ -245,11 +272,26 @@ fn parts(article: &Article, aliases: &[Spelling]) -> Vec<Part> {
         text(&facts.language, Part::Language),
         changed.then(|| Part::Changed { version: article.version, updated_ms: ms(article.updated_at) }),
         (!aliases.is_empty()).then(|| Part::Aliases(aliases.concat())),
+        text(&facts.description, Part::Description),
+        facts.modified_at.map(|at| Part::ModifiedAt(ms(at))),
+        (article.said != Said::known(facts)).then(|| Part::Said(article.said.bits())),
+        article.withdrawn.then_some(Part::Withdrawn),
+        text(&article.replacement_url, Part::ReplacementUrl),
+        text(&article.message, Part::Message),
+        article.merged_into.as_ref().map(|id| Part::MergedInto(WireId::new(id))),
+        (*read != PageState::default()).then(|| Part::Read {
+            outcome: read.outcome.number(),
+            at_ms: read.at.map(ms),
+            failures: read.failures,
+            due_ms: read.due.map(ms),
+        }),
+        (!write_tags.is_empty())
+            .then(|| Part::WriteTags(write_tags.iter().map(|tag| tag.to_le_bytes()).collect())),
     ];
     parts.into_iter().flatten().collect()
 }
 
-fn add(story: &mut Story, part: Part) -> Result<()> {
+fn add(story: &mut Story, said: &mut Option<Said>, part: Part) -> Result<()> {
     let article = &mut story.article;
     let facts = &mut article.facts;
     match part {
@@ -266,6 +308,23 @@ fn add(story: &mut Story, part: Part) -> Result<()> {
             article.updated_at = time(updated_ms)?;
         }
         Part::Aliases(bytes) => story.aliases = bytes.as_chunks().0.to_vec(),
+        Part::Description(text) => facts.description = Some(text),
+        Part::ModifiedAt(at) => facts.modified_at = Some(time(at)?),
+        Part::Said(bits) => *said = Some(Said::from_bits(bits)),
+        Part::Withdrawn => article.withdrawn = true,
+        Part::ReplacementUrl(text) => article.replacement_url = Some(text),
+        Part::Message(text) => article.message = Some(text),
+        Part::MergedInto(id) => article.merged_into = Some(id.id()),
+        Part::Read { outcome, at_ms, failures, due_ms } => {
+            let corrupt = || Error::Corrupt(format!("what came of reading a page is {outcome}"));
+            article.read = PageState {
+                outcome: PageOutcome::from_number(outcome).ok_or_else(corrupt)?,
+                at: at_ms.map(time).transpose()?,
+                failures,
+                due: due_ms.map(time).transpose()?,
+            };
+        }
+        Part::WriteTags(tags) => story.write_tags = tags.into_iter().map(u64::from_le_bytes).collect(),
     }
     Ok(())
 }
@@ -275,6 +334,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::domain::article::{ArticleFacts, Fact};
 
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_millisecond(ms).unwrap()
@@ -285,17 +345,8 @@ mod tests {
     }
 
     fn bare(url: &str) -> Story {
-        let article = Article {
-            id: ArticleId("a1".into()),
-            cms_id: None,
-            url: url.into(),
-            site: host(url).into(),
-            facts: ArticleFacts::default(),
-            created_at: at(1_795_000_000_000),
-            updated_at: at(1_795_000_000_000),
-            version: 1,
-        };
-        Story::new(article)
+        let id = ArticleId("a1".into());
+        Story::new(Article::new(id, url.into(), host(url).into(), at(1_795_000_000_000)))
     }
 
     fn slot_on(channel: Option<&str>, target: SlotTarget) -> Slot {
@@ -338,18 +389,42 @@ mod tests {
         story.article.cms_id = Some("4711".into());
         story.article.facts = ArticleFacts {
             title: Some("t".into()),
+            description: Some("d".into()),
             section: Some("s".into()),
             authors: vec!["a".into(), "b".into()],
             published_at: Some(at(-1)),
+            modified_at: Some(at(-2)),
             image: Some("i".into()),
             language: Some("de".into()),
         };
         (story.article.version, story.article.updated_at) = (9, at(5));
+        story.article.said = [Fact::Image, Fact::Title].into_iter().collect();
+        story.article.withdrawn = true;
+        story.article.replacement_url = Some("https://r.example/".into());
+        story.article.message = Some("m".into());
+        story.article.merged_into = Some(ArticleId("abcdfghjkmnpq".into()));
+        story.article.read =
+            PageState { outcome: PageOutcome::Gone, at: Some(at(6)), failures: 3, due: Some(at(7)) };
+        story.write_tags = vec![1, u64::MAX];
         story.name(&slot_on(Some("x"), SlotTarget::Own), &code("One"));
         story.name(&slot_on(None, SlotTarget::Other("https://o.example/".into())), &code("two"));
         let raw = story.write().unwrap();
         assert_eq!(Story::read(&story.article.id, &raw).unwrap(), Some(story));
         assert_eq!(Story::read(&ArticleId("a1".into()), b"").unwrap(), None);
+    }
+
+    #[test]
+    fn what_older_programs_kept_was_said() {
+        let mut story = bare("https://news.example.com/a");
+        story.article.facts.title = Some("t".into());
+        story.article.said = Said::known(&story.article.facts);
+        let kept = story.write().unwrap();
+        // Pinned: the parts that an older program wrote, and none of what came later.
+        assert_eq!(&kept[kept.len() - 3..], [2, 1, b't'], "{kept:?}");
+        assert_eq!(Story::read(&story.article.id, &kept).unwrap().as_ref(), Some(&story));
+        story.article.said = Said::default();
+        let kept = story.write().unwrap();
+        assert_eq!(Story::read(&story.article.id, &kept).unwrap(), Some(story));
     }
 
     #[test]

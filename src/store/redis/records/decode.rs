@@ -24,8 +24,11 @@ fn value(name: Name, raw: &[u8]) -> Result<Value> {
             let Story { article, slots, .. } = Story::read(&id, raw)?.ok_or_else(nothing)?;
             Value::Article { article, slots }
         }
-        Name::Url(_) | Name::CmsId(_) => alias(Alias::read(raw)?.ok_or_else(nothing)?),
+        Name::Url(_) | Name::CmsId(_) => alias(Alias::read_any(raw)?.ok_or_else(nothing)?),
         Name::History(code, version) => Value::History { code, entry: trail::kept_entry(version, raw)? },
+        Name::ArticleHistory(article, version) => {
+            Value::ArticleHistory { article, entry: trail::kept_entry(version, raw)? }
+        }
         Name::Key(id) => Value::Key(account::key::read(&id, raw)?.ok_or_else(nothing)?.of),
         Name::User(_) => Value::User(account::user::read(raw)?.ok_or_else(nothing)?.of),
         Name::Audit(id) => Value::Audit(account::audit::read(id, raw)?),
@@ -37,7 +40,10 @@ fn alias(alias: Alias) -> Value {
     match alias.name {
         // The article says it.
         AliasName::Own | AliasName::Claimed => Value::Nothing,
-        AliasName::Url(value) => Value::Alias { kind: AliasKind::Url, site: String::new(), value, article },
+        AliasName::Freed => Value::Freed { article },
+        AliasName::Url(value) | AliasName::Coming(value) => {
+            Value::Alias { kind: AliasKind::Url, site: String::new(), value, article }
+        }
         AliasName::CmsId { site, id } => Value::Alias { kind: AliasKind::CmsId, site, value: id, article },
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::wire::{Who, WireId, decode, encode, ms, time};
 use crate::domain::code::Code;
-use crate::domain::link::{Link, Via};
+use crate::domain::link::{Broken, Link, Via};
 use crate::store::mirror::Kept;
 use crate::store::{Error, Result};
 
@@ -67,6 +67,13 @@ enum Part {
         version: u64,
         updated_ms: i64,
         write_tags: Vec<[u8; 8]>,
+    },
+    Confidential,
+    Broken {
+        target: String,
+        since_ms: i64,
+        status: Option<u16>,
+        proposal: Option<String>,
     },
 }
 
@@ -143,6 +150,13 @@ fn parts(kept: &Kept) -> Vec<Part> {
             updated_ms: ms(link.updated_at),
             write_tags: kept.write_tags.iter().map(|tag| tag.to_le_bytes()).collect(),
         }),
+        is(link.confidential, Part::Confidential),
+        link.broken.as_ref().map(|broken| Part::Broken {
+            target: broken.target.clone(),
+            since_ms: ms(broken.since),
+            status: broken.status,
+            proposal: broken.proposal.clone(),
+        }),
     ];
     parts.into_iter().flatten().collect()
 }
@@ -167,7 +181,9 @@ fn kept(key: &str, wire: WireLink) -> Result<Kept> {
         message: None,
         redirect_status: REDIRECT_STATUS,
         forward_query: false,
+        confidential: false,
         disabled: false,
+        broken: None,
         retired_at: None,
         created_at,
         created_by: wire.created_by.name(),
@@ -205,6 +221,10 @@ fn add(kept: &mut Kept, part: Part) -> Result<()> {
         Part::Disabled => link.disabled = true,
         Part::RetiredAt(at) => link.retired_at = Some(time(at)?),
         Part::TargetVersion(version) => link.target_version = version,
+        Part::Confidential => link.confidential = true,
+        Part::Broken { target, since_ms, status, proposal } => {
+            link.broken = Some(Broken { target, since: time(since_ms)?, status, proposal });
+        }
         Part::Changed { version, updated_ms, write_tags } => {
             link.version = version;
             link.updated_at = time(updated_ms)?;
@@ -263,7 +283,14 @@ mod tests {
             message: Some("m".into()),
             redirect_status: 308,
             forward_query: true,
+            confidential: true,
             disabled: true,
+            broken: Some(Broken {
+                target: "https://elsewhere.example/".into(),
+                since: at(4),
+                status: Some(404),
+                proposal: Some("https://there.example/".into()),
+            }),
             retired_at: Some(at(7)),
             created_by: "cli".into(),
             via: Via::Bookmarklet,

@@ -31,6 +31,8 @@ pub enum Name {
     CmsId([u8; HASH]),
     /// A line of a link's history: the code as it is spelt, the version.
     History(Code, u64),
+    /// A line of a story's history: its version.
+    ArticleHistory(ArticleId, u64),
     /// An API key.
     Key(String),
     /// A user, by the folded name.
@@ -69,6 +71,9 @@ impl Name {
             Name::History(code, version) => {
                 [b"h", code.as_str().as_bytes(), b"\0", &version.to_be_bytes()].concat()
             }
+            Name::ArticleHistory(id, version) => {
+                [b"g", id.0.as_bytes(), b"\0", &version.to_be_bytes()].concat()
+            }
             Name::Key(id) => [b"k", id.as_bytes()].concat(),
             Name::User(name) => [b"n", name.as_bytes()].concat(),
             Name::Audit(id) => [b"e".as_slice(), &id.to_be_bytes()].concat(),
@@ -88,7 +93,7 @@ impl Name {
     pub fn lane(&self, lanes: &Lanes) -> Lane {
         match self {
             Name::Links(key) => lanes.of(key),
-            Name::Article(id) => lanes.of(&id.0),
+            Name::Article(id) | Name::ArticleHistory(id, _) => lanes.of(&id.0),
             Name::Url(hash) | Name::CmsId(hash) => lanes.of(&hex(hash)),
             Name::History(code, _) => lanes.of(&code.key()),
             Name::Key(_) | Name::User(_) | Name::Audit(_) => lanes.root(),
@@ -105,15 +110,25 @@ fn read(field: &[u8]) -> Option<Name> {
         b'u' => Name::Url(rest.try_into().ok()?),
         b'x' => Name::CmsId(rest.try_into().ok()?),
         b'h' => {
-            let (code, version) = rest.split_at_checked(rest.len().checked_sub(8)?)?;
-            let code = std::str::from_utf8(code.strip_suffix(b"\0")?).ok()?;
-            Name::History(Code::parse(code).ok()?, u64::from_be_bytes(version.try_into().ok()?))
+            let (code, version) = versioned(rest)?;
+            Name::History(Code::parse(code).ok()?, version)
+        }
+        b'g' => {
+            let (id, version) = versioned(rest)?;
+            Name::ArticleHistory(ArticleId(id.into()), version)
         }
         b'k' => Name::Key(text()?),
         b'n' => Name::User(text()?),
         b'e' => Name::Audit(u64::from_be_bytes(rest.try_into().ok()?)),
         _ => return None,
     })
+}
+
+/// A name and a version with a zero byte between them.
+fn versioned(rest: &[u8]) -> Option<(&str, u64)> {
+    let (name, version) = rest.split_at_checked(rest.len().checked_sub(8)?)?;
+    let name = std::str::from_utf8(name.strip_suffix(b"\0")?).ok()?;
+    Some((name, u64::from_be_bytes(version.try_into().ok()?)))
 }
 
 fn hash(parts: &[&str]) -> [u8; HASH] {
@@ -163,6 +178,7 @@ mod tests {
             Name::cms_id("news.example.com", "4711"),
             Name::History(Code::parse("Vote-26").unwrap(), 0x0102),
             Name::History(Code::parse("a").unwrap(), 0),
+            Name::ArticleHistory(ArticleId("a2b".into()), 3),
             Name::Key("k".into()),
             Name::user("Ödön"),
             Name::Audit(77),

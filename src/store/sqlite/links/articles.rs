@@ -1,17 +1,17 @@
 //! Articles: how a claim finds its story, how one is made, how facts fill in.
 //!
-//! Guarantees that an address or CMS id, once known, leads to the same article for ever, and that what is known
-//! is never overwritten by a claim. Knows links only as what shows an article's title and section.
+//! Guarantees that an address or CMS id, once known, leads to the same article until staff say otherwise, and that
+//! what was said is never overwritten by a claim. Knows links only as what shows an article's title and section.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{self, articles};
 use super::trail;
-use crate::domain::article::{self as domain, Article, ArticleFacts, MAX_ALIASES};
+use crate::domain::article::{Article, MAX_ALIASES, MAX_MERGED};
 use crate::store::Result;
 use crate::store::links::{ArticleClaim, ArticleKey};
-use crate::store::sqlite::failure::{corrupt, cut, ms, signed};
+use crate::store::sqlite::failure::{corrupt, ms, signed};
 
 /// `aliases.kind` of an address.
 pub(in crate::store::sqlite) const URL: i64 = 0;
@@ -19,7 +19,7 @@ pub(in crate::store::sqlite) const URL: i64 = 0;
 pub(in crate::store::sqlite) const CMS_ID: i64 = 1;
 
 /// The row that an alias leads to.
-fn alias(conn: &Connection, kind: i64, value: &str, site: &str) -> Result<Option<i64>> {
+pub(super) fn alias(conn: &Connection, kind: i64, value: &str, site: &str) -> Result<Option<i64>> {
     let mut find =
         conn.prepare_cached("SELECT article FROM aliases WHERE kind = ? AND value = ? AND site = ?")?;
     Ok(find.query_row(params![kind, value, site], |row| row.get(0)).optional()?)
@@ -54,11 +54,25 @@ pub(in crate::store::sqlite) fn by_row(conn: &Connection, row: i64) -> Result<Ar
     }
 }
 
+/// The article at the end of those that were merged one into the other. A mirror may not have it yet.
+pub(super) fn merged(conn: &Connection, mut row: i64) -> Result<(i64, Article)> {
+    let mut article = by_row(conn, row)?;
+    for _ in 0..MAX_MERGED {
+        let Some(into) = &article.merged_into else { break };
+        let Some(next) = rows::article_row(conn, into)? else { break };
+        (row, article) = (next, by_row(conn, next)?);
+    }
+    Ok((row, article))
+}
+
 /// The article that is asked for.
 pub(super) fn by_key(conn: &Connection, key: &ArticleKey) -> Result<Option<Article>> {
     let row = match key {
-        ArticleKey::Id(id) => rows::article_row(conn, id)?,
+        ArticleKey::Id(id) => {
+            return rows::article_row(conn, id)?.map(|row| by_row(conn, row)).transpose();
+        }
         ArticleKey::Url(url) => alias(conn, URL, url, "")?,
+        ArticleKey::CmsIdIn { site, id } => alias(conn, CMS_ID, id, site)?,
         // By age and not by row: a mirror's rows are in the order in which it heard of them.
         ArticleKey::CmsId(id) => conn
             .prepare_cached(
@@ -68,42 +82,52 @@ pub(super) fn by_key(conn: &Connection, key: &ArticleKey) -> Result<Option<Artic
             .query_row(params![CMS_ID, id], |row| row.get(0))
             .optional()?,
     };
-    row.map(|row| by_row(conn, row)).transpose()
+    Ok(row.map(|row| merged(conn, row)).transpose()?.map(|(_, article)| article))
 }
 
-/// The story that a claim means, if it is known: by CMS id within its site, then by address.
+/// Articles whose page is to be looked at by `now`, the longest due first.
+pub(super) fn due(conn: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Article>> {
+    let mut statement =
+        conn.prepare_cached(articles!("WHERE a.read_due <= ? ORDER BY a.read_due LIMIT ?"))?;
+    let mut found = statement.query(params![ms(now), i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut due = vec![];
+    while let Some(row) = found.next()? {
+        due.push(rows::article(row)?.1);
+    }
+    Ok(due)
+}
+
+/// The story that a claim means, if it is known: by CMS id within its site, by address, by another address.
 pub(super) fn resolve(conn: &Connection, claim: &ArticleClaim) -> Result<Option<(i64, Article)>> {
-    let by_cms = match &claim.cms_id {
+    let mut row = match &claim.cms_id {
         Some(id) => alias(conn, CMS_ID, id, &claim.site)?,
         None => None,
     };
-    let row = match by_cms {
-        Some(row) => Some(row),
-        None => alias(conn, URL, &claim.url, "")?,
-    };
-    row.map(|row| Ok((row, by_row(conn, row)?))).transpose()
+    let mut addresses = std::iter::once(&claim.url).chain(&claim.aliases);
+    while row.is_none()
+        && let Some(address) = addresses.next()
+    {
+        row = alias(conn, URL, address, "")?;
+    }
+    row.map(|row| merged(conn, row)).transpose()
 }
 
 /// Makes the story of a claim that nobody made before.
 pub(super) fn make(conn: &Connection, claim: &ArticleClaim, now: Timestamp) -> Result<(i64, Article)> {
-    let facts = ArticleFacts { published_at: claim.facts.published_at.map(cut), ..claim.facts.clone() };
-    let article = Article {
-        id: claim.new_id.clone(),
-        cms_id: claim.cms_id.clone(),
-        url: claim.url.clone(),
-        site: claim.site.clone(),
-        facts,
-        created_at: now,
-        updated_at: now,
-        version: 1,
-    };
+    let article = claim.story(now);
     let row = insert(conn, &article)?;
+    for address in &claim.aliases {
+        add_more(conn, URL, address, "", row)?;
+    }
     Ok((row, article))
 }
 
-/// Adds an article's row and its own two aliases.
+/// Adds an article's row and its own two aliases. A redacted one has none.
 pub(super) fn insert(conn: &Connection, article: &Article) -> Result<i64> {
     let row = insert_row(conn, article)?;
+    if article.is_redacted() {
+        return Ok(row);
+    }
     add_alias(conn, URL, &article.url, "", row)?;
     if let Some(id) = &article.cms_id {
         add_alias(conn, CMS_ID, id, &article.site, row)?;
@@ -113,29 +137,53 @@ pub(super) fn insert(conn: &Connection, article: &Article) -> Result<i64> {
 
 /// Adds an article's row and its authors.
 pub(in crate::store::sqlite) fn insert_row(conn: &Connection, article: &Article) -> Result<i64> {
-    let facts = &article.facts;
     conn.prepare_cached(
-        "INSERT INTO articles (name, cms_id, url, site, title, section, authors, published_at, image, language, \
-         created_at, updated_at, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO articles (name, url, site, authors, created_at, updated_at, version) \
+        VALUES (?, '', '', '[]', 0, 0, 0)",
+    )?
+    .execute([&article.id.0])?;
+    let row = conn.last_insert_rowid();
+    write(conn, row, article)?;
+    insert_authors(conn, row, &article.facts.authors)?;
+    Ok(row)
+}
+
+/// Writes all columns of an article's row.
+fn write(conn: &Connection, row: i64, article: &Article) -> Result<()> {
+    let (facts, read) = (&article.facts, &article.read);
+    conn.prepare_cached(
+        "UPDATE articles SET cms_id = ?, url = ?, site = ?, title = ?, description = ?, section = ?, authors = ?, \
+         published_at = ?, modified_at = ?, image = ?, language = ?, said = ?, withdrawn = ?, \
+         replacement_url = ?, message = ?, merged_into = ?, read_outcome = ?, read_at = ?, read_failures = ?, \
+         read_due = ?, created_at = ?, updated_at = ?, version = ? WHERE id = ?",
     )?
     .execute(params![
-        article.id.0,
         article.cms_id,
         article.url,
         article.site,
         facts.title,
+        facts.description,
         facts.section,
         rows::list_text(&facts.authors)?,
         facts.published_at.map(ms),
+        facts.modified_at.map(ms),
         facts.image,
         facts.language,
+        article.said.bits(),
+        article.withdrawn,
+        article.replacement_url,
+        article.message,
+        article.merged_into.as_ref().map(|id| &id.0),
+        read.outcome.number(),
+        read.at.map(ms),
+        read.failures,
+        read.due.map(ms),
         ms(article.created_at),
         ms(article.updated_at),
         signed(article.version)?,
+        row,
     ])?;
-    let row = conn.last_insert_rowid();
-    insert_authors(conn, row, &facts.authors)?;
-    Ok(row)
+    Ok(())
 }
 
 fn insert_authors(conn: &Connection, row: i64, authors: &[String]) -> Result<()> {
@@ -155,28 +203,19 @@ pub(super) fn fill(
     claim: &ArticleClaim,
     now: Timestamp,
 ) -> Result<()> {
-    if article.url != claim.url {
-        add_more(conn, URL, &claim.url, "", row)?;
+    for address in std::iter::once(&claim.url).chain(&claim.aliases) {
+        if *address != article.url {
+            add_more(conn, URL, address, "", row)?;
+        }
     }
-    let news = claim.cms_id.as_ref().filter(|id| article.cms_id.as_ref() != Some(id));
-    let cms_id = if article.site == claim.site { &claim.cms_id } else { &None };
-    let said = ArticleFacts { published_at: claim.facts.published_at.map(cut), ..claim.facts.clone() };
-    let had_authors = !article.facts.authors.is_empty();
-    let filled = domain::fill(&mut article.cms_id, cms_id.as_ref()) | article.facts.fill(&said);
-    match news {
+    let old = article.clone();
+    let news = claim.tell(article, now);
+    match claim.cms_id.as_ref().filter(|id| old.cms_id.as_ref() != Some(id)) {
         Some(id) if article.cms_id.as_ref() == Some(id) => add_alias(conn, CMS_ID, id, &claim.site, row)?,
         Some(id) => add_more(conn, CMS_ID, id, &claim.site, row)?,
         None => {}
     }
-    if !had_authors {
-        insert_authors(conn, row, &article.facts.authors)?;
-    }
-    if filled {
-        article.version += 1;
-        article.updated_at = now;
-        update(conn, row, article)?;
-    }
-    Ok(())
+    if news { replace(conn, row, &old, article) } else { Ok(()) }
 }
 
 /// Writes an article's row over the one that `old` is, and what its links show of it.
@@ -186,11 +225,13 @@ pub(in crate::store::sqlite) fn replace(
     old: &Article,
     article: &Article,
 ) -> Result<()> {
-    let mut drop = conn.prepare_cached("DELETE FROM article_authors WHERE author = ? AND article = ?")?;
-    for author in &old.facts.authors {
-        drop.execute(params![author, row])?;
+    if old.facts.authors != article.facts.authors {
+        let mut drop = conn.prepare_cached("DELETE FROM article_authors WHERE author = ? AND article = ?")?;
+        for author in &old.facts.authors {
+            drop.execute(params![author, row])?;
+        }
+        insert_authors(conn, row, &article.facts.authors)?;
     }
-    insert_authors(conn, row, &article.facts.authors)?;
     if old.url != article.url {
         conn.prepare_cached("UPDATE links SET target = ? WHERE article = ? AND follows_article = 1")?
             .execute(params![article.url, row])?;
@@ -204,26 +245,8 @@ pub(in crate::store::sqlite) fn replace(
 
 /// Writes an article's row, and what its links show of it.
 pub(in crate::store::sqlite) fn update(conn: &Connection, row: i64, article: &Article) -> Result<()> {
+    write(conn, row, article)?;
     let facts = &article.facts;
-    conn.prepare_cached(
-        "UPDATE articles SET cms_id = ?, url = ?, site = ?, created_at = ?, title = ?, section = ?, authors = ?, published_at = ?, image = ?, \
-         language = ?, updated_at = ?, version = ? WHERE id = ?",
-    )?
-    .execute(params![
-        article.cms_id,
-        article.url,
-        article.site,
-        ms(article.created_at),
-        facts.title,
-        facts.section,
-        rows::list_text(&facts.authors)?,
-        facts.published_at.map(ms),
-        facts.image,
-        facts.language,
-        ms(article.updated_at),
-        signed(article.version)?,
-        row,
-    ])?;
     conn.prepare_cached(
         "INSERT OR IGNORE INTO search_pending (link) SELECT id FROM links WHERE article = ? \
          AND shown_title <> coalesce(title, ?, '')",

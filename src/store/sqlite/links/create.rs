@@ -12,7 +12,7 @@ use super::rows::{self, Record};
 use super::{articles, slots, trail};
 use crate::domain::article::Article;
 use crate::domain::code::Code;
-use crate::domain::link::{Found, HistoryEntry, Link, Slot};
+use crate::domain::link::{Broken, Found, HistoryEntry, Link, Slot};
 use crate::store::Result;
 use crate::store::links::{ArticleClaim, Creation, NewCode, NewLink, RequestTag};
 use crate::store::sqlite::failure::{cut, ms};
@@ -168,6 +168,7 @@ pub(super) fn as_kept(link: Link) -> Link {
         retired_at: link.retired_at.map(cut),
         created_at: cut(link.created_at),
         updated_at: cut(link.updated_at),
+        broken: link.broken.map(|broken| Broken { since: cut(broken.since), ..broken }),
         ..link
     }
 }

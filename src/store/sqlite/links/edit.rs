@@ -12,7 +12,7 @@ use super::{articles, slots, trail};
 use crate::domain::article::Article;
 use crate::domain::link::{Found, HistoryEntry, Link};
 use crate::store::Result;
-use crate::store::links::{Edit, Edited, RequestTag};
+use crate::store::links::{Edit, Edited, RequestTag, SlotWish};
 use crate::store::sqlite::failure::{corrupt, cut, ms, signed};
 
 /// Writes whose tags a link remembers.
@@ -37,10 +37,15 @@ pub(super) fn edit(conn: &Connection, edit: Edit) -> Result<Edited> {
     };
     let mut link = as_kept(edit.link);
     link.article = article.as_ref().map(|(_, a)| a.id.clone());
-    if edit.moves_slot {
+    // Nobody but who looked at the target says what is wrong with it.
+    link.broken.clone_from(&old.found.link.broken);
+    link.settle_broken();
+    let slot = edit.slot.at_least(old.found.link.article.as_ref(), link.article.as_ref());
+    if slot != SlotWish::Keep {
         link.follows_article =
             link.target.is_some() && link.target.as_ref() == article.as_ref().map(|(_, a)| &a.url);
-        if let Some(holder) = move_slot(conn, &old, &link, article.as_ref().map(|(row, _)| *row))? {
+        let row = article.as_ref().map(|(row, _)| *row);
+        if let Some(holder) = move_slot(conn, &old, &link, row, slot)? {
             return Ok(Edited::SlotHeld(holder.found));
         }
     }
@@ -54,13 +59,20 @@ pub(super) fn edit(conn: &Connection, edit: Edit) -> Result<Edited> {
 }
 
 /// Takes the slot that the link now would have and leaves the one it had; gives the other link that is in it.
-fn move_slot(conn: &Connection, old: &Record, link: &Link, article: Option<i64>) -> Result<Option<Record>> {
+fn move_slot(
+    conn: &Connection,
+    old: &Record,
+    link: &Link,
+    article: Option<i64>,
+    wish: SlotWish,
+) -> Result<Option<Record>> {
     let new_slot = if link.retired_at.is_some() { None } else { link.slot() };
     if let (Some(row), Some(slot)) = (article, &new_slot) {
-        if let Some(holder) = slots::holder(conn, row, slot)?.filter(|holder| holder.id != old.id) {
-            return Ok(Some(holder));
+        match slots::holder(conn, row, slot)?.filter(|holder| holder.id != old.id) {
+            None => slots::claim(conn, row, slot, old.id)?,
+            Some(_) if wish == SlotWish::ClaimIfFree => {}
+            held => return Ok(held),
         }
-        slots::claim(conn, row, slot, old.id)?;
     }
     if let (Some(row), Some(slot)) = (old.article, old.found.link.slot())
         && Some(&slot) != new_slot.as_ref()
@@ -78,14 +90,11 @@ pub(in crate::store::sqlite) fn update(
     article: Option<&(i64, Article)>,
     tag: RequestTag,
 ) -> Result<()> {
-    let keep_from = (old.write_tags.len() + 8).saturating_sub(TAGS * 8).min(old.write_tags.len());
-    let mut tags = old.write_tags[keep_from..].to_vec();
-    tags.extend(tag.to_le_bytes());
     conn.prepare_cached(
         "UPDATE links SET target = ?, target_version = ?, article = ?, follows_article = ?, title = ?, \
          channel = ?, campaign = ?, tags = ?, note = ?, not_before = ?, expires_at = ?, expired_url = ?, \
-         message = ?, redirect_status = ?, forward_query = ?, disabled = ?, retired_at = ?, updated_at = ?, \
-         version = ?, write_tags = ?, shown_title = ?, section = ? WHERE id = ?",
+         message = ?, redirect_status = ?, forward_query = ?, confidential = ?, disabled = ?, broken = ?, \
+         retired_at = ?, updated_at = ?, version = ?, write_tags = ?, shown_title = ?, section = ? WHERE id = ?",
     )?
     .execute(params![
         link.target,
@@ -103,11 +112,13 @@ pub(in crate::store::sqlite) fn update(
         link.message,
         link.redirect_status,
         link.forward_query,
+        link.confidential,
         link.disabled,
+        rows::broken_text(link.broken.as_ref())?,
         link.retired_at.map(ms),
         ms(link.updated_at),
         signed(link.version)?,
-        tags,
+        with_tag(&old.write_tags, tag),
         rows::shown_title(link, article.map(|(_, a)| a)),
         article.and_then(|(_, a)| a.facts.section.as_deref()),
         old.id,
@@ -122,7 +133,16 @@ pub(in crate::store::sqlite) fn update(
     rows::expect_search(conn, old.id)
 }
 
-fn leave_trail(conn: &Connection, id: i64, link: &Link, entry: &HistoryEntry) -> Result<()> {
+/// The tags of the last writes with one more.
+pub(super) fn with_tag(tags: &[u8], tag: RequestTag) -> Vec<u8> {
+    let keep_from = (tags.len() + 8).saturating_sub(TAGS * 8).min(tags.len());
+    let mut tags = tags[keep_from..].to_vec();
+    tags.extend(tag.to_le_bytes());
+    tags
+}
+
+/// History, audit and change feed of a link's change.
+pub(super) fn leave_trail(conn: &Connection, id: i64, link: &Link, entry: &HistoryEntry) -> Result<()> {
     trail::remember(conn, id, entry)?;
     let line = trail::line(&link.code, entry);
     trail::audited(conn, ms(line.at), &line.by, &line.action, &line.object, &line.detail)?;

@@ -67,6 +67,11 @@ pub(super) fn terms(filter: &LinkFilter, now: Timestamp) -> Vec<Term> {
     if let Some(status) = filter.status {
         of_status(&mut terms, status, ms(now));
     }
+    if filter.broken {
+        let sql = "(~l.broken IS NOT NULL AND json_extract(l.broken, '$.target') IS l.target)";
+        let finder = "SELECT id FROM links WHERE broken IS NOT NULL";
+        terms.push(Term { finder: Some((finder, vec![])), ..Term::plain(sql, []) });
+    }
     if let Some(q) = filter.q.as_ref().filter(|q| !q.is_empty()) {
         terms.push(matching(q));
     }
@@ -111,6 +116,13 @@ fn of_status(terms: &mut Vec<Term>, status: Status, now: i64) {
         return terms.push(found("~l.retired_at IS NOT NULL", finder, vec![]));
     }
     terms.push(Term::plain("~l.retired_at IS NULL", []));
+    if status == Status::Withdrawn {
+        let finder = "SELECT l.id FROM articles a JOIN links l ON l.article = a.id WHERE a.withdrawn = 1";
+        let sql = "~l.article IN (SELECT id FROM articles WHERE withdrawn = 1)";
+        return terms.push(found(sql, finder, vec![]));
+    }
+    let sql = "(l.article IS NULL OR l.article NOT IN (SELECT id FROM articles WHERE withdrawn = 1))";
+    terms.push(Term::plain(sql, []));
     if status == Status::Disabled {
         let finder = "SELECT id FROM links WHERE disabled = 1";
         return terms.push(found("~l.disabled = 1", finder, vec![]));

@@ -3,6 +3,7 @@
 //! Each call is one piece of work for the writer or a reader; the pieces are in this folder. Knows nothing of
 //! tallies.
 
+mod article_edit;
 pub(super) mod articles;
 mod create;
 pub(super) mod edit;
@@ -20,13 +21,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::failure::unsigned;
+use super::failure::{cut, unsigned};
 use super::threads::{Readers, Writer};
-use crate::domain::article::Article;
+use crate::domain::article::{Article, ArticleId};
 use crate::domain::code::Code;
-use crate::domain::link::{Found, HistoryEntry};
+use crate::domain::link::{Broken, Found, HistoryEntry};
 use crate::store::links::{
-    ArticleKey, Changes, Creation, Edit, Edited, ExportItem, ExportPage, LinkPage, Links, NewLink,
+    ArticleEdit, ArticleEdited, ArticleKey, Changes, Creation, Edit, Edited, ExportItem, ExportPage,
+    LinkPage, Links, NewLink,
 };
 use crate::store::{Error, Result};
 pub(super) use search::index_some;
@@ -92,6 +94,44 @@ impl Links for SqliteLinks {
 
     async fn edit(&self, edit: Edit, _now: Timestamp) -> Result<Edited> {
         writer(&self.writer)?.write(move |conn, _| edit::edit(conn, edit)).await
+    }
+
+    async fn set_broken(&self, code: &Code, broken: Option<Broken>, seen_target: &str) -> Result<bool> {
+        let (code, seen_target) = (code.clone(), seen_target.to_owned());
+        let broken = broken.map(|b| Broken { target: seen_target.clone(), since: cut(b.since), ..b });
+        let text = rows::broken_text(broken.as_ref())?;
+        writer(&self.writer)?
+            .write(move |conn, _| {
+                article_edit::set_broken(conn, code.as_str(), text.as_deref(), &seen_target)
+            })
+            .await
+    }
+
+    async fn edit_article(&self, edit: ArticleEdit) -> Result<ArticleEdited> {
+        writer(&self.writer)?.write(move |conn, _| article_edit::edit(conn, edit)).await
+    }
+
+    async fn article_history(
+        &self,
+        id: &ArticleId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        let id = id.clone();
+        self.readers.read(move |conn| trail::article_history(conn, &id, before, limit)).await
+    }
+
+    async fn articles_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Arc<Article>>> {
+        self.readers
+            .read(move |conn| Ok(articles::due(conn, now, limit)?.into_iter().map(Arc::new).collect()))
+            .await
+    }
+
+    async fn redact(&self, id: &ArticleId, by: &str, at: Timestamp) -> Result<Option<Arc<Article>>> {
+        let (id, by) = (id.clone(), by.to_owned());
+        writer(&self.writer)?
+            .write(move |conn, _| Ok(article_edit::redact(conn, &id, &by, at)?.map(Arc::new)))
+            .await
     }
 
     async fn list(&self, page: LinkPage, now: Timestamp) -> Result<Vec<Found>> {

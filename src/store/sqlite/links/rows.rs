@@ -8,11 +8,21 @@ use jiff::Timestamp;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::domain::article::{Article, ArticleFacts, ArticleId};
+use crate::domain::article::{Article, ArticleFacts, ArticleId, PageOutcome, PageState, Said};
 use crate::domain::code::Code;
-use crate::domain::link::{Found, Link, Via};
+use crate::domain::link::{Broken, Found, Link, Via};
 use crate::store::sqlite::failure::{corrupt, maybe_time, ms, signed, time, unsigned};
 use crate::store::{Error, Result};
+
+/// The columns of an article `a`, as [`article_columns`] reads them.
+macro_rules! article_names {
+    () => {
+        "a.id, a.name, a.cms_id, a.url, a.site, a.title, a.description, a.section, a.authors, a.published_at, \
+         a.modified_at, a.image, a.language, a.said, a.withdrawn, a.replacement_url, a.message, a.merged_into, \
+         a.read_outcome, a.read_at, a.read_failures, a.read_due, a.created_at, a.updated_at, a.version"
+    };
+}
+pub(super) use article_names;
 
 /// What [`record`] reads; `l` is a link and `a` its article, if it has one.
 macro_rules! found {
@@ -20,10 +30,10 @@ macro_rules! found {
         concat!(
             "SELECT l.id, l.created_tag, l.write_tags, l.code, l.target, l.target_version, l.follows_article, \
              l.title, l.channel, l.campaign, l.tags, l.note, l.not_before, l.expires_at, l.expired_url, \
-             l.message, l.redirect_status, l.forward_query, l.disabled, l.retired_at, l.created_at, \
-             l.created_by, l.via, l.updated_at, l.version, a.id, a.name, a.cms_id, a.url, a.site, a.title, \
-             a.section, a.authors, a.published_at, a.image, a.language, a.created_at, a.updated_at, a.version \
-             FROM links l LEFT JOIN articles a ON a.id = l.article ",
+             l.message, l.redirect_status, l.forward_query, l.confidential, l.disabled, l.broken, l.retired_at, \
+             l.created_at, l.created_by, l.via, l.updated_at, l.version, ",
+            $crate::store::sqlite::links::rows::article_names!(),
+            " FROM links l LEFT JOIN articles a ON a.id = l.article ",
             $rest
         )
     };
@@ -64,6 +74,11 @@ impl Columns<'_> {
         maybe_time(self.next()?)
     }
 
+    fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        let text: Option<String> = self.next()?;
+        text.map(|text| serde_json::from_str(&text).map_err(|_| corrupt("a column", text))).transpose()
+    }
+
     fn list(&mut self) -> Result<Vec<String>> {
         let text: String = self.next()?;
         serde_json::from_str(&text).map_err(|_| corrupt("a list", text))
@@ -79,6 +94,7 @@ pub(in crate::store::sqlite) fn record(row: &Row<'_>) -> Result<Record> {
     let mut link = link(c)?;
     let article = article_columns(c)?;
     link.article = article.as_ref().map(|(_, a)| a.id.clone());
+    link.settle_broken();
     let (row, article) = article.map(|(row, a)| (row, Arc::new(a))).unzip();
     Ok(Record { id, article: row, created_tag, write_tags, found: Found { link: Arc::new(link), article } })
 }
@@ -102,7 +118,9 @@ fn link(c: &mut Columns<'_>) -> Result<Link> {
         message: c.next()?,
         redirect_status: c.next()?,
         forward_query: c.next()?,
+        confidential: c.next()?,
         disabled: c.next()?,
+        broken: c.json()?,
         retired_at: c.maybe_time()?,
         created_at: c.time()?,
         created_by: c.next()?,
@@ -124,11 +142,27 @@ fn article_columns(c: &mut Columns<'_>) -> Result<Option<(i64, Article)>> {
         site: c.next()?,
         facts: ArticleFacts {
             title: c.next()?,
+            description: c.next()?,
             section: c.next()?,
             authors: c.list()?,
             published_at: c.maybe_time()?,
+            modified_at: c.maybe_time()?,
             image: c.next()?,
             language: c.next()?,
+        },
+        said: Said::from_bits(c.next()?),
+        withdrawn: c.next()?,
+        replacement_url: c.next()?,
+        message: c.next()?,
+        merged_into: c.next::<Option<Box<str>>>()?.map(ArticleId),
+        read: PageState {
+            outcome: {
+                let number = c.next()?;
+                PageOutcome::from_number(number).ok_or_else(|| corrupt("an outcome of a page", number))?
+            },
+            at: c.maybe_time()?,
+            failures: c.next()?,
+            due: c.maybe_time()?,
         },
         created_at: c.time()?,
         updated_at: c.time()?,
@@ -137,14 +171,10 @@ fn article_columns(c: &mut Columns<'_>) -> Result<Option<(i64, Article)>> {
     Ok(Some((row, article)))
 }
 
-/// The columns of an article, as [`article`] reads them.
+/// What [`article`] reads.
 macro_rules! articles {
     ($rest:literal) => {
-        concat!(
-            "SELECT a.id, a.name, a.cms_id, a.url, a.site, a.title, a.section, a.authors, a.published_at, \
-             a.image, a.language, a.created_at, a.updated_at, a.version FROM articles a ",
-            $rest
-        )
+        concat!("SELECT ", $crate::store::sqlite::links::rows::article_names!(), " FROM articles a ", $rest)
     };
 }
 pub(super) use articles;
@@ -201,6 +231,11 @@ pub(in crate::store::sqlite) fn list_text(list: &[String]) -> Result<String> {
     serde_json::to_string(list).map_err(|e| Error::Corrupt(e.to_string()))
 }
 
+/// What is wrong with a target, as a column.
+pub(in crate::store::sqlite) fn broken_text(broken: Option<&Broken>) -> Result<Option<String>> {
+    broken.map(|b| serde_json::to_string(b).map_err(|e| Error::Corrupt(e.to_string()))).transpose()
+}
+
 /// Adds a link's row, and what finds it by tag and by search.
 pub(in crate::store::sqlite) fn insert_link(
     conn: &Connection,
@@ -211,9 +246,9 @@ pub(in crate::store::sqlite) fn insert_link(
     conn.prepare_cached(
         "INSERT INTO links (code, key, target, target_version, article, follows_article, title, channel, \
          campaign, tags, note, not_before, expires_at, expired_url, message, redirect_status, forward_query, \
-         disabled, retired_at, created_at, created_by, via, updated_at, version, created_tag, write_tags, \
-         shown_title, section) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-         ?, x'', ?, ?)",
+         confidential, disabled, broken, retired_at, created_at, created_by, via, updated_at, version, \
+         created_tag, write_tags, shown_title, section) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+         ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, x'', ?, ?)",
     )?
     .execute(params![
         link.code.as_str(),
@@ -233,7 +268,9 @@ pub(in crate::store::sqlite) fn insert_link(
         link.message,
         link.redirect_status,
         link.forward_query,
+        link.confidential,
         link.disabled,
+        broken_text(link.broken.as_ref())?,
         link.retired_at.map(ms),
         ms(link.created_at),
         link.created_by,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, params};
 use tokio::sync::watch;
 
+use crate::domain::article::ArticleId;
 use crate::domain::code::Code;
 use crate::domain::link::HistoryEntry;
 use crate::store::accounts::AuditEntry;
@@ -119,12 +120,62 @@ pub(in crate::store::sqlite) fn add_history(
     link: i64,
     entry: &HistoryEntry,
 ) -> Result<()> {
-    let changes = serde_json::to_string(&entry.changes).map_err(|e| Error::Corrupt(e.to_string()))?;
+    let changes = changes_text(entry)?;
     conn.prepare_cached(
         "INSERT OR IGNORE INTO history (link, version, at, by, action, changes) VALUES (?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![link, signed(entry.version)?, ms(entry.at), entry.by, entry.action, changes])?;
     Ok(())
+}
+
+/// A line's changes as a column.
+pub(in crate::store::sqlite) fn changes_text(entry: &HistoryEntry) -> Result<String> {
+    serde_json::to_string(&entry.changes).map_err(|e| Error::Corrupt(e.to_string()))
+}
+
+/// Writes a line of an article's history and of the audit, and lets the oldest go.
+pub(super) fn remember_article(conn: &Connection, id: &ArticleId, entry: &HistoryEntry) -> Result<()> {
+    add_article_history(conn, "OR IGNORE", id, entry)?;
+    let line = article_line(id, entry);
+    audited(conn, ms(line.at), &line.by, &line.action, &line.object, &line.detail)
+}
+
+/// Writes a line of an article's history; `or` says what if that version has one. Lets the oldest go.
+pub(in crate::store::sqlite) fn add_article_history(
+    conn: &Connection,
+    or: &'static str,
+    id: &ArticleId,
+    entry: &HistoryEntry,
+) -> Result<()> {
+    let sql = format!(
+        "INSERT {or} INTO article_history (article, version, at, by, action, changes) VALUES (?, ?, ?, ?, ?, ?)"
+    );
+    conn.prepare_cached(&sql)?.execute(params![
+        id.0,
+        signed(entry.version)?,
+        ms(entry.at),
+        entry.by,
+        entry.action,
+        changes_text(entry)?
+    ])?;
+    if entry.version > HISTORY {
+        conn.prepare_cached("DELETE FROM article_history WHERE article = ? AND version <= ?")?
+            .execute(params![id.0, signed(entry.version - HISTORY)?])?;
+    }
+    Ok(())
+}
+
+/// What the audit says of a line of an article's history.
+pub(in crate::store::sqlite) fn article_line(id: &ArticleId, entry: &HistoryEntry) -> AuditEntry {
+    let fields: Vec<&str> = entry.changes.keys().map(String::as_str).collect();
+    AuditEntry {
+        id: 0,
+        at: entry.at,
+        by: entry.by.clone(),
+        action: format!("article.{}", entry.action),
+        object: format!("article:{}", id.0),
+        detail: fields.join(", "),
+    }
 }
 
 /// What the audit says of a line of a link's history.
@@ -166,6 +217,26 @@ pub(super) fn history(
     )?;
     let before = before.and_then(|b| i64::try_from(b).ok()).unwrap_or(i64::MAX);
     let mut rows = statement.query(params![code, before, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut entries = vec![];
+    while let Some(row) = rows.next()? {
+        entries.push(history_entry(row, 0)?);
+    }
+    Ok(entries)
+}
+
+/// A page of an article's history, newest first.
+pub(super) fn article_history(
+    conn: &Connection,
+    id: &ArticleId,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<HistoryEntry>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT version, at, by, action, changes FROM article_history WHERE article = ? AND version < ? \
+         ORDER BY version DESC LIMIT ?",
+    )?;
+    let before = before.and_then(|b| i64::try_from(b).ok()).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![id.0, before, i64::try_from(limit).unwrap_or(i64::MAX)])?;
     let mut entries = vec![];
     while let Some(row) = rows.next()? {
         entries.push(history_entry(row, 0)?);

@@ -1,7 +1,8 @@
 //! Export and import of everything that is kept about links.
 //!
 //! Guarantees that an export read back is the same, that reading it back twice changes nothing more, and that
-//! what is there already is left as it is. Order: articles, aliases, links each with its history.
+//! what is there already is left as it is. Order: articles, aliases, the articles' histories, links
+//! each with its history.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -25,6 +26,7 @@ const ITEMS: usize = 2_000;
 enum Cursor {
     Article(i64),
     Alias(i64, String, String),
+    ArticleHistory(String, i64),
     Link(i64),
 }
 
@@ -37,6 +39,7 @@ pub(super) fn export(conn: &Connection, after: Option<&str>) -> Result<ExportPag
         let (items, next) = match &cursor {
             Cursor::Article(row) => some_articles(conn, *row)?,
             Cursor::Alias(kind, value, site) => some_aliases(conn, *kind, value, site)?,
+            Cursor::ArticleHistory(article, version) => some_article_history(conn, article, *version)?,
             Cursor::Link(id) => some_links(conn, *id)?,
         };
         if let Some(next) = next {
@@ -45,7 +48,8 @@ pub(super) fn export(conn: &Connection, after: Option<&str>) -> Result<ExportPag
         }
         cursor = match cursor {
             Cursor::Article(_) => Cursor::Alias(-1, String::new(), String::new()),
-            Cursor::Alias(..) => Cursor::Link(0),
+            Cursor::Alias(..) => Cursor::ArticleHistory(String::new(), 0),
+            Cursor::ArticleHistory(..) => Cursor::Link(0),
             Cursor::Link(_) => return Ok(ExportPage::default()),
         };
     }
@@ -87,6 +91,22 @@ fn some_aliases(conn: &Connection, kind: i64, value: &str, site: &str) -> Result
     Ok((items, next))
 }
 
+fn some_article_history(conn: &Connection, article: &str, version: i64) -> Result<Part> {
+    let mut statement = conn.prepare_cached(
+        "SELECT article, version, at, by, action, changes FROM article_history \
+         WHERE (article, version) > (?, ?) ORDER BY article, version LIMIT ?",
+    )?;
+    let mut found = statement.query(params![article, version, i64::try_from(PAGE).unwrap_or(i64::MAX)])?;
+    let (mut items, mut next) = (vec![], None);
+    while let Some(row) = found.next()? {
+        let article: String = row.get(0)?;
+        next = Some(Cursor::ArticleHistory(article.clone(), row.get(1)?));
+        let entry = trail::history_entry(row, 1)?;
+        items.push(ExportItem::ArticleHistory { article: ArticleId(article.into()), entry });
+    }
+    Ok((items, next))
+}
+
 fn some_links(conn: &Connection, after: i64) -> Result<Part> {
     let mut links = conn.prepare_cached(found!("WHERE l.id > ? ORDER BY l.id"))?;
     let mut history = conn.prepare_cached(
@@ -114,16 +134,21 @@ fn some_links(conn: &Connection, after: i64) -> Result<Part> {
 /// Puts one item back. The inner error is that of an item which cannot be, in words.
 pub(super) fn import(conn: &Connection, item: ExportItem) -> Result<std::result::Result<(), String>> {
     match item {
-        ExportItem::Article(mut article) => {
+        ExportItem::Article(article) => {
             if rows::article_row(conn, &article.id)?.is_none() {
-                article.created_at = cut(article.created_at);
-                article.updated_at = cut(article.updated_at);
-                articles::insert(conn, &article)?;
+                articles::insert(conn, &article.at_times(cut))?;
             }
             Ok(Ok(()))
         }
         ExportItem::Alias { kind, site, value, article } => {
             import_alias(conn, &kind, &site, &value, &article)
+        }
+        ExportItem::ArticleHistory { article, entry } => {
+            if rows::article_row(conn, &article)?.is_none() {
+                return Ok(Err(format!("there is no article {}", article.0)));
+            }
+            trail::add_article_history(conn, "OR IGNORE", &article, &entry)?;
+            Ok(Ok(()))
         }
         ExportItem::Link { link, holds_slot } => import_link(conn, link, holds_slot),
         ExportItem::History { code, entry } => import_history(conn, &code, &entry),

@@ -19,13 +19,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::accounts::{SqliteAccounts, forget_audit};
 use super::failure::{ms, signed, unsigned};
 use super::file::MIRROR;
+use super::links::articles::URL;
 use super::links::trail::{Bell, FEED};
 use super::links::{SqliteLinks, index_some};
 use super::threads::{Readers, State, Writer};
 use super::{join, tallies};
 use crate::domain::article::ArticleId;
 use crate::domain::lane::Lane;
-use crate::store::mirror::{Followed, Mark, Mirror, Put, Raw};
+use crate::store::mirror::{AliasKind, Followed, Mark, Mirror, Put, Raw};
 use crate::store::tallies::Dataset;
 use crate::store::{Accounts, Links, Result, Settings};
 
@@ -37,6 +38,7 @@ const AUDIT: i64 = 1_000_000;
 const WIPE: &str = "DELETE FROM meta; DELETE FROM zones; DELETE FROM lanes; DELETE FROM records; \
     DELETE FROM waiting; DELETE FROM slot_codes; DELETE FROM alias_names; DELETE FROM articles; \
     DELETE FROM article_authors; DELETE FROM links; DELETE FROM link_tags; DELETE FROM history; \
+    DELETE FROM article_history; \
     DELETE FROM keys; DELETE FROM users; DELETE FROM audit; DELETE FROM search_pending; \
     INSERT INTO search (search) VALUES ('delete-all');";
 
@@ -176,6 +178,17 @@ fn missing(conn: &Connection, articles: Vec<ArticleId>) -> Result<Vec<ArticleId>
     Ok(missing)
 }
 
+fn aliases(conn: &Connection, article: &ArticleId) -> Result<Vec<(AliasKind, String, String)>> {
+    let mut find = conn.prepare_cached("SELECT kind, site, value FROM alias_names WHERE article = ?")?;
+    let mut rows = find.query([&article.0])?;
+    let mut aliases = vec![];
+    while let Some(row) = rows.next()? {
+        let kind = if row.get::<_, i64>(0)? == URL { AliasKind::Url } else { AliasKind::CmsId };
+        aliases.push((kind, row.get(1)?, row.get(2)?));
+    }
+    Ok(aliases)
+}
+
 #[async_trait]
 impl Mirror for SqliteMirror {
     async fn dataset(&self) -> Result<Option<Dataset>> {
@@ -248,6 +261,11 @@ impl Mirror for SqliteMirror {
 
     async fn missing(&self, articles: Vec<ArticleId>) -> Result<Vec<ArticleId>> {
         self.readers.read(move |conn| missing(conn, articles)).await
+    }
+
+    async fn aliases(&self, article: &ArticleId) -> Result<Vec<(AliasKind, String, String)>> {
+        let article = article.clone();
+        self.readers.read(move |conn| aliases(conn, &article)).await
     }
 
     fn links(&self) -> Arc<dyn Links> {

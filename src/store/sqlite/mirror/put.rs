@@ -11,11 +11,11 @@ use crate::domain::article::{Article, ArticleId};
 use crate::domain::code::Code;
 use crate::domain::lane::Lane;
 use crate::domain::link::{HistoryEntry, Link, SlotTarget};
+use crate::store::Result;
 use crate::store::mirror::{ABSENT, AliasKind, BASES, Base, Kept, Put, SlotOf, Value, base_of};
 use crate::store::sqlite::failure::{ms, signed};
 use crate::store::sqlite::links::rows::Record;
 use crate::store::sqlite::links::{articles, edit, rows, trail};
-use crate::store::{Error, Result};
 
 /// Puts one record.
 pub(super) fn put(conn: &Connection, lane: Lane, put: Put) -> Result<()> {
@@ -26,6 +26,8 @@ pub(super) fn put(conn: &Connection, lane: Lane, put: Put) -> Result<()> {
         Value::Links(kept) => put_links(conn, kept),
         Value::Article { article, slots } => put_article(conn, &article, &slots),
         Value::Alias { kind, site, value, article } => put_alias(conn, kind, &value, &site, &article),
+        Value::Freed { article } => put_freed(conn, &article),
+        Value::ArticleHistory { article, entry } => put_article_history(conn, &article, &entry),
         Value::History { code, entry } => put_history(conn, &code, &entry),
         Value::Key(key) => put_key(conn, &key),
         Value::User(user) => put_user(conn, &user),
@@ -204,8 +206,43 @@ fn put_article(conn: &Connection, article: &Article, slots: &[SlotOf]) -> Result
             row
         }
     };
-    add_alias(conn, "OR IGNORE", articles::URL, &article.url, "", &article.id)?;
+    if article.is_redacted() {
+        free_aliases(conn, &article.id)?;
+    } else {
+        add_alias(conn, "OR IGNORE", articles::URL, &article.url, "", &article.id)?;
+    }
     put_slots(conn, row, slots)
+}
+
+/// An address that was heard of before its story was redacted, or after, is nobody's now.
+fn put_freed(conn: &Connection, article: &ArticleId) -> Result<()> {
+    let redacted = match rows::article_row(conn, article)? {
+        Some(row) => articles::by_row(conn, row)?.is_redacted(),
+        None => false,
+    };
+    // Before that, its own address may be one of them.
+    if redacted { free_aliases(conn, article) } else { Ok(()) }
+}
+
+/// Lets all names of a story go. Who has one of its addresses now may have been heard of before.
+fn free_aliases(conn: &Connection, article: &ArticleId) -> Result<()> {
+    let mut free = conn.prepare_cached("DELETE FROM alias_names WHERE article = ? RETURNING value")?;
+    let freed: Vec<String> =
+        free.query_map([&article.0], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    if freed.is_empty() {
+        return Ok(());
+    }
+    conn.prepare_cached(
+        "INSERT OR IGNORE INTO alias_names (kind, value, site, article) \
+         SELECT ?, a.url, '', a.name FROM articles a WHERE a.url IN (SELECT value FROM json_each(?))",
+    )?
+    .execute(params![articles::URL, rows::list_text(&freed)?])?;
+    Ok(())
+}
+
+fn put_article_history(conn: &Connection, article: &ArticleId, entry: &HistoryEntry) -> Result<()> {
+    trail::add_article_history(conn, "OR REPLACE", article, entry)?;
+    put_audit(conn, &trail::article_line(article, entry))
 }
 
 /// Gives a story the links that waited for it.
@@ -286,7 +323,7 @@ fn put_history(conn: &Connection, code: &Code, entry: &HistoryEntry) -> Result<(
     let Some(link) = find.query_row([code.as_str()], |row| row.get::<_, i64>(0)).optional()? else {
         return Ok(());
     };
-    let changes = serde_json::to_string(&entry.changes).map_err(|e| Error::Corrupt(e.to_string()))?;
+    let changes = trail::changes_text(entry)?;
     conn.prepare_cached(
         "INSERT OR REPLACE INTO history (link, version, at, by, action, changes) VALUES (?, ?, ?, ?, ?, ?)",
     )?

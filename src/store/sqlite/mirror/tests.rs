@@ -88,6 +88,10 @@ fn records(items: Vec<ExportItem>) -> Vec<Put> {
                 let kept = Kept { link, created_tag: Some(1), write_tags: vec![] };
                 record(&field, "1", Value::Links(vec![kept]))
             }
+            ExportItem::ArticleHistory { article, entry } => {
+                let field = format!("g{}{}", article.0, entry.version);
+                record(&field, "1", Value::ArticleHistory { article, entry })
+            }
             ExportItem::History { code, entry } => {
                 record(&format!("h{code}{}", entry.version), "1", Value::History { code, entry })
             }

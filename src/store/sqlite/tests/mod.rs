@@ -204,7 +204,7 @@ fn the_search_index_narrows_and_never_lies() {
         // The index still has the old words, and not yet the new ones.
         let mut change =
             crate::store::conformance::editing::edit(&found, |l| l.title = Some("Another".into()));
-        change.moves_slot = false;
+        change.slot = crate::store::links::SlotWish::Keep;
         crate::store::conformance::editing::changed(&opened.store, change).await;
         assert_eq!((list("Headline 007").await, list("another").await), (0, 1));
         index().await;

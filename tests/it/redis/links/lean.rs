@@ -31,7 +31,10 @@ fn request(drawer: &Drawer, lanes: &Lanes, n: usize) -> NewLink {
         url: url.clone(),
         site: "www.example-newspaper.com".into(),
         cms_id: None,
+        aliases: vec![],
         facts: Default::default(),
+        page: None,
+        read: None,
     };
     let new = ask(u64::try_from(n).unwrap() + 1, "", &[]);
     let link = Link { target: Some(url), created_by: "key:abcdefghijkl".into(), ..new.link };

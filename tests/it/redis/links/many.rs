@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use slugline::store::Store;
 use slugline::store::conformance::{at, choose, created, url};
-use slugline::store::links::{ArticleKey, Creation, LinkFilter, LinkOrder, LinkPage, NewLink};
+use slugline::store::links::{ArticleClaim, ArticleKey, Creation, LinkFilter, LinkOrder, LinkPage, NewLink};
 use tokio::task::JoinSet;
 
 use super::{claim, request, told};
@@ -90,6 +90,30 @@ async fn a_story_by_cms_id_from_many_addresses() {
         let (codes, made) = at_once(&houses, (1..=ASKING).map(ask).collect()).await;
         assert_eq!((codes.len(), made), (1, 1), "{codes:?}");
         one_story(&houses, &["a", "b", "c"]).await;
+    }
+}
+
+/// Each comes by a spelling of its own; all have read one page, or its twin, and know what it says of itself. Whoever
+/// is first, all spellings are one story.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_story_by_many_spellings() {
+    for round in 0..5 {
+        let houses = houses(NODES).await;
+        let store = &houses[0].store;
+        let ask = |n: u64| {
+            let spelling = format!("a-{}", n % 20);
+            let claim = match (n + round) % 3 {
+                0 => ArticleClaim { aliases: vec![url("a")], ..claim(n, &spelling, None) },
+                1 => ArticleClaim { aliases: vec![url(&spelling)], ..claim(n, "a", None) },
+                _ => ArticleClaim { aliases: vec![url(&spelling), url("a-amp")], ..claim(n, "a", None) },
+            };
+            own_target(request(n, store, claim), "elsewhere")
+        };
+        let (codes, made) = at_once(&houses, (1..=ASKING).map(ask).collect()).await;
+        assert_eq!((codes.len(), made), (1, 1), "{codes:?}");
+        let paths: Vec<String> = (0..20).map(|n| format!("a-{n}")).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).chain(["a", "a-amp"]).collect();
+        one_story(&houses, &paths).await;
     }
 }
 

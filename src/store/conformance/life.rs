@@ -1,0 +1,566 @@
+//! The life of articles: who says what of them, how they move, merge, split and are taken back.
+
+use super::editing::{changed, edit};
+use super::moving::export;
+use super::{Store, ask, at, choose, claim, code, create, created, existing, find, url};
+use crate::domain::article::{Article, ArticleFacts, ArticleId, Fact, PageOutcome, PageState};
+use crate::domain::link::{Broken, Found, HistoryEntry, Status};
+use crate::store::links::{
+    ArticleClaim, ArticleEdit, ArticleEdited, ArticleKey, Creation, Edited, ExportItem, LinkFilter,
+    LinkOrder, LinkPage, NewLink, SlotWish,
+};
+
+/// The edit that `change` makes of an article; its tag follows from its version.
+#[must_use]
+pub fn article_edit(old: &Article, change: impl FnOnce(&mut Article)) -> ArticleEdit {
+    let mut article = old.clone();
+    change(&mut article);
+    article.version += 1;
+    article.updated_at = at(i64::try_from(article.version).expect("a version"));
+    let entry = HistoryEntry {
+        version: article.version,
+        at: article.updated_at,
+        by: "user:maria".into(),
+        action: "changed".into(),
+        changes: serde_json::Map::from_iter([(
+            "title".to_owned(),
+            serde_json::json!({"from": "a", "to": "b"}),
+        )]),
+    };
+    let tag = 2_000_000 + article.version;
+    ArticleEdit { tag, article, entry: Some(entry), aliases: vec![], take: vec![] }
+}
+
+/// Makes an edit of an article, which must succeed.
+pub async fn article_changed(store: &Store, edit: ArticleEdit) -> Article {
+    match store.links.edit_article(edit).await.expect("edit") {
+        ArticleEdited::Changed(article) => article.as_ref().clone(),
+        other => panic!("not changed: {other:?}"),
+    }
+}
+
+async fn article(store: &Store, key: ArticleKey) -> Option<Article> {
+    store.links.article(key).await.expect("article").map(|a| a.as_ref().clone())
+}
+
+async fn by_url(store: &Store, path: &str) -> Option<ArticleId> {
+    article(store, ArticleKey::Url(url(path))).await.map(|a| a.id)
+}
+
+/// A request for a link to the story of `claim`, to its own address.
+fn about(tag: u64, claim: ArticleClaim) -> NewLink {
+    let mut new = ask(tag, "", &[&format!("code{tag}")]);
+    new.link.target = Some(claim.url.clone());
+    NewLink { article: Some(claim), ..new }
+}
+
+/// A request for a link of the channel "x" to the story of `claim`, to the address `path`.
+fn on_x(tag: u64, claim: ArticleClaim, path: &str) -> NewLink {
+    let mut new = about(tag, claim);
+    (new.link.channel, new.link.target) = (Some("x".into()), Some(url(path)));
+    new
+}
+
+fn spelt(path: &str, others: &[&str]) -> ArticleClaim {
+    ArticleClaim { aliases: others.iter().map(|path| url(path)).collect(), ..claim(path) }
+}
+
+async fn list(store: &Store, filter: LinkFilter) -> Vec<String> {
+    let page = LinkPage { filter, order: LinkOrder::Code, descending: false, after: None, limit: 100 };
+    let found = store.links.list(page, at(0)).await.expect("list");
+    found.iter().map(|f| f.link.code.to_string()).collect()
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// The CMS wins over the page, whichever comes first; the page wins over what an earlier page said.
+pub async fn a_page_says_what_nobody_else_said(store: &Store) {
+    let page = ArticleFacts {
+        title: text("Page"),
+        description: text("About"),
+        section: text("News"),
+        authors: vec!["Ann".into()],
+        modified_at: Some(at(-3)),
+        ..ArticleFacts::default()
+    };
+    let read = PageState { outcome: PageOutcome::Read, at: Some(at(1)), failures: 0, due: None };
+    let mut first = claim("a");
+    first.facts.section = text("World");
+    (first.page, first.read) = (Some(page.clone()), Some(read));
+    let story = created(store, about(1, first)).await.article.unwrap();
+    let facts = ArticleFacts { section: text("World"), ..page.clone() };
+    assert_eq!((&story.facts, story.read, story.version), (&facts, read, 1));
+    assert_eq!(story.said.facts().collect::<Vec<_>>(), [Fact::Section]);
+    // Another look at the page.
+    let newer =
+        ArticleFacts { title: text("Newer"), section: text("Other"), authors: vec!["Bob".into()], ..page };
+    let mut second = claim("a");
+    second.page = Some(newer.clone());
+    let story = existing(store, about(2, second)).await.article.unwrap();
+    let facts = ArticleFacts { section: text("World"), ..newer };
+    assert_eq!((&story.facts, story.version), (&facts, 2));
+    let by = |name: &str| LinkFilter { author: text(name), ..LinkFilter::default() };
+    assert_eq!((list(store, by("Bob")).await.len(), list(store, by("Ann")).await.len()), (1, 0));
+    // The CMS, at last.
+    let mut third = claim("a");
+    third.facts.title = text("Desk");
+    existing(store, about(3, third.clone())).await;
+    third.page = Some(ArticleFacts { title: text("Page again"), ..ArticleFacts::default() });
+    let story = existing(store, about(4, third)).await.article.unwrap();
+    assert_eq!((story.facts.title.as_deref(), story.version), (Some("Desk"), 3));
+    assert_eq!(find(store, "code1").await.article, Some(story));
+}
+
+/// Each spelling that a claim knows leads to its story, unless it is another's.
+pub async fn other_addresses_become_aliases(store: &Store) {
+    let first = created(store, about(1, spelt("a", &["a-amp", "a-mobile", "a", "a-amp"]))).await;
+    let other = created(store, about(2, claim("b"))).await;
+    for path in ["a", "a-amp", "a-mobile"] {
+        assert_eq!(by_url(store, path).await, first.link.article, "{path}");
+    }
+    // An unknown address by one that is known; what is another's stays.
+    let found = created(store, on_x(3, spelt("a-print", &["b-unknown", "a-amp", "b"]), "a")).await;
+    assert_eq!(found.link.article, first.link.article);
+    for path in ["a-print", "b-unknown"] {
+        assert_eq!(by_url(store, path).await, first.link.article, "{path}");
+    }
+    assert_eq!(by_url(store, "b").await, other.link.article);
+    // The CMS's id comes first, then the address, then the others.
+    let by_cms = ArticleClaim { cms_id: text("7"), ..spelt("c", &[]) };
+    let third = created(store, about(4, by_cms)).await;
+    let told = async |claim| existing(store, on_x(9, claim, "a")).await.link.article.clone();
+    created(store, on_x(5, claim("b"), "a")).await;
+    created(store, on_x(6, claim("c"), "a")).await;
+    assert_eq!(told(ArticleClaim { cms_id: text("7"), ..spelt("b", &["a"]) }).await, third.link.article);
+    assert_eq!(told(spelt("b", &["a"])).await, other.link.article);
+    assert_eq!(told(spelt("unseen", &["b", "a"])).await, other.link.article);
+    let site = || "news.example.com".to_owned();
+    let key = ArticleKey::CmsIdIn { site: site(), id: "7".into() };
+    assert_eq!(article(store, key).await.map(|a| a.id), third.link.article);
+    let elsewhere = ArticleKey::CmsIdIn { site: "other.example".into(), id: "7".into() };
+    assert_eq!(article(store, elsewhere).await, None);
+}
+
+/// Links that follow their article go with it; one that was retargeted by hand stays, and no address is lost.
+pub async fn a_move_takes_along_what_follows(store: &Store) {
+    let first = created(store, about(1, spelt("a", &["a-amp"]))).await;
+    let by_hand = created(store, on_x(2, claim("a"), "elsewhere")).await;
+    let before = store.links.changes_since(0).await.unwrap().version;
+    let story = first.article.as_deref().unwrap();
+    let moved = article_changed(store, article_edit(story, |a| a.url = url("moved"))).await;
+    assert_eq!((moved.url.as_str(), moved.version), (url("moved").as_str(), 2));
+    let found = find(store, "code1").await;
+    assert_eq!((found.link.target.clone(), found.link.version), (text(&url("moved")), 1));
+    assert!(found.link.follows_article);
+    assert_eq!(find(store, "code2").await.link, by_hand.link);
+    for path in ["a", "a-amp", "moved"] {
+        assert_eq!(by_url(store, path).await, first.link.article, "{path}");
+    }
+    let keys = store.links.changes_since(before).await.unwrap().keys.unwrap();
+    assert!(keys.iter().any(|key| key == "code1") && keys.iter().any(|key| key == "code2"), "{keys:?}");
+    let words = |q: &str| LinkFilter { q: text(q), ..LinkFilter::default() };
+    assert_eq!(list(store, words("example.com/moved")).await, ["code1"]);
+    assert!(list(store, words("example.com/a")).await.is_empty());
+    // The slot is the same.
+    assert_eq!(existing(store, about(3, claim("moved"))).await.link, found.link);
+    let mut old = about(4, claim("a"));
+    old.link.target = text(&url("moved"));
+    assert_eq!(existing(store, old).await.link, found.link);
+    // And back again, which is no new address.
+    let back = article_changed(store, article_edit(&moved, |a| a.url = url("a"))).await;
+    assert_eq!(by_url(store, "moved").await, Some(back.id));
+    assert_eq!(find(store, "code1").await.link, first.link);
+    let aliases = export(store).await.into_iter().filter(|item| matches!(item, ExportItem::Alias { .. }));
+    assert_eq!(aliases.count(), 3);
+}
+
+/// An edit is made once, on the version that was read, and leaves a line.
+pub async fn an_edit_of_an_article_is_made_once(store: &Store) {
+    let first = created(store, about(1, claim("a"))).await;
+    let story = first.article.as_deref().unwrap();
+    let mut change = article_edit(story, |a| {
+        a.facts.title = text("Headline");
+        a.said.add(Fact::Title);
+        a.cms_id = text("4711");
+        a.message = text("m");
+    });
+    change.aliases = vec![url("a-amp"), url("a")];
+    let second = article_changed(store, change.clone()).await;
+    assert_eq!(second, change.article);
+    assert_eq!(find(store, "code1").await.article.as_deref(), Some(&second));
+    assert_eq!(article(store, ArticleKey::CmsId("4711".into())).await.as_ref(), Some(&second));
+    assert_eq!(by_url(store, "a-amp").await, first.link.article);
+    let third = article_changed(store, article_edit(&second, |a| a.cms_id = text("other"))).await;
+    assert_eq!(third.cms_id.as_deref(), Some("4711"), "a CMS id stays");
+    assert_eq!(article_changed(store, change).await, third, "a late retry brings nothing back");
+    for version in [1, 2, 4] {
+        let mut stale = article_edit(story, |a| a.url = url("stale"));
+        (stale.tag, stale.article.version) = (77, version + 1);
+        match store.links.edit_article(stale).await.unwrap() {
+            ArticleEdited::Stale(now) => assert_eq!(*now, third, "{version}"),
+            other => panic!("{version}: {other:?}"),
+        }
+    }
+    let mut nobody = article_edit(story, |_| {});
+    nobody.article.id = ArticleId("nobody".into());
+    assert!(matches!(store.links.edit_article(nobody).await.unwrap(), ArticleEdited::NotFound));
+    let lines = async |before, limit| {
+        let lines = store.links.article_history(&second.id, before, limit).await.unwrap();
+        lines.into_iter().map(|line| line.version).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(None, 10).await, [3, 2]);
+    assert_eq!(lines(Some(3), 10).await, [2]);
+    assert_eq!(lines(None, 1).await, [3]);
+    let audit = store.accounts.audited(None, 100).await.unwrap();
+    let said = audit.iter().filter(|line| line.object == "article:a-a" && line.action == "article.changed");
+    assert_eq!(said.count(), 2);
+    // What only a page says leaves none.
+    let quiet = ArticleEdit { entry: None, ..article_edit(&third, |a| a.facts.description = text("d")) };
+    article_changed(store, quiet).await;
+    assert_eq!(lines(None, 10).await, [3, 2]);
+}
+
+/// Nobody's address or CMS id becomes another's.
+pub async fn a_held_address_is_refused(store: &Store) {
+    let first = created(store, about(1, ArticleClaim { cms_id: text("1"), ..spelt("a", &["a-amp"]) })).await;
+    let other = created(store, about(2, claim("b"))).await.article.unwrap();
+    for change in [
+        article_edit(&other, |b| b.url = url("a")),
+        article_edit(&other, |b| b.url = url("a-amp")),
+        article_edit(&other, |b| b.cms_id = text("1")),
+    ] {
+        match store.links.edit_article(change).await.unwrap() {
+            ArticleEdited::AddressHeld(holder) => assert_eq!(Some(&holder), first.article.as_ref()),
+            done => panic!("{done:?}"),
+        }
+    }
+    assert_eq!(article(store, ArticleKey::Id(other.id.clone())).await.as_ref(), Some(other.as_ref()));
+    // An alias is only wished for.
+    let mut change = article_edit(&other, |_| {});
+    change.aliases = vec![url("a-amp"), url("b-amp")];
+    article_changed(store, change).await;
+    assert_eq!(by_url(store, "a-amp").await, first.link.article);
+    assert_eq!(by_url(store, "b-amp").await, Some(other.id.clone()));
+}
+
+/// Two stories, the second made later: (older, younger), each with a plain link.
+async fn two_stories(store: &Store) -> (Found, Found) {
+    let older = created(store, about(1, claim("a"))).await;
+    let mut new = about(2, ArticleClaim { cms_id: text("b"), ..spelt("b", &["b-amp"]) });
+    new.link.created_at = at(5);
+    let made = store.links.create(vec![new], at(5)).await.unwrap().pop().unwrap();
+    let Creation::Created(younger) = made else { panic!("{made:?}") };
+    (older, younger)
+}
+
+/// The younger of two stories is merged into the older; both codes live, and later pastes get the older.
+pub async fn merged_stories_are_the_older(store: &Store) {
+    let (older, younger) = two_stories(store).await;
+    let (a, b) = (older.article.as_deref().unwrap(), younger.article.as_deref().unwrap());
+    let wrong = article_edit(a, |a| a.merged_into = Some(b.id.clone()));
+    let refused = store.links.edit_article(wrong).await.unwrap();
+    assert!(matches!(&refused, ArticleEdited::NotOlder(into) if into.id == b.id), "{refused:?}");
+    let itself = article_edit(b, |b| b.merged_into = Some(b.id.clone()));
+    let refused = store.links.edit_article(itself).await.unwrap();
+    assert!(matches!(refused, ArticleEdited::NotOlder(_)), "{refused:?}");
+    let nobody = article_edit(b, |b| b.merged_into = Some(ArticleId("nobody".into())));
+    assert!(matches!(store.links.edit_article(nobody).await.unwrap(), ArticleEdited::NotFound));
+
+    let merged = article_changed(store, article_edit(b, |b| b.merged_into = Some(a.id.clone()))).await;
+    for key in [
+        ArticleKey::Url(url("a")),
+        ArticleKey::Url(url("b")),
+        ArticleKey::Url(url("b-amp")),
+        ArticleKey::CmsId("b".into()),
+        ArticleKey::CmsIdIn { site: a.site.clone(), id: "b".into() },
+    ] {
+        assert_eq!(article(store, key.clone()).await.as_ref(), Some(a), "{key:?}");
+    }
+    assert_eq!(article(store, ArticleKey::Id(b.id.clone())).await.as_ref(), Some(&merged));
+    // Its link comes along, and both codes live.
+    let mut along = edit(&younger, |link| {
+        link.article = Some(a.id.clone());
+        link.target = text(&a.url);
+    });
+    along.slot = SlotWish::Claim;
+    let held = store.links.edit(along.clone(), at(0)).await.unwrap();
+    assert!(matches!(&held, Edited::SlotHeld(holder) if holder.link == older.link), "{held:?}");
+    along.slot = SlotWish::ClaimIfFree;
+    let came = changed(store, along).await;
+    assert_eq!((&came.link.article, came.article.as_deref()), (&Some(a.id.clone()), Some(a)));
+    assert!(came.link.follows_article);
+    assert_eq!(find(store, "code1").await, older);
+    let of_a = LinkFilter { article: Some(a.id.clone()), ..LinkFilter::default() };
+    assert_eq!(list(store, of_a).await, ["code1", "code2"]);
+    // Whoever pastes any of the addresses gets the older story's link.
+    for (tag, claim) in
+        (10..).zip([claim("b"), spelt("new", &["b-amp"]), ArticleClaim { cms_id: text("b"), ..claim("c") }])
+    {
+        let mut new = about(tag, claim);
+        new.link.target = text(&a.url);
+        assert_eq!(existing(store, new).await.link, older.link);
+    }
+    assert_eq!(by_url(store, "new").await, Some(a.id.clone()));
+    // And undone.
+    let back = article_changed(store, article_edit(&merged, |b| b.merged_into = None)).await;
+    assert_eq!(article(store, ArticleKey::Url(url("b-amp"))).await, Some(back.clone()));
+    let mut home = edit(&came, |link| {
+        link.article = Some(back.id.clone());
+        link.target = text(&back.url);
+    });
+    home.slot = SlotWish::Keep;
+    assert!(changed(store, home).await.link.follows_article, "another article is never the same slot");
+    let plain = existing(store, about(20, claim("b"))).await;
+    assert_eq!(plain.link.code.as_str(), "code2");
+}
+
+/// A merge into a story that was merged itself leads to the end.
+pub async fn merges_lead_to_the_end(store: &Store) {
+    let mut stories = vec![];
+    for (n, path) in (0..).zip(["a", "b", "c"]) {
+        let new = about(n, claim(path));
+        let made = store.links.create(vec![new], at(i64::try_from(n).unwrap())).await.unwrap().pop().unwrap();
+        let Creation::Created(found) = made else { panic!("{made:?}") };
+        stories.push(found.article.unwrap());
+    }
+    let [a, b, c] = &stories[..] else { panic!() };
+    article_changed(store, article_edit(c, |c| c.merged_into = Some(b.id.clone()))).await;
+    article_changed(store, article_edit(b, |b| b.merged_into = Some(a.id.clone()))).await;
+    assert_eq!(by_url(store, "c").await, Some(a.id.clone()));
+    let found = created(store, on_x(9, claim("c"), "a")).await;
+    assert_eq!(found.article.as_deref().map(|a| &a.id), Some(&a.id));
+    let c = article(store, ArticleKey::Id(c.id.clone())).await.unwrap();
+    let again = article_edit(&c, |c| c.merged_into = Some(b.id.clone()));
+    // It is merged into that one already.
+    assert_eq!(article_changed(store, again).await.merged_into, Some(b.id.clone()));
+}
+
+/// Part of a story becomes one of its own: it takes aliases from it, and links come over.
+pub async fn a_story_is_split(store: &Store) {
+    let first = created(store, about(1, spelt("a", &["b", "b-amp", "c"]))).await;
+    let on_b = created(store, on_x(2, claim("a"), "b")).await;
+    let from = first.link.article.clone().unwrap();
+    let new = Article::new(ArticleId("a-split".into()), url("b"), "news.example.com".into(), at(7));
+    let mut split = article_edit(&new, |_| {});
+    split.article.version = 1;
+    let held = store.links.edit_article(split.clone()).await.unwrap();
+    assert!(matches!(&held, ArticleEdited::AddressHeld(holder) if holder.id == from), "{held:?}");
+    let take = |path: &str| (url(path), from.clone());
+    // Its own address and somebody else's stay.
+    split.take = vec![take("b"), take("b-amp"), take("a"), take("unknown")];
+    let made = article_changed(store, split.clone()).await;
+    assert_eq!(article_changed(store, split).await, made, "the same again");
+    for (path, whose) in [("a", &from), ("c", &from), ("b", &made.id), ("b-amp", &made.id)] {
+        assert_eq!(by_url(store, path).await.as_ref(), Some(whose), "{path}");
+    }
+    assert_eq!(by_url(store, "unknown").await, None);
+    let mut over = edit(&on_b, |link| link.article = Some(made.id.clone()));
+    over.slot = SlotWish::Claim;
+    let over = changed(store, over).await;
+    assert!(over.link.follows_article, "it leads to its new story's own address");
+    assert_eq!(existing(store, on_x(3, claim("b"), "b")).await.link, over.link);
+    // An alias is taken from a known story as well, and given back.
+    let c =
+        article_changed(store, ArticleEdit { take: vec![take("c")], ..article_edit(&made, |_| {}) }).await;
+    assert_eq!(by_url(store, "c").await.as_ref(), Some(&c.id));
+    let mut back = article_edit(first.article.as_deref().unwrap(), |_| {});
+    back.take = vec![(url("c"), c.id.clone()), (url("b"), c.id.clone())];
+    article_changed(store, back).await;
+    assert_eq!(by_url(store, "c").await.as_ref(), Some(&from));
+    assert_eq!(by_url(store, "b").await.as_ref(), Some(&c.id), "an own address is never taken");
+}
+
+/// A withdrawn article's links are withdrawn, whatever else they are; but retired ones are retired.
+pub async fn a_withdrawn_article_withdraws_its_links(store: &Store) {
+    let first = created(store, about(1, claim("a"))).await;
+    let disabled = created(store, on_x(2, claim("a"), "a")).await;
+    changed(store, edit(&disabled, |link| link.disabled = true)).await;
+    let retired = created(store, choose(3, "a", "gone")).await;
+    super::editing::retire(store, &retired).await;
+    created(store, about(4, claim("b"))).await;
+    created(store, NewLink { article: None, link: super::blank(None, at(0)), ..choose(5, "", "held") }).await;
+    let change = article_edit(first.article.as_deref().unwrap(), |a| {
+        a.withdrawn = true;
+        a.replacement_url = text(&url("instead"));
+        a.message = text("taken back");
+    });
+    let story = article_changed(store, change).await;
+    let found = find(store, "code1").await;
+    assert_eq!((found.status(at(0)), found.article.as_deref()), (Status::Withdrawn, Some(&story)));
+    let of = |status| LinkFilter { status: Some(status), ..LinkFilter::default() };
+    assert_eq!(list(store, of(Status::Withdrawn)).await, ["code1", "code2"]);
+    assert_eq!(list(store, of(Status::Retired)).await, ["gone"]);
+    assert_eq!(list(store, of(Status::Active)).await, ["code4"]);
+    assert_eq!(list(store, of(Status::Reserved)).await, ["held"]);
+    assert!(list(store, of(Status::Disabled)).await.is_empty());
+    article_changed(store, article_edit(&story, |a| a.withdrawn = false)).await;
+    assert_eq!(list(store, of(Status::Disabled)).await, ["code2"]);
+}
+
+/// What is wrong with a target is no change of the link, and goes with the target.
+pub async fn a_broken_target_is_noted(store: &Store) {
+    let first = created(store, about(1, claim("a"))).await;
+    let broken = Broken { target: url("a"), since: at(3), status: Some(404), proposal: text(&url("moved")) };
+    let set = async |key: &str, broken: Option<&Broken>, target: &str| {
+        store.links.set_broken(&code(key), broken.cloned(), &url(target)).await.unwrap()
+    };
+    assert!(!set("code1", Some(&broken), "elsewhere").await);
+    assert!(!set("unknown", Some(&broken), "a").await);
+    let before = store.links.changes_since(0).await.unwrap().version;
+    assert!(set("code1", Some(&broken), "a").await && set("code1", Some(&broken), "a").await);
+    let keys = store.links.changes_since(before).await.unwrap().keys.unwrap();
+    assert!(keys.iter().all(|key| key == "code1") && !keys.is_empty(), "{keys:?}");
+    let found = find(store, "code1").await;
+    assert_eq!((found.link.broken.as_ref(), found.link.version), (Some(&broken), 1));
+    let only = || LinkFilter { broken: true, ..LinkFilter::default() };
+    created(store, about(2, claim("b"))).await;
+    assert_eq!(list(store, only()).await, ["code1"]);
+    // An edit knows nothing of it, and whoever read the link before is not late.
+    let noted = changed(store, edit(&first, |link| link.note = text("n"))).await;
+    assert_eq!(noted.link.broken.as_ref(), Some(&broken));
+    // Its article goes elsewhere.
+    let story =
+        article_changed(store, article_edit(first.article.as_deref().unwrap(), |a| a.url = url("moved")))
+            .await;
+    assert_eq!(find(store, "code1").await.link.broken, None);
+    assert!(list(store, only()).await.is_empty());
+    let at_moved = Broken { target: url("moved"), status: None, proposal: None, ..broken };
+    assert!(set("code1", Some(&at_moved), "moved").await);
+    assert_eq!(find(store, "code1").await.link.broken.as_ref(), Some(&at_moved));
+    let now = find(store, "code1").await;
+    let by_hand = changed(store, edit(&now, |link| link.target = text(&url("by-hand")))).await;
+    assert_eq!((by_hand.link.broken.as_ref(), by_hand.article.as_deref()), (None, Some(&story)));
+    assert!(set("code1", Some(&at_moved), "by-hand").await && set("code1", None, "by-hand").await);
+    assert_eq!(find(store, "code1").await.link.broken, None);
+}
+
+/// Pages that are to be looked at again, the longest due first.
+pub async fn pages_are_due(store: &Store) {
+    for (tag, path, due) in [(1, "a", Some(9)), (2, "b", None), (3, "c", Some(5)), (4, "d", Some(20))] {
+        let outcome = PageOutcome::Broken;
+        let read = PageState { outcome, at: Some(at(1)), failures: 2, due: due.map(at) };
+        created(store, about(tag, ArticleClaim { read: Some(read), ..claim(path) })).await;
+    }
+    let due = async |now, limit| {
+        let due = store.links.articles_due(at(now), limit).await.unwrap();
+        due.into_iter().map(|article| article.id.0.to_string()).collect::<Vec<_>>()
+    };
+    assert!(due(4, 10).await.is_empty());
+    assert_eq!(due(9, 10).await, ["a-c", "a-a"]);
+    assert_eq!(due(30, 2).await, ["a-c", "a-a"]);
+    // Another look is no change of what is known.
+    let read =
+        PageState { outcome: PageOutcome::NotReadable, at: Some(at(6)), failures: 3, due: Some(at(40)) };
+    let found = existing(store, about(5, ArticleClaim { read: Some(read), ..claim("c") })).await;
+    assert_eq!(found.article.map(|a| (a.read, a.version)), Some((read, 1)));
+    assert_eq!(due(30, 10).await, ["a-a", "a-d"]);
+}
+
+/// Nothing readable is left of a redacted story; codes and their numbers of versions stay, its addresses are free.
+pub async fn a_redacted_story_says_nothing(store: &Store) {
+    let mut first = ArticleClaim {
+        new_id: ArticleId("a-told".into()),
+        cms_id: text("cms-secret"),
+        ..spelt("secret", &["secret-amp"])
+    };
+    first.facts = ArticleFacts {
+        title: text("Secret"),
+        section: text("World"),
+        authors: vec!["Ann".into()],
+        image: text(&url("secret.jpg")),
+        ..ArticleFacts::default()
+    };
+    let plain = created(store, about(1, first.clone())).await;
+    let mut other = on_x(2, first.clone(), "secret-target");
+    (other.link.title, other.link.note) = (text("a secret title"), text("a secret note"));
+    let noted = created(store, other).await;
+    let mut again = edit(&noted, |link| link.message = text("a secret message"));
+    again.entry.changes = serde_json::Map::from_iter([(
+        "message".to_owned(),
+        serde_json::json!({"from": null, "to": "a secret message"}),
+    )]);
+    changed(store, again).await;
+    let mut line = article_edit(plain.article.as_deref().unwrap(), |a| a.message = text("secret"));
+    line.entry
+        .as_mut()
+        .unwrap()
+        .changes
+        .insert("url".into(), serde_json::json!({"from": null, "to": "secret"}));
+    article_changed(store, line).await;
+    let untouched = created(store, about(3, claim("b"))).await;
+
+    let id = plain.link.article.clone().unwrap();
+    assert!(store.links.redact(&ArticleId("nobody".into()), "user:maria", at(9)).await.unwrap().is_none());
+    let left = store.links.redact(&id, "user:maria", at(9)).await.unwrap().unwrap();
+    let said = format!("{:?}", export(store).await).to_lowercase();
+    assert!(!said.contains("secret"), "{said}");
+    assert!(left.is_redacted() && left.facts.section.as_deref() == Some("World"));
+    assert_eq!(article(store, ArticleKey::Id(id.clone())).await.as_ref(), Some(left.as_ref()));
+    for (key, version) in [("code1", 2), ("code2", 3)] {
+        let found = find(store, key).await;
+        assert_eq!((found.status(at(0)), found.link.version), (Status::Disabled, version), "{key}");
+        let lines = store.links.history(&found.link.code, None, 10).await.unwrap();
+        let versions: Vec<u64> = lines.iter().map(|line| line.version).collect();
+        assert_eq!(versions, (1..=version).rev().collect::<Vec<_>>(), "{key}");
+        assert_eq!(lines[0].action, HistoryEntry::REDACTED);
+    }
+    let lines = store.links.article_history(&id, None, 10).await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.version).collect::<Vec<_>>(), [3, 2]);
+    let words = LinkFilter { q: text("secret"), ..LinkFilter::default() };
+    assert!(list(store, words).await.is_empty());
+    // Again is the same.
+    let before = export(store).await;
+    assert_eq!(store.links.redact(&id, "user:maria", at(10)).await.unwrap(), Some(left));
+    assert_eq!(export(store).await, before);
+    assert_eq!(find(store, "code3").await, untouched);
+    // Whoever reads the page now finds a new story.
+    for path in ["secret", "secret-amp"] {
+        assert_eq!(by_url(store, path).await, None);
+    }
+    let anew = ArticleClaim { new_id: ArticleId("a-new".into()), ..first };
+    let found = created(store, about(4, anew)).await;
+    assert_eq!(found.link.article, Some(ArticleId("a-new".into())));
+    assert_eq!(by_url(store, "secret-amp").await, found.link.article);
+    let key = ArticleKey::CmsId("cms-secret".into());
+    assert_eq!(article(store, key).await.map(|a| a.id), found.link.article);
+}
+
+/// A merge while others make links: each gets one, and whoever comes later gets the older story.
+pub async fn a_merge_races_with_creations(store: &Store) {
+    let (older, younger) = two_stories(store).await;
+    let (a, b) = (older.article.clone().unwrap(), younger.article.clone().unwrap());
+    let mut asking = tokio::task::JoinSet::new();
+    for n in 100..140 {
+        let links = std::sync::Arc::clone(&store.links);
+        let mut new = about(n, claim("b"));
+        new.link.channel = Some(format!("channel {n}"));
+        asking.spawn(async move { links.create(vec![new], at(9)).await.unwrap().pop().unwrap() });
+    }
+    let merged = article_changed_at_last(store, &b.id, &a.id).await;
+    assert_eq!(merged.merged_into, Some(a.id.clone()));
+    for made in asking.join_all().await {
+        let Creation::Created(found) = made else { panic!("{made:?}") };
+        let article = found.link.article.clone().unwrap();
+        assert!([&a.id, &b.id].contains(&&article), "{article:?}");
+        assert_eq!(find(store, &found.link.code.key()).await, found.clone());
+    }
+    let mut late = about(200, claim("b-amp"));
+    late.link.channel = Some("late".into());
+    let Creation::Created(found) = create(store, late).await else { panic!("not made") };
+    assert_eq!(found.link.article, Some(a.id.clone()));
+}
+
+/// Merges whatever version it is at.
+async fn article_changed_at_last(store: &Store, id: &ArticleId, into: &ArticleId) -> Article {
+    loop {
+        let now = article(store, ArticleKey::Id(id.clone())).await.unwrap();
+        let change = article_edit(&now, |b| b.merged_into = Some(into.clone()));
+        match store.links.edit_article(change).await.unwrap() {
+            ArticleEdited::Changed(article) => return article.as_ref().clone(),
+            ArticleEdited::Stale(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
