@@ -30,6 +30,8 @@ pub enum Reason {
     Stale,
     /// It contradicts what is there; the answer names the field and the link.
     Conflict,
+    /// The story was taken back: it gets no new link.
+    Withdrawn,
     /// The same Idempotency-Key is being worked on.
     InProgress,
     /// The body is over the limit.
@@ -81,6 +83,7 @@ impl Reason {
             Reason::CodeTaken => "code_taken",
             Reason::Stale => "stale",
             Reason::Conflict => "conflict",
+            Reason::Withdrawn => "withdrawn",
             Reason::InProgress => "in_progress",
             Reason::TooLarge => "too_large",
             Reason::UnsupportedType => "unsupported_type",

@@ -212,14 +212,14 @@ impl LinkService {
             let met = known.unwrap_or(&unknown);
             met.tell(&mut claim, link.not_before, now);
             let story = self.settle_names(&mut claim, met, asked.actor, now).await?;
-            own = self.lead(&mut link, &mut claim, address, story.as_deref());
+            own = self.lead(&mut link, &claim, address, story.as_deref());
             if let Some(story) = story.filter(|story| story.withdrawn) {
                 self.refuse_new(&story, &link, &draft.request, own, now).await?;
             }
             article = Some(claim);
         }
         let force_new = draft.request.force_new.unwrap_or(false);
-        let new = NewLink { tag: entropy.tag(draft.item), code, article, link, own, force_new };
+        let new = NewLink { tag: entropy.tag(draft.item), code, article, link, force_new };
         Ok(Prepared { draft, new })
     }
 
@@ -227,7 +227,7 @@ impl LinkService {
     fn lead(
         &self,
         link: &mut Link,
-        claim: &mut ArticleClaim,
+        claim: &ArticleClaim,
         address: &Address,
         story: Option<&Article>,
     ) -> bool {
@@ -235,22 +235,19 @@ impl LinkService {
             (Some(channel), true) => self.channels().query(channel),
             _ => None,
         };
-        let known_by = story.map_or(&*claim.url, |story| &*story.url);
-        let rules = self.rules();
-        let own = !address.allowed && address.article == address.target
-            || address.allowed && adds_nothing(&rules.canon, &address.target, known_by);
-        if own && claim.address.is_none() && claim.url == address.article {
-            // The spelling that was given is one that is there; the canonical one need not be.
-            claim.address = Some(address.target.clone()).filter(|target| *target != claim.url);
-        }
-        let base = match (own, story) {
-            (false, _) => &*address.target,
-            (true, Some(story)) => story.address(),
-            (true, None) => claim.address.as_deref().unwrap_or(&claim.url),
-        };
-        link.target = Some(with_query(base, added.as_deref().unwrap_or_default()));
-        link.added = added.filter(|_| own);
+        let story = story.cloned().unwrap_or_else(|| claim.story(link.created_at));
+        let (own, base) = self.as_led(address, &story);
+        link.target = base.map(|base| with_query(&base, added.as_deref().unwrap_or_default()));
         own
+    }
+
+    /// Where an address of a story leads a link: with the story (then true), or to itself.
+    pub(super) fn as_led(&self, address: &Address, story: &Article) -> (bool, Option<String>) {
+        let own = match address.allowed {
+            true => adds_nothing(&self.rules().canon, &address.target, &story.url),
+            false => address.article == address.target,
+        };
+        (own, Some(if own { story.url.clone() } else { address.target.clone() }))
     }
 
     /// Refuses a new link of a withdrawn story; the one that there is already is no new one.
@@ -369,7 +366,6 @@ fn new_link(draft: &Draft, asked: Asked<'_>) -> std::result::Result<Link, Refusa
         // The store puts the real one in its place; this one only has to be a code.
         code: Code::parse("new")?,
         target: None,
-        added: None,
         target_version: 1,
         article: None,
         follows_article: false,
@@ -397,11 +393,10 @@ fn new_link(draft: &Draft, asked: Asked<'_>) -> std::result::Result<Link, Refusa
 }
 
 /// Whose story an address is, as far as the request says.
-fn claim(address: &Address, new_id: ArticleId, request: &Request) -> ArticleClaim {
+pub(super) fn claim(address: &Address, new_id: ArticleId, request: &Request) -> ArticleClaim {
     ArticleClaim {
         new_id,
         url: address.article.clone(),
-        address: None,
         site: address.site.clone(),
         cms_id: request.cms_id.clone(),
         aliases: vec![],

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::codes::Entropy;
 use super::create::{claim, to_millisecond};
 use super::editable::Editable;
-use super::request::{Change, order};
+use super::request::{Change, NewLink, order};
 use super::{Error, LinkService, Result};
 use crate::domain::access::Actor;
 use crate::domain::code::Code;
@@ -39,7 +39,7 @@ impl LinkService {
         let (after, article, action) = match change.revert_to {
             Some(version) => (self.as_it_was(&found, &before, version).await?, None, "reverted"),
             None => {
-                let (after, article) = self.changed_by(&found, before.clone(), &change)?;
+                let (after, article) = self.changed_by(&found, before.clone(), &change, now).await?;
                 (after, article, "changed")
             }
         };
@@ -112,25 +112,17 @@ impl LinkService {
         }
     }
 
-    fn changed_by(
+    async fn changed_by(
         &self,
         found: &Found,
         mut link: Editable,
         change: &Change,
-    ) -> std::result::Result<(Editable, Option<ArticleClaim>), Refusal> {
-        let mut article = None;
-        if let Some(url) = &change.url {
-            let address = self.rules().address(url, change.keep_params.unwrap_or(false), "url")?;
-            match &found.article {
-                Some(article) => link.follows_article = article.url == address.target,
-                // A reserved code gets its story with its first target.
-                None => {
-                    link.follows_article = address.article == address.target;
-                    article = Some(claim(self, &address, &Entropy::System));
-                }
-            }
-            link.target = Some(address.target);
-        }
+        now: Timestamp,
+    ) -> Result<(Editable, Option<ArticleClaim>)> {
+        let article = match &change.url {
+            Some(url) => self.lead_to(found, &mut link, (url, change.keep_params == Some(true)), now).await?,
+            None => None,
+        };
         fn put<T>(field: &mut T, given: Option<T>) {
             if let Some(value) = given {
                 *field = value;
@@ -146,11 +138,42 @@ impl LinkService {
         put(&mut link.message, change.message.clone());
         put(&mut link.redirect_status, change.redirect_status.map(|s| s.unwrap_or(302)));
         put(&mut link.forward_query, change.forward_query.map(|f| f.unwrap_or(false)));
+        put(&mut link.confidential, change.confidential.map(|c| c.unwrap_or(false)));
         put(&mut link.disabled, change.disabled.map(|d| d.unwrap_or(false)));
         if let Some(url) = &change.expired_url {
             link.expired_url = url.as_deref().map(|u| self.rules().plain(u, "expired_url")).transpose()?;
         }
         Ok((link, article))
+    }
+
+    /// Leads a link to another address: with its story if that is one of the story's own. A reserved code gets its
+    /// story with its first target.
+    async fn lead_to(
+        &self,
+        found: &Found,
+        link: &mut Editable,
+        (url, keep_params): (&str, bool),
+        now: Timestamp,
+    ) -> Result<Option<ArticleClaim>> {
+        let address = self.rules().address(url, keep_params, "url")?;
+        let Some(article) = &found.article else {
+            let met = self.meet(std::iter::once(&address)).await?.remove(&address.article).unwrap_or_default();
+            let new_id = self.drawer.article_id(Entropy::System.bytes("article", 0));
+            let mut claim = claim(&address, new_id, &NewLink::default());
+            met.tell(&mut claim, link.not_before, now);
+            let story = met.story.as_deref().cloned().unwrap_or_else(|| claim.story(now));
+            (link.follows_article, link.target) = self.as_led(&address, &story);
+            return Ok(Some(claim));
+        };
+        let is_its = match address.allowed {
+            true => self.known_by(&address.article).await?.is_some_and(|story| story.id == article.id),
+            false => article.url == address.article,
+        };
+        (link.follows_article, link.target) = match is_its {
+            true => self.as_led(&address, article),
+            false => (false, Some(address.target)),
+        };
+        Ok(None)
     }
 
     async fn as_it_was(&self, found: &Found, now: &Editable, version: u64) -> Result<Editable> {

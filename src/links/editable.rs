@@ -38,6 +38,9 @@ pub struct Editable {
     pub redirect_status: u16,
     /// Appends the visit's query.
     pub forward_query: bool,
+    /// Shown to its maker and admins alone until it opens.
+    #[serde(default)]
+    pub confidential: bool,
     /// Switched off.
     pub disabled: bool,
 }
@@ -60,6 +63,7 @@ impl Editable {
             message: link.message.clone(),
             redirect_status: link.redirect_status,
             forward_query: link.forward_query,
+            confidential: link.confidential,
             disabled: link.disabled,
         }
     }
@@ -88,6 +92,7 @@ impl Editable {
             message: self.message,
             redirect_status: self.redirect_status,
             forward_query: self.forward_query,
+            confidential: self.confidential,
             disabled: self.disabled,
             updated_at: now,
             version,

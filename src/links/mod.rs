@@ -4,18 +4,26 @@
 //! and gone from this process's cache before the caller hears of it. Time and randomness come from the caller;
 //! HTTP is unknown here.
 
+mod articles;
+mod channels;
 pub mod codes;
 mod create;
 mod edit;
 pub mod editable;
+mod lookup;
 pub mod request;
+mod stories;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use articles::Change as ArticleChange;
+pub use channels::Channels;
 pub use create::Made;
+pub use lookup::Lookup;
+pub use stories::Pages;
 
 use crate::domain::code::Code;
 use crate::domain::error::{Reason, Refusal};
@@ -32,6 +40,10 @@ pub struct Settings {
     pub only_allowed_hosts: bool,
     /// Hosts that may not be linked to.
     pub denied_hosts: Vec<String>,
+    /// By channel: `utm_*` parameters that targets on allowed hosts get.
+    pub channels: channels::Settings,
+    /// Links that one key or user may make in a minute; 0 for any number.
+    pub creations_per_minute: u32,
     /// Where visits to closed links go; empty for a notice.
     pub fallback_url: String,
     /// Memory of the cache.
@@ -50,6 +62,7 @@ impl Settings {
     /// # Errors
     /// (key, why).
     pub fn check(&self) -> std::result::Result<(), (&'static str, String)> {
+        Channels::new(&self.channels).map_err(|why| ("channels", why))?;
         if !self.fallback_url.is_empty()
             && Rules::default().plain(&self.fallback_url, "fallback_url").is_err()
         {
@@ -89,6 +102,9 @@ pub struct LinkService {
     rules: RwLock<Arc<Rules>>,
     drawer: codes::Drawer,
     deadline: Duration,
+    channels: Channels,
+    /// None: no page is read.
+    pages: Option<Pages>,
 }
 
 impl LinkService {
@@ -100,7 +116,28 @@ impl LinkService {
         drawer: codes::Drawer,
         deadline: Duration,
     ) -> LinkService {
-        LinkService { store, cache, rules: RwLock::new(Arc::new(rules)), drawer, deadline }
+        let (channels, pages) = (Channels::default(), None);
+        LinkService { store, cache, rules: RwLock::new(Arc::new(rules)), drawer, deadline, channels, pages }
+    }
+
+    /// The same, adding to targets what their channels say.
+    #[must_use]
+    pub fn with_channels(self, channels: Channels) -> LinkService {
+        LinkService { channels, ..self }
+    }
+
+    /// The same, reading the pages of stories that nobody knows.
+    #[must_use]
+    pub fn reading(self, pages: Pages) -> LinkService {
+        LinkService { pages: Some(pages), ..self }
+    }
+
+    fn channels(&self) -> &Channels {
+        &self.channels
+    }
+
+    fn pages(&self) -> Option<&Pages> {
+        self.pages.as_ref()
     }
 
     /// The rules for targets, as they are now.

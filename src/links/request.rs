@@ -44,6 +44,8 @@ pub struct NewLink {
     pub redirect_status: Option<u16>,
     /// Appends the visit's query to the target's.
     pub forward_query: Option<bool>,
+    /// Until it opens, its title and target are shown to its maker and admins alone.
+    pub confidential: Option<bool>,
     /// Keeps tracking parameters in the target.
     pub keep_params: Option<bool>,
     /// The CMS's id of the article; wins over its address.
@@ -122,6 +124,9 @@ pub struct Change {
     /// Appends the visit's query.
     #[serde(deserialize_with = "given")]
     pub forward_query: Option<Option<bool>>,
+    /// Until it opens, its title and target are shown to its maker and admins alone.
+    #[serde(deserialize_with = "given")]
+    pub confidential: Option<Option<bool>>,
     /// Switches it off or on.
     #[serde(deserialize_with = "given")]
     pub disabled: Option<Option<bool>>,
@@ -130,7 +135,7 @@ pub struct Change {
 }
 
 /// Tells a field that is `null` from one that is missing.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<Option<T>>, D::Error> {
+pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(d).map(Some)
 }
 
@@ -178,7 +183,7 @@ impl NewLink {
         self.tags = Some(tags(self.tags.unwrap_or_default())?);
         self.cms_id = text("cms_id", self.cms_id, MAX_CMS_ID)?;
         self.redirect_status = redirect_status(self.redirect_status)?;
-        self.article = self.article.map(facts).transpose()?;
+        self.article = self.article.map(|said| facts(said, "article.")).transpose()?;
         order(self.not_before, self.expires_at)?;
         Ok(self)
     }
@@ -269,33 +274,40 @@ fn redirect_status(status: Option<u16>) -> Result<Option<u16>, Refusal> {
     }
 }
 
-fn facts(facts: ArticleFacts) -> Result<ArticleFacts, Refusal> {
+/// What readers are told.
+pub(super) fn message(message: Option<String>) -> Result<Option<String>, Refusal> {
+    long_text("message", message, MAX_NOTE)
+}
+
+/// Checks what is said of a story. The fields' names begin with `within`.
+pub(super) fn facts(facts: ArticleFacts, within: &str) -> Result<ArticleFacts, Refusal> {
+    let named = |name: &str, refusal: Refusal| Refusal { field: Some(format!("{within}{name}").into()), ..refusal };
+    let line = |name: &'static str, value, max| text(name, value, max).map_err(|refusal| named(name, refusal));
     if facts.authors.len() > MAX_AUTHORS {
-        return Err(Refusal::field(Reason::OutOfRange, "article.authors", format!("at most {MAX_AUTHORS}")));
+        let detail = format!("at most {MAX_AUTHORS}");
+        return Err(named("authors", Refusal::new(Reason::OutOfRange, detail)));
     }
     let mut authors = Vec::with_capacity(facts.authors.len());
     for author in facts.authors {
-        if let Some(author) = text("article.authors", Some(author), MAX_NAME)?
+        if let Some(author) = line("authors", Some(author), MAX_NAME)?
             && !authors.contains(&author)
         {
             authors.push(author);
         }
     }
-    let image = text("article.image", facts.image, crate::domain::target::MAX_URL)?;
+    let image = line("image", facts.image, crate::domain::target::MAX_URL)?;
     if let Some(image) = &image
         && !url::Url::parse(image).is_ok_and(|u| matches!(u.scheme(), "http" | "https"))
     {
-        return Err(Refusal::field(Reason::InvalidUrl, "article.image", "not an http(s) address"));
+        return Err(named("image", Refusal::new(Reason::InvalidUrl, "not an http(s) address")));
     }
     Ok(ArticleFacts {
-        title: text("article.title", facts.title, MAX_TITLE)?,
-        description: None,
-        section: text("article.section", facts.section, MAX_NAME)?,
+        title: line("title", facts.title, MAX_TITLE)?,
+        section: line("section", facts.section, MAX_NAME)?,
         authors,
-        published_at: facts.published_at,
-        modified_at: None,
         image,
-        language: text("article.language", facts.language, 35)?,
+        language: line("language", facts.language, 35)?,
+        ..facts
     })
 }
 

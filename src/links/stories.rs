@@ -109,14 +109,6 @@ impl Met {
             claim.aliases = spellings.filter(|url| *url != claim.url).collect();
         }
     }
-
-    /// The address that the story's links lead to, as far as it is known, when it is asked for by this one.
-    pub(super) fn own_address<'a>(&'a self, claim: &'a ArticleClaim) -> &'a str {
-        match &self.story {
-            Some(story) => story.address(),
-            None => &claim.url,
-        }
-    }
 }
 
 /// What is kept of a look at a page. `tries` were in vain before it.
