@@ -14,6 +14,7 @@
 mod faults;
 mod harness;
 
+mod articles;
 mod first_minute;
 mod links;
 mod migrate;

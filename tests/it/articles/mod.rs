@@ -1,0 +1,8 @@
+//! Reading of articles' pages: a newsroom's site on this machine, what is believed of it, and what means harm.
+
+mod attacks;
+mod identity;
+mod inspect;
+mod pages;
+mod patience;
+mod site;
