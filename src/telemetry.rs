@@ -50,6 +50,10 @@ pub const APPLIES: &str = "slugline_applies_total";
 pub const ROLLBACKS: &str = "slugline_store_rollbacks_total";
 /// Corrupt places found in journals.
 pub const CORRUPT: &str = "slugline_journal_corrupt_total";
+/// Targets that were looked at.
+pub const LINK_CHECKS: &str = "slugline_link_checks_total";
+/// Links with clicks in the last days whose targets are broken or have moved.
+pub const BROKEN_LINKS: &str = "slugline_broken_links";
 
 /// Redirects take microseconds: the buckets begin there.
 const REDIRECT_BUCKETS: [f64; 13] =
@@ -94,6 +98,8 @@ fn describe() {
     counter!(APPLIES, "Batches applied to the store, by outcome (done, mismatch, failed).");
     counter!(ROLLBACKS, "Times the store's ordinal was lower than what had been applied.");
     counter!(CORRUPT, "Corrupt places found in journals.");
+    counter!(LINK_CHECKS, "Targets that were looked at");
+    gauge!(BROKEN_LINKS, "Links with clicks in the last days whose targets are broken or have moved");
 }
 
 /// A counter that has not counted yet is 0 and not absent, so that an alert on its rise sees the first one.

@@ -8,6 +8,7 @@ pub mod health;
 mod keys;
 pub mod lock;
 mod parts;
+mod stories;
 mod tasks;
 
 use std::net::SocketAddr;
@@ -177,7 +178,7 @@ impl Running {
         self.tables.set(Arc::new(tables));
         self.readers.set(lists);
         self.state.clients.set(&config.clients);
-        self.state.limits.set(&config.server);
+        self.state.limits.set(&config.server, config.links.creations_per_minute);
         tracing::info!("lists and limits were read again");
         Ok(())
     }

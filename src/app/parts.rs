@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::coherence::{Coherence, Follower};
 use super::health::Health;
 use super::keys::{KeyKeeper, random_key};
+use super::stories::Stories;
 use crate::accounts::AccountService;
 use crate::config::Config;
 use crate::domain::access::Role;
@@ -25,7 +27,9 @@ use crate::hits::journal::{Journal, Owner};
 use crate::hits::readers::Readers;
 use crate::hits::readers::day_keys::Keyring;
 use crate::hits::{Hits, Progress};
-use crate::links::LinkService;
+use crate::articles::Reading;
+use crate::articles::fetch::System;
+use crate::links::{Channels, LinkService, Pages};
 use crate::links::codes::{Drawer, system_bytes};
 use crate::live::Live;
 use crate::reports::ReportService;
@@ -35,7 +39,7 @@ use crate::store::tallies::Dataset;
 use crate::telemetry::RedirectMetrics;
 use crate::web::client::Clients;
 use crate::web::redirect::Redirector;
-use crate::web::{State, auth, pages};
+use crate::web::{State, auth, pages as web_pages};
 
 /// The journal's folder within the data folder.
 pub const JOURNAL: &str = "journal";
@@ -53,6 +57,8 @@ pub(super) struct Parts {
     pub(super) keys_shared: bool,
     pub(super) applier: Applier,
     pub(super) follower: Follower,
+    /// None: no page is read.
+    pub(super) stories: Option<Stories>,
     /// The change feed's version when the caches were empty.
     pub(super) version: u64,
 }
@@ -85,7 +91,14 @@ impl Parts {
             deadline: config.links.store_timeout.0,
         };
         let hits = Hits::new(Arc::clone(&journal), progress, config.journal.sync, config.hits.watch_for.0);
-        let state = state(config, store, (accounts, hits, calendar), &cache, public_addr)?;
+        let (pages, late) = pages(config, public_addr)?.unzip();
+        let state = state(config, store, (accounts, hits, calendar), (&cache, pages.clone()), public_addr)?;
+        let stories = pages.zip(late).map(|(pages, late)| Stories {
+            links: Arc::clone(&state.links),
+            tallies: Arc::clone(&store.tallies),
+            reader: pages.reader,
+            late,
+        });
         let health = Arc::new(Health::new(
             Arc::clone(&state.hits),
             Arc::clone(&cache),
@@ -108,6 +121,7 @@ impl Parts {
             keys_shared,
             applier,
             follower,
+            stories,
             version,
         })
     }
@@ -179,7 +193,7 @@ fn state(
     config: &Config,
     store: &Store,
     (accounts, hits, calendar): (Arc<AccountService>, Hits, Calendar),
-    cache: &Arc<Cache>,
+    (cache, pages): (&Arc<Cache>, Option<Pages>),
     public_addr: SocketAddr,
 ) -> anyhow::Result<State> {
     let public_url: Arc<str> = config.public_url(public_addr).into();
@@ -191,11 +205,17 @@ fn state(
         Drawer::new(&config.codes),
         config.links.store_timeout.0,
     );
+    let channels = Channels::new(&config.links.channels).map_err(anyhow::Error::msg)?;
+    let links = links.with_channels(channels);
+    let links = match pages {
+        Some(pages) => links.reading(pages),
+        None => links,
+    };
     let hits = Arc::new(hits);
     let (all_links, numbers) = (Arc::clone(&store.links), Arc::clone(&store.tallies));
     let live = Live::new(Arc::clone(&all_links), Arc::clone(&numbers), Arc::clone(&hits), calendar.clone());
     let reports = ReportService::new(all_links, numbers, calendar);
-    let pages = pages::Pages::new(&newsroom.name, &newsroom.language, &newsroom.home, &public_url)?;
+    let pages = web_pages::Pages::new(&newsroom.name, &newsroom.language, &newsroom.home, &public_url)?;
     Ok(State {
         links: Arc::new(links),
         accounts,
@@ -207,10 +227,28 @@ fn state(
         closing: CancellationToken::new(),
         pages: Arc::new(pages),
         clients: Arc::new(Clients::new(&config.clients)),
-        limits: Arc::new(auth::Limits::new(&config.server)),
+        limits: Arc::new(auth::Limits::new(&config.server, config.links.creations_per_minute)),
         public_url,
         home: newsroom.home.as_str().into(),
     })
+}
+
+/// What reads pages, and what it read too late for a link; None if it is not to read any.
+#[allow(clippy::type_complexity, reason = "a pair, taken apart where it is used")]
+fn pages(
+    config: &Config,
+    public_addr: SocketAddr,
+) -> anyhow::Result<Option<(Pages, mpsc::Receiver<Arc<Reading>>)>> {
+    let settings = &config.articles;
+    if !settings.fetch || settings.allowed_hosts.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |(key, why): (&str, String)| anyhow::anyhow!("articles.{key}: {why}");
+    let fetcher = settings.fetcher(&config.public_url(public_addr), Arc::new(System::new())).map_err(wrong)?;
+    let zone = jiff::tz::TimeZone::get(&config.newsroom.timezone)?;
+    let canon = settings.canon().map_err(wrong)?;
+    let (reader, late) = crate::articles::Reader::new(canon, Arc::new(fetcher), zone);
+    Ok(Some((Pages { reader, wait: settings.fetch_wait.0 }, late)))
 }
 
 fn redirector(

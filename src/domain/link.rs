@@ -216,6 +216,12 @@ impl Link {
         }
     }
 
+    /// True while its title and target are for its maker and admins alone.
+    #[must_use]
+    pub fn is_secret(&self, now: Timestamp) -> bool {
+        self.confidential && self.not_before.is_some_and(|opens| now < opens)
+    }
+
     /// Leaves out what was said of another target than the one it has.
     pub fn settle_broken(&mut self) {
         if self.broken.as_ref().is_some_and(|broken| Some(&broken.target) != self.target.as_ref()) {

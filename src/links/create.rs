@@ -204,7 +204,7 @@ impl LinkService {
             }
         };
         let mut link = new_link(&draft, asked)?;
-        let (mut article, mut own) = (None, false);
+        let mut article = None;
         if let Some(address) = &draft.address {
             let new_id = self.drawer.article_id(entropy.bytes("article", draft.item));
             let mut claim = claim(address, new_id, &draft.request);
@@ -212,7 +212,7 @@ impl LinkService {
             let met = known.unwrap_or(&unknown);
             met.tell(&mut claim, link.not_before, now);
             let story = self.settle_names(&mut claim, met, asked.actor, now).await?;
-            own = self.lead(&mut link, &claim, address, story.as_deref());
+            let own = self.lead(&mut link, &claim, address, story.as_deref());
             if let Some(story) = story.filter(|story| story.withdrawn) {
                 self.refuse_new(&story, &link, &draft.request, own, now).await?;
             }

@@ -67,12 +67,12 @@ impl LinkService {
             return Some(found).filter(|found| found.status(now) == Status::Active).ok_or_else(|| unknown().into());
         }
         let pages = self.pages().ok_or_else(unknown)?;
-        may_make()?;
         let page = Url::parse(&address.target).map_err(|_| unknown())?;
         let reading = pages.reader.read(&page, Instant::now().into_std()).await;
         if !names_itself(&reading) {
             return Err(unknown().into());
         }
+        may_make()?;
         let request = Request { url: Some(address.target), ..Request::default() };
         let button = Actor { name: "button".into(), role: Role::Creator };
         let made = self.create(request, &button, Via::Button, &Entropy::System, now).await?;

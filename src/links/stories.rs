@@ -54,11 +54,11 @@ impl LinkService {
         addresses: impl Iterator<Item = &Address>,
     ) -> Result<HashMap<String, Met>> {
         let own = addresses.filter(|address| address.allowed);
-        let wanted: BTreeMap<&str, &str> = own.map(|a| (&*a.article, &*a.target)).collect();
+        let wanted: BTreeMap<String, String> = own.map(|a| (a.article.clone(), a.target.clone())).collect();
         let until = Instant::now() + self.pages().map_or(Duration::ZERO, |pages| pages.wait);
         let met = stream::iter(wanted).map(|(article, target)| async move {
-            let met = self.meet_one(article, target, until).await?;
-            Ok::<_, super::Error>((article.to_owned(), met))
+            let met = self.meet_one(&article, &target, until).await?;
+            Ok::<_, super::Error>((article, met))
         });
         met.buffer_unordered(AT_ONCE).try_collect().await
     }

@@ -230,7 +230,7 @@ impl Live {
         let keys: Vec<String> = busy.iter().map(|(code, _)| fold(code).into_owned()).collect();
         let found = self.links.find_many(&keys).await?;
         let title = |code: &str| {
-            found.iter().find(|f| f.link.code.as_str() == code).map_or_else(|| code.to_owned(), title_of)
+            found.iter().find(|f| f.link.code.as_str() == code).map_or_else(|| code.to_owned(), |f| title_of(f, now))
         };
         Ok(busy
             .into_iter()
@@ -302,8 +302,11 @@ impl Live {
     }
 }
 
-/// What a person would call a link.
-fn title_of(found: &Found) -> String {
+/// What a person would call a link; while that is for few eyes, its code.
+fn title_of(found: &Found, now: Timestamp) -> String {
+    if found.link.is_secret(now) {
+        return found.link.code.as_str().to_owned();
+    }
     let article = found.article.as_deref().and_then(|article| article.facts.title.as_deref());
     let title = found.link.title.as_deref().or(article).or(found.link.target.as_deref());
     title.unwrap_or(found.link.code.as_str()).to_owned()

@@ -75,7 +75,7 @@ impl News {
                 (None, 1) => "created",
                 (None, _) => "changed",
             };
-            Change { at: now, kind, code: Some(found.link.code.to_string()), value: title_of(found) }
+            Change { at: now, kind, code: Some(found.link.code.to_string()), value: title_of(found, now) }
         });
         Ok(told.collect())
     }

@@ -6,10 +6,11 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
@@ -22,6 +23,11 @@ use crate::domain::error::{Reason, Refusal};
 
 /// Keyed limiters forget keys that are back at their full allowance when they hold more than this.
 const LIMITER_KEYS: usize = 10_000;
+/// Calls of articles' buttons from one address.
+const BUTTONS_A_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
+/// Links that articles' buttons make, from all addresses.
+const BUTTONS_A_DAY: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// The limits on keys.
 pub struct Limits {
@@ -32,29 +38,39 @@ pub struct Limits {
 struct Now {
     failed: DefaultKeyedRateLimiter<IpAddr>,
     requests: Option<DefaultKeyedRateLimiter<String>>,
+    creations: Option<DefaultKeyedRateLimiter<String>>,
+    buttons: DefaultKeyedRateLimiter<IpAddr>,
+    by_buttons: DefaultDirectRateLimiter,
 }
 
 impl Now {
-    fn new(settings: &Settings) -> Now {
+    fn new(settings: &Settings, creations_per_minute: u32) -> Now {
         let requests = NonZeroU32::new(settings.key_requests_per_minute).map(|n| {
             let burst = NonZeroU32::new(n.get() / 10).unwrap_or(NonZeroU32::MIN);
             RateLimiter::keyed(Quota::per_minute(n).allow_burst(burst))
         });
         let failed = NonZeroU32::new(settings.failed_keys_per_minute).unwrap_or(NonZeroU32::MIN);
-        Now { failed: RateLimiter::keyed(Quota::per_minute(failed)), requests }
+        let creations = NonZeroU32::new(creations_per_minute).map(|n| RateLimiter::keyed(Quota::per_minute(n)));
+        let a_day = Quota::with_period(DAY / BUTTONS_A_DAY.get()).unwrap_or(Quota::per_hour(BUTTONS_A_DAY));
+        let by_buttons = RateLimiter::direct(a_day.allow_burst(BUTTONS_A_DAY));
+        let failed = RateLimiter::keyed(Quota::per_minute(failed));
+        let buttons = RateLimiter::keyed(Quota::per_minute(BUTTONS_A_MINUTE));
+        Now { failed, requests, creations, buttons, by_buttons }
     }
 }
 
 impl Limits {
     /// From settings.
     #[must_use]
-    pub fn new(settings: &Settings) -> Limits {
-        Limits { now: RwLock::new(Arc::new(Now::new(settings))), clock: DefaultClock::default() }
+    pub fn new(settings: &Settings, creations_per_minute: u32) -> Limits {
+        let now = Now::new(settings, creations_per_minute);
+        Limits { now: RwLock::new(Arc::new(now)), clock: DefaultClock::default() }
     }
 
     /// Puts other limits in their place; everyone begins anew.
-    pub fn set(&self, settings: &Settings) {
-        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Now::new(settings));
+    pub fn set(&self, settings: &Settings, creations_per_minute: u32) {
+        let now = Arc::new(Now::new(settings, creations_per_minute));
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
     fn now(&self) -> Arc<Now> {
@@ -79,9 +95,51 @@ impl Limits {
         let check = limiter.check_key(&key.to_owned());
         check.map_err(|until| limited(until.wait_time_from(self.clock.now())))
     }
+
+    /// Counts links that somebody is about to make.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn creations(&self, who: &str, links: usize) -> Result<(), Error> {
+        let now = self.now();
+        let Some(limiter) = &now.creations else { return Ok(()) };
+        if limiter.len() > LIMITER_KEYS {
+            limiter.retain_recent();
+        }
+        let Some(links) = u32::try_from(links).ok().and_then(NonZeroU32::new) else { return Ok(()) };
+        match limiter.check_key_n(&who.to_owned(), links) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(until)) => Err(limited(until.wait_time_from(self.clock.now()))),
+            // More at once than in a minute: there is no time to wait.
+            Err(_) => Err(limited(Duration::from_secs(60))),
+        }
+    }
+
+    /// Counts a call of an article's button from this address.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn button(&self, address: IpAddr) -> Result<(), Error> {
+        let buttons = &self.now().buttons;
+        if buttons.len() > LIMITER_KEYS {
+            buttons.retain_recent();
+        }
+        let check = buttons.check_key(&network(address));
+        check.map_err(|until| limited(until.wait_time_from(self.clock.now())))
+    }
+
+    /// Counts a link that a button is about to make.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn made_by_button(&self) -> Result<(), Refusal> {
+        let check = self.now().by_buttons.check();
+        let detail = "enough short URLs were made by buttons today";
+        check.map_err(|_| Refusal::new(Reason::RateLimited, detail))
+    }
 }
 
-fn limited(wait: std::time::Duration) -> Error {
+fn limited(wait: Duration) -> Error {
     Error::Limited(wait.as_secs() + 1)
 }
 
@@ -147,9 +205,20 @@ mod tests {
         let a: IpAddr = "2001:db8:1:2:3:4:5:6".parse().unwrap();
         assert_eq!(network(a).to_string(), "2001:db8:1:2::");
         let defaults = crate::config::Config::defaults().unwrap().server;
-        let limits = Limits::new(&Settings { failed_keys_per_minute: 2, ..defaults });
+        let limits = Limits::new(&Settings { failed_keys_per_minute: 2, ..defaults }, 3);
         let b: IpAddr = "2001:db8:1:2::9".parse().unwrap();
         assert!(limits.failed(a).is_ok() && limits.failed(b).is_ok());
         assert!(matches!(limits.failed(a), Err(Error::Limited(_))));
+        assert!(limits.creations("key:a", 2).is_ok() && limits.creations("key:b", 3).is_ok());
+        assert!(matches!(limits.creations("key:a", 2), Err(Error::Limited(_))));
+        assert!(matches!(limits.creations("key:c", 4), Err(Error::Limited(_))), "more than there ever is");
+        for _ in 0..30 {
+            assert!(limits.button(a).is_ok());
+        }
+        assert!(matches!(limits.button(b), Err(Error::Limited(_))));
+        for _ in 0..1_000 {
+            assert!(limits.made_by_button().is_ok());
+        }
+        assert!(limits.made_by_button().is_err());
     }
 }

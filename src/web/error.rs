@@ -97,7 +97,7 @@ impl Error {
                 body.insert("version".into(), json!(version));
             }
             if let Some(found) = &refusal.link {
-                let view = LinkView::new(found, None, public_url, crate::clock::now());
+                let view = LinkView::new(found, None, public_url, None, crate::clock::now());
                 let mut link = serde_json::to_value(view).unwrap_or(Value::Null);
                 // The numbers were not asked for.
                 if let Value::Object(link) = &mut link {
@@ -130,6 +130,9 @@ impl IntoResponse for Error {
             }
             Error::Refused(refusal) if refusal.reason == Reason::Unauthenticated => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"slugline\""));
+            }
+            Error::Refused(refusal) if refusal.reason == Reason::RateLimited => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("90"));
             }
             Error::Refused(_) | Error::Internal => {}
         }

@@ -260,16 +260,22 @@ impl Redirector {
     }
 
     fn closed(&self, route: &Route, reason: MissedReason) -> Response<Payload> {
-        let link = route.life.as_ref().map(|life| &life.link);
-        let message = link.and_then(|l| l.message.as_deref());
-        let shown = match reason {
+        let life = route.life.as_deref();
+        let message = life.and_then(|life| life.link.message.as_deref());
+        let withdrawn = life.and_then(|life| life.withdrawn.as_ref());
+        let (shown, message, own) = match reason {
             // Nothing tells it from an unknown code but its text.
             MissedReason::NotOpen => return page(StatusCode::NOT_FOUND, self.pages.shown(Shown::NotOpen)),
-            MissedReason::Expired => Shown::Expired,
-            MissedReason::Disabled => Shown::Disabled,
-            MissedReason::Withdrawn | MissedReason::Retired => Shown::Retired,
+            MissedReason::Expired => {
+                (Shown::Expired, message, life.and_then(|life| life.link.expired_url.as_deref()))
+            }
+            MissedReason::Disabled => (Shown::Disabled, message, None),
+            MissedReason::Withdrawn => {
+                let story = withdrawn.and_then(|story| story.message.as_deref());
+                (Shown::Withdrawn, story.or(message), withdrawn.and_then(|w| w.replacement_url.as_deref()))
+            }
+            MissedReason::Retired => (Shown::Retired, message, None),
         };
-        let own = link.filter(|_| reason == MissedReason::Expired).and_then(|l| l.expired_url.as_deref());
         let elsewhere = own.unwrap_or(&self.fallback_url);
         match HeaderValue::from_str(elsewhere) {
             Ok(location) if !elsewhere.is_empty() => {

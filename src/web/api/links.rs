@@ -11,8 +11,9 @@ use utoipa::ToSchema;
 
 use super::cursor;
 use super::query::{Name, Params};
-use super::view::LinkView;
+use super::view::{LinkView, is_hidden};
 use crate::clock;
+use crate::domain::access::Actor;
 use crate::domain::code::Code;
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::{Found, HistoryEntry, Status, Via};
@@ -80,8 +81,8 @@ pub struct BatchAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HistoryList {
     #[schema(value_type = Vec<Object>)]
-    items: Vec<HistoryEntry>,
-    next_cursor: Option<String>,
+    pub items: Vec<HistoryEntry>,
+    pub next_cursor: Option<String>,
 }
 
 fn entropy(derived: Option<Extension<Derived>>) -> Entropy {
@@ -89,26 +90,36 @@ fn entropy(derived: Option<Extension<Derived>>) -> Entropy {
 }
 
 /// The links with their totals, in order. Links are known without the store, totals are not: then they are left out.
-pub async fn views(state: &State, found: &[Found], now: Timestamp) -> Result<Vec<LinkView>> {
+pub async fn views(
+    state: &State,
+    found: &[Found],
+    viewer: &Actor,
+    now: Timestamp,
+) -> Result<Vec<LinkView>> {
     let scopes: Vec<Scope> = found.iter().map(|f| Scope::Link(f.link.code.as_str().into())).collect();
     let totals = match state.links.within(state.tallies.totals(&scopes)).await {
         Err(store::Error::Unavailable(_) | store::Error::Fenced(_)) => vec![None; found.len()],
         totals => totals?.into_iter().map(Some).collect(),
     };
     let views = found.iter().zip(totals);
-    Ok(views.map(|(f, totals)| LinkView::new(f, totals, &state.public_url, now)).collect())
+    Ok(views.map(|(f, totals)| LinkView::new(f, totals, &state.public_url, Some(viewer), now)).collect())
 }
 
-async fn view(state: &State, found: Found, now: Timestamp) -> Result<LinkView> {
-    let mut views = views(state, &[found], now).await?;
+async fn view(state: &State, found: Found, viewer: &Actor, now: Timestamp) -> Result<LinkView> {
+    let mut views = views(state, &[found], viewer, now).await?;
     views.pop().ok_or(Error::Internal)
 }
 
-async fn made_views(state: &State, made: Vec<Made>, now: Timestamp) -> Result<Vec<MadeView>> {
+async fn made_views(
+    state: &State,
+    made: Vec<Made>,
+    viewer: &Actor,
+    now: Timestamp,
+) -> Result<Vec<MadeView>> {
     // A new link has no hits; asking for them would only cost time.
     let old: Vec<Found> = made.iter().filter(|m| !m.created).map(|m| m.found.clone()).collect();
-    let mut old = views(state, &old, now).await?.into_iter();
-    let fresh = |m: &Made| LinkView::new(&m.found, Some(Counts::default()), &state.public_url, now);
+    let mut old = views(state, &old, viewer, now).await?.into_iter();
+    let fresh = |m: &Made| LinkView::new(&m.found, Some(Counts::default()), &state.public_url, Some(viewer), now);
     made.into_iter()
         .map(|m| {
             let link = if m.created { fresh(&m) } else { old.next().ok_or(Error::Internal)? };
@@ -134,9 +145,10 @@ pub async fn create(
 ) -> Result<Response> {
     let now = clock::now();
     let several = body.channels.is_some();
+    state.limits.creations(&actor.name, body.channels.as_ref().map_or(1, Vec::len))?;
     let made = state.links.create(body, &actor, Via::Api, &entropy(derived), now).await?;
     let status = status_of(made.iter().any(|m| m.created));
-    let mut links = made_views(&state, made, now).await?;
+    let mut links = made_views(&state, made, &actor, now).await?;
     Ok(match several {
         true => (status, Json(MadeLinks { links })).into_response(),
         false => (status, Json(links.pop().ok_or(Error::Internal)?)).into_response(),
@@ -159,10 +171,11 @@ pub async fn batch(
         return Err(Refusal::field(Reason::OutOfRange, "links", detail).into());
     }
     let now = clock::now();
+    state.limits.creations(&actor.name, batch.links.len())?;
     let requests = batch.links.into_iter().map(json::from_value::<NewLink>).collect();
     let results = state.links.create_batch(requests, &actor, Via::Api, &entropy(derived), now).await?;
     let good: Vec<Made> = results.iter().filter_map(|r| r.as_ref().ok().cloned()).collect();
-    let mut views = made_views(&state, good, now).await?.into_iter();
+    let mut views = made_views(&state, good, &actor, now).await?.into_iter();
     let mut answers = Vec::with_capacity(results.len());
     for result in results {
         answers.push(match result {
@@ -192,30 +205,26 @@ pub async fn batch(
     responses((status = 200, body = LinkList), (status = 422, description = "bad_cursor, invalid_value")))]
 pub async fn list(
     Shared(state): Shared<State>,
-    Caller(_): Caller,
+    Caller(actor): Caller,
     mut params: Params,
 ) -> Result<Json<LinkList>> {
     let now = clock::now();
     let limit = params.number("limit", 1, MAX_PAGE, 50)?;
     let after = params.take("cursor");
     let sort = params.take("sort").unwrap_or_else(|| "-created".to_owned());
-    // States that no link can be in yet: asking for them is right, and there are none.
-    let none_yet = params.take_if("status", &["broken", "withdrawn"]);
-    let filter = filter(&mut params, &state, now)?;
+    let broken = params.take_if("status", &["broken"]);
+    let filter = LinkFilter { broken, ..filter(&mut params, &state, now)? };
     params.end()?;
     let (order, descending) = order(&sort)?;
     let name = format!("links {sort} {filter:?}");
     let after = after.map(|c| cursor::read(&name, &c)).transpose()?;
-    if none_yet {
-        return Ok(Json(LinkList { items: vec![], next_cursor: None }));
-    }
     let page = LinkPage { filter, order, descending, after, limit: limit + 1 };
     let mut found = state.links.within(state.links.store().list(page, now)).await?;
     let more = found.len() > limit;
     found.truncate(limit);
     let last = found.last().filter(|_| more);
     let next_cursor = last.map(|f| cursor::write(&name, &(order.key_of(f), f.link.code.to_string())));
-    Ok(Json(LinkList { items: views(&state, &found, now).await?, next_cursor }))
+    Ok(Json(LinkList { items: views(&state, &found, &actor, now).await?, next_cursor }))
 }
 
 fn order(sort: &str) -> std::result::Result<(LinkOrder, bool), Refusal> {
@@ -281,11 +290,11 @@ fn filter(params: &mut Params, state: &State, now: Timestamp) -> std::result::Re
     responses((status = 200, body = LinkView), (status = 404, description = "not_found")))]
 pub async fn read(
     Shared(state): Shared<State>,
-    Caller(_): Caller,
+    Caller(actor): Caller,
     Name(code): Name,
 ) -> Result<Json<LinkView>> {
     let found = state.links.get(&code).await?;
-    Ok(Json(view(&state, found, clock::now()).await?))
+    Ok(Json(view(&state, found, &actor, clock::now()).await?))
 }
 
 /// Change a link.
@@ -300,7 +309,7 @@ pub async fn change(
 ) -> Result<Json<LinkView>> {
     let now = clock::now();
     let found = state.links.change(&code, body, &actor, now).await?;
-    Ok(Json(view(&state, found, now).await?))
+    Ok(Json(view(&state, found, &actor, now).await?))
 }
 
 /// Retire a link: its statistics stay, its code is never given away.
@@ -321,14 +330,15 @@ pub async fn retire(
     responses((status = 200, body = HistoryList)))]
 pub async fn history(
     Shared(state): Shared<State>,
-    Caller(_): Caller,
+    Caller(actor): Caller,
     Name(code): Name,
     mut params: Params,
 ) -> Result<Json<HistoryList>> {
     let limit = params.number("limit", 1, MAX_PAGE, 50)?;
     let after = params.take("cursor");
     params.end()?;
-    let code: Code = state.links.get(&code).await?.link.code.clone();
+    let found = state.links.get(&code).await?;
+    let code: Code = found.link.code.clone();
     let name = format!("history {code}");
     let before = cursor::read_number(&name, after)?;
     let mut items = state.links.history(&code, before, limit + 1).await?;
@@ -336,5 +346,8 @@ pub async fn history(
     items.truncate(limit);
     let last = items.last().filter(|_| more);
     let next_cursor = last.map(|e| cursor::write(&name, &(e.version.to_string(), String::new())));
+    if is_hidden(&found, Some(&actor), clock::now()) {
+        items.iter_mut().for_each(|entry| entry.changes.clear());
+    }
     Ok(Json(HistoryList { items, next_cursor }))
 }

@@ -6,6 +6,7 @@ mod audit;
 mod cursor;
 mod links;
 mod live;
+mod lookup;
 mod openapi;
 mod qr;
 mod query;
@@ -40,7 +41,15 @@ pub fn routes(state: &State, deadline: Duration) -> Router<State> {
         .route("/links/{code}/qr.svg", get(qr::svg))
         .route("/links/{code}/qr.png", get(qr::png))
         .route("/articles", get(articles::find))
-        .route("/articles/{id}", get(articles::read))
+        .route("/articles/{id}", get(articles::read).patch(articles::change))
+        .route("/articles/{id}/history", get(articles::history))
+        .route("/articles/{id}/refresh", post(articles::refresh))
+        .route("/articles/{id}/check", post(articles::check))
+        .route("/articles/{id}/merge", post(articles::merge))
+        .route("/articles/{id}/split", post(articles::split))
+        .route("/articles/{id}/redact", post(articles::redact))
+        .route("/lookup", get(lookup::lookup))
+        .route("/short-url", get(lookup::short_url))
         .route("/reports/summary", get(reports::summary))
         .route("/reports/summary.csv", get(reports::summary))
         .route("/reports/series", get(reports::series))

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::query::Name;
-use super::{accounts, articles, audit, links, live, qr, reports, view};
+use super::{accounts, articles, audit, links, live, lookup, qr, reports, view};
 use crate::domain::error::{Reason, Refusal};
 use crate::links::request;
 use crate::web::State;
@@ -19,7 +19,8 @@ use crate::web::error::Error;
         previews and bots apart. Errors are application/problem+json (RFC 9457) with a `code` and, where one field \
         is at fault, its `field`. Every POST takes an Idempotency-Key."),
     paths(links::create, links::batch, links::list, links::read, links::change, links::retire, links::history,
-        qr::svg, qr::png, articles::find, articles::read, reports::summary, reports::series, reports::top,
+        qr::svg, qr::png, lookup::lookup, lookup::short_url, articles::find, articles::read, articles::change,
+        articles::history, articles::refresh, articles::check, articles::merge, articles::split, articles::redact, reports::summary, reports::series, reports::top,
         reports::more::heat, reports::more::curve, reports::more::orphans, reports::reasons::reasons, live::live,
         accounts::keys, accounts::create_key, accounts::revoke_key, accounts::users, accounts::add_user,
         accounts::disable_user, audit::list),
@@ -121,6 +122,8 @@ mod tests {
             "/api/v1/reports/curve",
             "/api/v1/links/{code}/reasons",
             "/api/v1/audit",
+            "/api/v1/articles/{id}/merge",
+            "/api/v1/short-url",
         ] {
             assert!(paths.contains_key(path), "{path}");
         }

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::access::{Actor, Role};
 use crate::domain::article::Article;
-use crate::domain::link::{Found, Status, Via};
+use crate::domain::link::{Broken, Found, Status, Via};
 use crate::domain::tally::Counts;
 
 /// All hits of a link, ever.
@@ -48,8 +49,7 @@ pub struct LinkView {
     #[schema(value_type = String, example = "active")]
     pub status: Status,
     /// What a check of its target found; null while nothing is known to be wrong.
-    #[schema(value_type = Option<Object>)]
-    pub broken: Option<()>,
+    pub broken: Option<BrokenView>,
     /// When it opens.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub not_before: Option<Timestamp>,
@@ -81,6 +81,34 @@ pub struct LinkView {
     pub version: u64,
     /// All hits, ever; null while the store cannot be asked.
     pub totals: Option<TotalsView>,
+}
+
+/// What is wrong with a link's target.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Broken)]
+pub struct BrokenView {
+    /// Since when it is known.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// What its site answers; null if it cannot be reached, or leads to its home page.
+    pub status: Option<u16>,
+    /// Where it lives now, if its site says so: a proposal.
+    pub proposal: Option<String>,
+}
+
+impl From<&Broken> for BrokenView {
+    fn from(broken: &Broken) -> BrokenView {
+        let Broken { since, status, proposal, .. } = broken.clone();
+        BrokenView { since, status, proposal }
+    }
+}
+
+/// True if a link's title and target are shown to its maker and admins alone: it is confidential and not open yet.
+#[must_use]
+pub fn is_hidden(found: &Found, viewer: Option<&Actor>, now: Timestamp) -> bool {
+    let link = &found.link;
+    let may = viewer.is_some_and(|viewer| viewer.role == Role::Admin || viewer.name == link.created_by);
+    link.is_secret(now) && !may
 }
 
 /// A story.
@@ -119,6 +147,8 @@ pub struct ArticleView {
     pub replacement_url: Option<String>,
     /// What readers are told then.
     pub message: Option<String>,
+    /// The article that it turned out to be, and that has its links now.
+    pub merged_into: Option<String>,
     /// Send it back with a change.
     pub version: u64,
     /// Its links; on its own call only.
@@ -128,22 +158,30 @@ pub struct ArticleView {
 }
 
 impl LinkView {
-    /// How a link looks from outside at `now`.
+    /// How a link looks to `viewer` at `now`; None for one who is not known.
     #[must_use]
-    pub fn new(found: &Found, totals: Option<Counts>, public_url: &str, now: Timestamp) -> LinkView {
+    pub fn new(
+        found: &Found,
+        totals: Option<Counts>,
+        public_url: &str,
+        viewer: Option<&Actor>,
+        now: Timestamp,
+    ) -> LinkView {
         let link = &found.link;
+        let hidden = is_hidden(found, viewer, now);
+        let shown = |text: &Option<String>| text.clone().filter(|_| !hidden);
         LinkView {
             code: link.code.to_string(),
             short_url: format!("{public_url}/{}", link.code),
-            target: link.target.clone(),
-            title: link.title.clone(),
+            target: shown(&link.target),
+            title: shown(&link.title),
             channel: link.channel.clone(),
             campaign: link.campaign.clone(),
             tags: link.tags.clone(),
-            note: link.note.clone(),
-            article: found.article.as_deref().map(ArticleView::new),
+            note: shown(&link.note),
+            article: found.article.as_deref().filter(|_| !hidden).map(ArticleView::new),
             status: found.status(now),
-            broken: None,
+            broken: link.broken.as_ref().filter(|_| !hidden).map(BrokenView::from),
             not_before: link.not_before,
             expires_at: link.expires_at,
             expired_url: link.expired_url.clone(),

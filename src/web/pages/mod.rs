@@ -42,6 +42,8 @@ pub enum Shown {
     Expired,
     /// Switched off.
     Disabled,
+    /// Its story was taken back.
+    Withdrawn,
     /// For good.
     Retired,
     /// The store cannot be asked.
@@ -60,6 +62,8 @@ struct Strings {
     expired_text: String,
     disabled_title: String,
     disabled_text: String,
+    withdrawn_title: String,
+    withdrawn_text: String,
     retired_title: String,
     retired_text: String,
     unavailable_title: String,
@@ -147,6 +151,7 @@ impl Pages {
             Shown::NotOpen,
             Shown::Expired,
             Shown::Disabled,
+            Shown::Withdrawn,
             Shown::Retired,
             Shown::Unavailable,
         ] {
@@ -209,6 +214,7 @@ impl Pages {
             Shown::NotOpen => (&s.not_open_title, &s.not_open_text),
             Shown::Expired => (&s.expired_title, &s.expired_text),
             Shown::Disabled => (&s.disabled_title, &s.disabled_text),
+            Shown::Withdrawn => (&s.withdrawn_title, &s.withdrawn_text),
             Shown::Retired => (&s.retired_title, &s.retired_text),
             Shown::Unavailable => (&s.unavailable_title, &s.unavailable_text),
         };
