@@ -44,6 +44,15 @@ pub(super) fn add_more(conn: &Connection, kind: i64, value: &str, site: &str, ar
     if fits > 0 { add_alias(conn, kind, value, site, article) } else { Ok(()) }
 }
 
+/// The same, whether there is room or not: what was kept before, or what staff give it.
+pub(super) fn add_kept(conn: &Connection, kind: i64, value: &str, site: &str, article: i64) -> Result<()> {
+    if alias(conn, kind, value, site)?.is_some() {
+        return Ok(());
+    }
+    conn.prepare_cached("UPDATE articles SET aliases = aliases + 1 WHERE id = ?")?.execute([article])?;
+    add_alias(conn, kind, value, site, article)
+}
+
 /// The article of a row.
 pub(in crate::store::sqlite) fn by_row(conn: &Connection, row: i64) -> Result<Article> {
     let mut statement = conn.prepare_cached(articles!("WHERE a.id = ?"))?;
