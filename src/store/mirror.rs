@@ -69,7 +69,7 @@ pub enum Value {
     /// A story, and which code has which of its slots.
     Article {
         /// The story.
-        article: Article,
+        article: Box<Article>,
         /// Its slots.
         slots: Vec<SlotOf>,
     },

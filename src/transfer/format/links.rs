@@ -237,7 +237,7 @@ fn code(text: &str) -> Result<Code, String> {
 /// What is kept about links, as a line.
 pub(in crate::transfer) fn link_line(item: &ExportItem) -> Line {
     match item {
-        ExportItem::Article(article) => Line::Article(article.into()),
+        ExportItem::Article(article) => Line::Article(Box::new(article.into())),
         ExportItem::Alias { kind, site, value, article } => Line::Alias(AliasLine {
             r#type: kind.clone(),
             site: site.clone(),

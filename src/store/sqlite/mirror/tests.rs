@@ -74,7 +74,11 @@ fn records(items: Vec<ExportItem>) -> Vec<Put> {
         puts.push(match item {
             ExportItem::Article(article) => {
                 let slots = slots.remove(&article.id).unwrap_or_default();
-                record(&format!("a{}", article.id.0), "1", Value::Article { article, slots })
+                record(
+                    &format!("a{}", article.id.0),
+                    "1",
+                    Value::Article { article: Box::new(article), slots },
+                )
             }
             ExportItem::Alias { kind, site, value, article } => {
                 let kind = if kind == "url" { AliasKind::Url } else { AliasKind::CmsId };
