@@ -136,6 +136,25 @@ pub async fn a_story_is_split(store: &Store) {
     assert_eq!(by_url(store, "b").await.as_ref(), Some(&c.id), "an own address is never taken");
 }
 
+/// A story that was merged into another is the same story: nothing of it is left either.
+pub async fn what_was_merged_is_redacted_with_it(store: &Store) {
+    let (older, younger) = two_stories(store).await;
+    let (a, b) = (older.article.clone().unwrap(), younger.article.clone().unwrap());
+    article_changed(store, article_edit(&b, |b| b.merged_into = Some(a.id.clone()))).await;
+    let left = store.links.redact(&a.id, "user:maria", at(9)).await.unwrap().unwrap();
+    assert!(left.is_redacted() && left.id == a.id);
+    assert!(article(store, ArticleKey::Id(b.id.clone())).await.unwrap().is_redacted());
+    for key in ["code1", "code2"] {
+        assert!(find(store, key).await.link.is_redacted(), "{key}");
+    }
+    for path in ["a", "b", "b-amp"] {
+        assert_eq!(by_url(store, path).await, None);
+    }
+    let anew = ArticleClaim { new_id: ArticleId("a-new".into()), ..claim("b-amp") };
+    let found = created(store, about(9, anew)).await;
+    assert_eq!(found.link.article, Some(ArticleId("a-new".into())));
+}
+
 /// A merge while others make links: each gets one, and whoever comes later gets the older story.
 pub async fn a_merge_races_with_creations(store: &Store) {
     let (older, younger) = two_stories(store).await;

@@ -60,7 +60,7 @@ macro_rules! store_conformance {
             }
             merging {
                 merged_stories_are_the_older, merges_lead_to_the_end, a_story_is_split,
-                a_merge_races_with_creations,
+                a_merge_races_with_creations, what_was_merged_is_redacted_with_it,
             }
             editing {
                 replaces_the_record, a_stale_edit_changes_nothing, a_retry_of_an_edit_is_changed,

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{self, articles};
 use super::trail;
-use crate::domain::article::{Article, MAX_ALIASES, MAX_MERGED};
+use crate::domain::article::{Article, ArticleId, MAX_ALIASES, MAX_MERGED};
 use crate::store::Result;
 use crate::store::links::{ArticleClaim, ArticleKey};
 use crate::store::sqlite::failure::{corrupt, ms, signed};
@@ -72,6 +72,16 @@ pub(super) fn merged(conn: &Connection, mut row: i64) -> Result<(i64, Article)> 
         (row, article) = (next, by_row(conn, next)?);
     }
     Ok((row, article))
+}
+
+/// An article and all that were merged into it, itself first.
+pub(in crate::store::sqlite) fn with_merged(conn: &Connection, id: &ArticleId) -> Result<Vec<ArticleId>> {
+    let mut find = conn.prepare_cached(
+        "WITH RECURSIVE one (name) AS (SELECT name FROM articles WHERE name = ? \
+         UNION SELECT a.name FROM one JOIN articles a ON a.merged_into = one.name) SELECT name FROM one",
+    )?;
+    let names = find.query_map([&id.0], |row| row.get::<_, Box<str>>(0))?;
+    Ok(names.map(|name| name.map(ArticleId)).collect::<rusqlite::Result<_>>()?)
 }
 
 /// The article that is asked for.
