@@ -43,7 +43,11 @@ async fn exported(store: &Store) -> Vec<String> {
 /// A move is in every node's feed, and what they read then is the new address.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_is_seen_by_all_nodes() {
-    let houses = houses(3).await;
+    let settings = own_settings().await;
+    let mut houses = vec![];
+    for _ in 0..3 {
+        houses.push(House::open(&settings, 64).await);
+    }
     let (first, story) = followed(&houses[0].store).await;
     for house in &houses {
         exported(&house.store).await;
@@ -68,6 +72,10 @@ async fn a_move_is_seen_by_all_nodes() {
         let lines = house.store.links.article_history(&story.id, None, 9).await.unwrap();
         assert_eq!(lines.len(), 1);
     }
+    // Nor is an address lost to one that reads all of it only now.
+    let late = exported(&House::open(&settings, 64).await.store).await;
+    assert_eq!(late.iter().filter(|line| line.starts_with("Alias")).count(), 3, "{late:#?}");
+    assert_eq!(exported(&houses[0].store).await, late);
 }
 
 /// Of many edits of one version one is made, whichever node makes it.
