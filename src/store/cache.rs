@@ -291,3 +291,25 @@ impl Cache {
         &self.generations[usize::from(lane_of(key, self.lanes()))]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::article::{Article, ArticleId};
+    use crate::domain::link::tests::link;
+
+    #[test]
+    fn a_withdrawn_articles_link_knows_what_to_do_instead() {
+        let id = ArticleId("a1".into());
+        let story = Article::new(id, "https://a.example/".into(), "a.example".into(), Timestamp::UNIX_EPOCH);
+        let found = |story: Article| Found { link: Arc::new(link("a")), article: Some(Arc::new(story)) };
+        let plain = Route::new(&found(story.clone()), 1);
+        assert!(plain.life.is_none() && plain.status(0) == Status::Active);
+        let replacement_url = Some("https://b.example/".to_owned());
+        let taken_back = Article { withdrawn: true, replacement_url: replacement_url.clone(), ..story };
+        let route = Route::new(&found(taken_back), 1);
+        assert_eq!(route.status(0), Status::Withdrawn);
+        let instead = route.life.and_then(|life| life.withdrawn).unwrap();
+        assert_eq!((instead.replacement_url, instead.message), (replacement_url, None));
+    }
+}

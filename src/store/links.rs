@@ -352,9 +352,9 @@ pub trait Links: Send + Sync {
     /// Articles whose page is to be looked at by `now`, the longest due first, at most `limit`. May lag a little.
     async fn articles_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Arc<Article>>>;
 
-    /// Blanks all of an article that must not be read any more, with its links, which lead nowhere from then on, and
-    /// the histories of all. Codes and numbers stay. Its addresses are free for another article. Again is the same,
-    /// and goes on after an error. None if there is no such article.
+    /// Blanks all of an article, and of those merged into it, that must not be read any more, with its links, which
+    /// lead nowhere from then on, and the histories of all. Codes and numbers stay. Its addresses are free for another
+    /// article. Again is the same, and goes on after an error. None if there is no such article.
     async fn redact(&self, id: &ArticleId, by: &str, at: Timestamp) -> Result<Option<Arc<Article>>>;
 
     /// A page of links.

@@ -69,7 +69,7 @@ pub enum Value {
     /// A story, and which code has which of its slots.
     Article {
         /// The story.
-        article: Article,
+        article: Box<Article>,
         /// Its slots.
         slots: Vec<SlotOf>,
     },
@@ -231,6 +231,9 @@ pub trait Mirror: Send + Sync {
 
     /// What leads to this article, its own address and CMS id too: kind, site, address or id.
     async fn aliases(&self, article: &ArticleId) -> Result<Vec<(AliasKind, String, String)>>;
+
+    /// This article and all that were merged into it, itself first; none if it is not there.
+    async fn with_merged(&self, article: &ArticleId) -> Result<Vec<ArticleId>>;
 
     /// Its links. Writes are refused. Its change feed is that of what was put.
     fn links(&self) -> Arc<dyn Links>;

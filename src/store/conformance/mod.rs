@@ -22,6 +22,7 @@ pub mod estimates;
 pub mod feed;
 pub mod life;
 pub mod listing;
+pub mod merging;
 pub mod model;
 pub mod moving;
 pub mod stories;
@@ -53,10 +54,13 @@ macro_rules! store_conformance {
             }
             life {
                 a_page_says_what_nobody_else_said, other_addresses_become_aliases, a_move_takes_along_what_follows,
-                an_edit_of_an_article_is_made_once, a_held_address_is_refused, merged_stories_are_the_older,
-                merges_lead_to_the_end, a_story_is_split, a_withdrawn_article_withdraws_its_links,
-                a_broken_target_is_noted, pages_are_due, a_redacted_story_says_nothing,
-                a_merge_races_with_creations,
+                an_edit_of_an_article_is_made_once, a_held_address_is_refused,
+                a_withdrawn_article_withdraws_its_links, a_broken_target_is_noted, pages_are_due,
+                a_redacted_story_says_nothing,
+            }
+            merging {
+                merged_stories_are_the_older, merges_lead_to_the_end, a_story_is_split,
+                a_merge_races_with_creations, what_was_merged_is_redacted_with_it,
             }
             editing {
                 replaces_the_record, a_stale_edit_changes_nothing, a_retry_of_an_edit_is_changed,

@@ -38,8 +38,8 @@ async fn import(store: &Store, items: Vec<ExportItem>) -> Vec<Result<(), String>
     store.links.import(items).await.expect("import")
 }
 
-/// What a store with a little of everything exports, written down by hand.
-fn archive() -> Vec<ExportItem> {
+/// A story with everything, and one that was merged into it.
+fn stories() -> (Article, Article) {
     let mut story = claim("a");
     story.facts.title = Some("Headline".into());
     story.facts.authors = vec!["Ann".into()];
@@ -61,25 +61,26 @@ fn archive() -> Vec<ExportItem> {
         merged_into: Some(article.id.clone()),
         ..Article::new(claim("merged").new_id, url("merged"), article.site.clone(), at(-10))
     };
+    (article, merged)
+}
+
+/// What a store with a little of everything exports, written down by hand.
+fn archive() -> Vec<ExportItem> {
+    let (article, merged) = stories();
     let id = article.id.clone();
-    let alias = |kind: &str, site: &str, value: String| ExportItem::Alias {
+    let alias = |kind: &str, site: &str, value: String, of: &Article| ExportItem::Alias {
         kind: kind.into(),
         site: site.into(),
         value,
-        article: id.clone(),
+        article: of.id.clone(),
     };
     let mut items = vec![
         ExportItem::Article(article.clone()),
         ExportItem::Article(merged.clone()),
-        ExportItem::Alias {
-            kind: "url".into(),
-            site: String::new(),
-            value: merged.url.clone(),
-            article: merged.id.clone(),
-        },
-        alias("url", "", url("a")),
-        alias("url", "", url("an-older-address")),
-        alias("cms_id", &article.site, "1".into()),
+        alias("url", "", url("merged"), &merged),
+        alias("url", "", url("a"), &article),
+        alias("url", "", url("an-older-address"), &article),
+        alias("cms_id", &article.site, "1".into(), &article),
     ];
     for version in [2, 3] {
         let line = HistoryEntry::redaction(version, "user:maria", at(-50));

@@ -52,7 +52,7 @@ pub struct Header {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(super) enum Line {
-    Article(ArticleLine),
+    Article(Box<ArticleLine>),
     Alias(AliasLine),
     Link(Box<LinkLine>),
     History(HistoryLine),

@@ -108,7 +108,8 @@ const TAMPERINGS: [Tampering; 9] = [
             changed(&to, edit(&found, |link| link.note = Some("other".into()))).await;
         })
     }),
-    ("link extra", |to| Box::pin(async move { drop(created(&to, choose(9, "extra", "extra")).await) })),
+    // Which of the things that belong to it is told, is as their hashes are.
+    ("extra", |to| Box::pin(async move { drop(created(&to, choose(9, "extra", "extra")).await) })),
     ("of an article", |to| {
         Box::pin(async move {
             let items = to.links.export(None).await.unwrap().items;

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use slugline::domain::article::Article;
+use slugline::domain::article::{Article, ArticleId};
 use slugline::domain::code::Code;
-use slugline::domain::link::{Found, HistoryEntry};
+use slugline::domain::link::{Broken, Found, HistoryEntry};
 use slugline::store::links::{
-    ArticleKey, Changes, Creation, Edit, Edited, ExportItem, ExportPage, LinkPage, NewLink,
+    ArticleEdit, ArticleEdited, ArticleKey, Changes, Creation, Edit, Edited, ExportItem, ExportPage,
+    LinkPage, NewLink,
 };
 use slugline::store::{Links, Result};
 use tokio::sync::watch;
@@ -70,6 +71,31 @@ impl Links for Late {
 
     async fn edit(&self, edit: Edit, now: Timestamp) -> Result<Edited> {
         self.inner.edit(edit, now).await
+    }
+
+    async fn set_broken(&self, code: &Code, broken: Option<Broken>, seen_target: &str) -> Result<bool> {
+        self.inner.set_broken(code, broken, seen_target).await
+    }
+
+    async fn edit_article(&self, edit: ArticleEdit) -> Result<ArticleEdited> {
+        self.inner.edit_article(edit).await
+    }
+
+    async fn article_history(
+        &self,
+        id: &ArticleId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        self.inner.article_history(id, before, limit).await
+    }
+
+    async fn articles_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Arc<Article>>> {
+        self.inner.articles_due(now, limit).await
+    }
+
+    async fn redact(&self, id: &ArticleId, by: &str, at: Timestamp) -> Result<Option<Arc<Article>>> {
+        self.inner.redact(id, by, at).await
     }
 
     async fn list(&self, page: LinkPage, now: Timestamp) -> Result<Vec<Found>> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use slugline::clock;
 use slugline::domain::access::Role;
 use slugline::store::conformance::editing::{changed, edit};
-use slugline::store::conformance::{ask, created, find};
-use slugline::store::links::{ArticleKey, Edit};
+use slugline::store::conformance::{ask, at, claim, created, find, url};
+use slugline::store::links::{ArticleClaim, ArticleKey, Edit, NewLink};
 use slugline::store::{Error, Result};
 
 use super::coherent::many;
@@ -172,4 +172,40 @@ async fn a_flushed_store_is_fenced() {
     created(&node, ask(102, "new", &["new"])).await;
     assert_eq!(node.listed().await.len(), 51);
     node.stop().await;
+}
+
+/// What was redacted while a node was away is gone; the node, which has all of it, does not take it for lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_redacted_is_not_put_back() {
+    let server = Standalone::start(&[]).await;
+    let one = Node::start(server.settings(), 4).await;
+    let spelt = ArticleClaim { cms_id: Some("4711".into()), aliases: vec![url("a-amp")], ..claim("a") };
+    let first = created(&one, NewLink { article: Some(spelt), ..ask(1, "a", &["aa"]) }).await;
+    let story = first.article.unwrap();
+    let other = Node::start(server.settings(), 4).await;
+    let dir = one.stop().await;
+    other.complete().await;
+    other.links.redact(&story.id, "user:maria", at(9)).await.unwrap().unwrap();
+    // The changes are forgotten, so that all records must be compared.
+    let forget = "for _, key in ipairs(redis.call('KEYS', '*:c')) do redis.call('DEL', key) end return 1";
+    server.say(&["EVAL", forget, "0"]).await;
+    let one = Node::start_in(dir, server.settings(), 4).await;
+    one.complete().await;
+    for node in [&one, &other] {
+        eventually("a node has heard of it", async || {
+            let said = format!("{:?}", node.links.export(None).await.unwrap().items);
+            (said.contains("redacted:") && !said.contains("news.example.com/")).then_some(())
+        })
+        .await;
+        for key in
+            [ArticleKey::Url(url("a")), ArticleKey::Url(url("a-amp")), ArticleKey::CmsId("4711".into())]
+        {
+            assert_eq!(node.links.article(key.clone()).await.unwrap(), None, "{key:?}");
+        }
+        assert!(find(node, "aa").await.link.is_redacted());
+        assert_eq!(node.audit("link.lost").await, [""; 0]);
+    }
+    for node in [one, other] {
+        node.stop().await;
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::births::first_line;
 use super::create::{as_kept, write_all};
 use super::names::Names;
 use super::read::{found, join_one, links_of, story_of};
@@ -15,7 +16,6 @@ use crate::domain::code::Code;
 use crate::domain::link::{Broken, Found, HistoryEntry, Link, Slot};
 use crate::store::Result;
 use crate::store::links::{Edit, Edited, SlotWish};
-use crate::store::mirror::Kept;
 use crate::store::redis::records::{
     Committed, Name, Record, Records, Story, Tries, Write, cut, entry, write_links,
 };
@@ -73,8 +73,9 @@ async fn attempt(records: &Records, tries: &mut Tries, edit: &Edit) -> Result<Op
     {
         return Ok(Some(Edited::SlotHeld(other)));
     }
-    let mut writes = history(old, about.as_ref(), edit)?;
     let article = about.as_ref().map(|about| Arc::new(about.story.article.clone()));
+    let mut writes: Vec<Write> = first_line(records, old, article.as_ref()).await?.into_iter().collect();
+    writes.extend(history(edit)?);
     let changed = found(link.clone(), article.as_ref());
     let mut links = links.clone();
     links[at].link = link;
@@ -153,25 +154,15 @@ async fn held(records: &Records, story: &Story, slot: &Slot) -> Result<Option<Fo
     }
 }
 
-/// The lines of history that an edit writes, and the one that goes. The first line is written with the second:
-/// until then it follows from the link.
-fn history(old: &Kept, about: Option<&About>, edit: &Edit) -> Result<Vec<Write>> {
-    let line = |code: &Code, version: u64, raw: Vec<u8>| Write {
-        name: Name::History(code.clone(), version),
-        was: None,
-        raw,
-    };
+/// The line of history that an edit writes, and the one that goes.
+fn history(edit: &Edit) -> Result<Vec<Write>> {
     let code = &edit.link.code;
-    let mut lines = vec![];
-    if old.link.version == 1 && old.created_tag.is_some() {
-        let article = about.map(|about| Arc::new(about.story.article.clone()));
-        let first = found(old.link.clone(), article.as_ref());
-        lines.push(line(code, 1, entry(&HistoryEntry::birth(&first.link))?));
-    }
+    let line =
+        |version: u64, raw: Vec<u8>| Write { name: Name::History(code.clone(), version), was: None, raw };
     let now = HistoryEntry { at: cut(edit.entry.at), ..edit.entry.clone() };
-    lines.push(line(code, now.version, entry(&now)?));
+    let mut lines = vec![line(now.version, entry(&now)?)];
     if let Some(oldest) = now.version.checked_sub(HISTORY).filter(|version| *version > 0) {
-        lines.push(line(code, oldest, vec![]));
+        lines.push(line(oldest, vec![]));
     }
     Ok(lines)
 }

@@ -4,6 +4,7 @@
 //! mirror's, which has every write of this node before its caller hears of it. While Redis is away, a look-up is
 //! answered by the mirror. Knows nothing of tallies.
 
+mod births;
 mod chains;
 mod create;
 mod edit;
@@ -134,6 +135,7 @@ impl Links for RedisLinks {
     }
 
     async fn edit_article(&self, edit: ArticleEdit) -> Result<ArticleEdited> {
+        births::keep(&self.records, self.mirror.links().as_ref(), &edit.article).await?;
         story::edit(&self.records, &edit).await
     }
 

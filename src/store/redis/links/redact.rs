@@ -27,8 +27,22 @@ const PAGE: usize = 500;
 /// Lines of history in one commit.
 const LINES: usize = 100;
 
-/// Blanks a story and all that is about it; None if there is none. The mirror must have all that the store has.
+/// Blanks a story and all that is about it; and all that were merged into it, which are the same story. None if there
+/// is none. The mirror must have all that the store has.
 pub(super) async fn redact(
+    records: &Records,
+    mirror: &dyn Mirror,
+    id: &ArticleId,
+    by: &str,
+    at: Timestamp,
+) -> Result<Option<Arc<Article>>> {
+    for merged in mirror.with_merged(id).await?.iter().skip(1) {
+        one_story(records, mirror, merged, by, at).await?;
+    }
+    one_story(records, mirror, id, by, at).await
+}
+
+async fn one_story(
     records: &Records,
     mirror: &dyn Mirror,
     id: &ArticleId,

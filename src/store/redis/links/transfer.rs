@@ -14,8 +14,7 @@ use crate::store::Result;
 use crate::store::links::ExportItem;
 use crate::store::mirror::Kept;
 use crate::store::redis::records::{
-    Admitted, Alias, AliasName, Committed, Name, Record, Records, Story, Tries, Write, cut, entry,
-    write_links,
+    Alias, AliasName, Committed, Name, Record, Records, Story, Tries, Write, cut, entry, write_links,
 };
 
 /// Lines of history in one commit.
@@ -209,15 +208,13 @@ async fn import_alias(
     if Alias::read(&records.read_one(name.clone()).await?.raw)?.is_some() {
         return Ok(Some(Ok(())));
     }
-    let admitted = story.admit(&name);
-    if admitted == Admitted::Now
+    // Whether there is room or not: it was kept before.
+    if story.note(&name)
         && records.commit(tries, vec![record.becomes(story.write()?)]).await? == Committed::Lost
     {
         return Ok(None);
     }
-    if admitted != Admitted::Not {
-        add_alias(records, tries, &story.article, name, says).await?;
-    }
+    add_alias(records, tries, &story.article, name, says).await?;
     Ok(Some(Ok(())))
 }
 

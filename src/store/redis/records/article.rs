@@ -52,12 +52,15 @@ impl Story {
         Story { article, slots: vec![], aliases: vec![], write_tags: vec![] }
     }
 
-    /// Notes an alias even if there is no room for it: what staff give it.
-    pub fn note(&mut self, alias: &Name) {
+    /// Notes an alias whether there is room for it or not: what staff give it, or what was kept before. True if it is
+    /// new.
+    pub fn note(&mut self, alias: &Name) -> bool {
         let spelling = spelling(alias);
-        if !self.aliases.contains(&spelling) {
+        let new = !self.aliases.contains(&spelling);
+        if new {
             self.aliases.push(spelling);
         }
+        new
     }
 
     /// Lets an alias go. True if it had it.

@@ -22,7 +22,7 @@ fn value(name: Name, raw: &[u8]) -> Result<Value> {
         Name::Links(key) => Value::Links(link::read_links(&key, raw)?),
         Name::Article(id) => {
             let Story { article, slots, .. } = Story::read(&id, raw)?.ok_or_else(nothing)?;
-            Value::Article { article, slots }
+            Value::Article { article: Box::new(article), slots }
         }
         Name::Url(_) | Name::CmsId(_) => alias(Alias::read_any(raw)?.ok_or_else(nothing)?),
         Name::History(code, version) => Value::History { code, entry: trail::kept_entry(version, raw)? },

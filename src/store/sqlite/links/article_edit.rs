@@ -140,8 +140,16 @@ fn take(conn: &Connection, row: i64, edit: &ArticleEdit) -> Result<()> {
     Ok(())
 }
 
-/// Blanks all of an article that must not be read any more, its links and their histories.
+/// Blanks all of an article that must not be read any more, its links and their histories; and of all that were
+/// merged into it, which are the same story.
 pub(super) fn redact(conn: &Connection, id: &ArticleId, by: &str, at: Timestamp) -> Result<Option<Article>> {
+    for merged in articles::with_merged(conn, id)?.iter().skip(1) {
+        redact_one(conn, merged, by, at)?;
+    }
+    redact_one(conn, id, by, at)
+}
+
+fn redact_one(conn: &Connection, id: &ArticleId, by: &str, at: Timestamp) -> Result<Option<Article>> {
     let at = cut(at);
     let Some(row) = article_row(conn, id)? else { return Ok(None) };
     let old = articles::by_row(conn, row)?;

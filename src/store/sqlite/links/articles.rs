@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{self, articles};
 use super::trail;
-use crate::domain::article::{Article, MAX_ALIASES, MAX_MERGED};
+use crate::domain::article::{Article, ArticleId, MAX_ALIASES, MAX_MERGED};
 use crate::store::Result;
 use crate::store::links::{ArticleClaim, ArticleKey};
 use crate::store::sqlite::failure::{corrupt, ms, signed};
@@ -44,6 +44,15 @@ pub(super) fn add_more(conn: &Connection, kind: i64, value: &str, site: &str, ar
     if fits > 0 { add_alias(conn, kind, value, site, article) } else { Ok(()) }
 }
 
+/// The same, whether there is room or not: what was kept before, or what staff give it.
+pub(super) fn add_kept(conn: &Connection, kind: i64, value: &str, site: &str, article: i64) -> Result<()> {
+    if alias(conn, kind, value, site)?.is_some() {
+        return Ok(());
+    }
+    conn.prepare_cached("UPDATE articles SET aliases = aliases + 1 WHERE id = ?")?.execute([article])?;
+    add_alias(conn, kind, value, site, article)
+}
+
 /// The article of a row.
 pub(in crate::store::sqlite) fn by_row(conn: &Connection, row: i64) -> Result<Article> {
     let mut statement = conn.prepare_cached(articles!("WHERE a.id = ?"))?;
@@ -63,6 +72,16 @@ pub(super) fn merged(conn: &Connection, mut row: i64) -> Result<(i64, Article)> 
         (row, article) = (next, by_row(conn, next)?);
     }
     Ok((row, article))
+}
+
+/// An article and all that were merged into it, itself first.
+pub(in crate::store::sqlite) fn with_merged(conn: &Connection, id: &ArticleId) -> Result<Vec<ArticleId>> {
+    let mut find = conn.prepare_cached(
+        "WITH RECURSIVE one (name) AS (SELECT name FROM articles WHERE name = ? \
+         UNION SELECT a.name FROM one JOIN articles a ON a.merged_into = one.name) SELECT name FROM one",
+    )?;
+    let names = find.query_map([&id.0], |row| row.get::<_, Box<str>>(0))?;
+    Ok(names.map(|name| name.map(ArticleId)).collect::<rusqlite::Result<_>>()?)
 }
 
 /// The article that is asked for.

@@ -171,7 +171,7 @@ fn import_alias(
         return Ok(Err(format!("there is no article {}", article.0)));
     };
     // The article's own are there since it was put back.
-    articles::add_more(conn, kind, value, site, row)?;
+    articles::add_kept(conn, kind, value, site, row)?;
     Ok(Ok(()))
 }
 

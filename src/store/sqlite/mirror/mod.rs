@@ -19,7 +19,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::accounts::{SqliteAccounts, forget_audit};
 use super::failure::{ms, signed, unsigned};
 use super::file::MIRROR;
-use super::links::articles::URL;
+use super::links::articles::{URL, with_merged};
 use super::links::trail::{Bell, FEED};
 use super::links::{SqliteLinks, index_some};
 use super::threads::{Readers, State, Writer};
@@ -266,6 +266,11 @@ impl Mirror for SqliteMirror {
     async fn aliases(&self, article: &ArticleId) -> Result<Vec<(AliasKind, String, String)>> {
         let article = article.clone();
         self.readers.read(move |conn| aliases(conn, &article)).await
+    }
+
+    async fn with_merged(&self, article: &ArticleId) -> Result<Vec<ArticleId>> {
+        let article = article.clone();
+        self.readers.read(move |conn| with_merged(conn, &article)).await
     }
 
     fn links(&self) -> Arc<dyn Links> {

@@ -74,7 +74,11 @@ fn records(items: Vec<ExportItem>) -> Vec<Put> {
         puts.push(match item {
             ExportItem::Article(article) => {
                 let slots = slots.remove(&article.id).unwrap_or_default();
-                record(&format!("a{}", article.id.0), "1", Value::Article { article, slots })
+                record(
+                    &format!("a{}", article.id.0),
+                    "1",
+                    Value::Article { article: Box::new(article), slots },
+                )
             }
             ExportItem::Alias { kind, site, value, article } => {
                 let kind = if kind == "url" { AliasKind::Url } else { AliasKind::CmsId };
@@ -262,5 +266,117 @@ fn a_code_that_is_another_links_now_has_nothing_of_the_one_before() {
         assert_eq!(history.iter().map(|e| (e.version, e.by.as_str())).collect::<Vec<_>>(), [(1, "bo")]);
         assert_eq!(mirror.links().count().await.unwrap(), 1);
         mirror.close().await.unwrap();
+    });
+}
+
+/// Each order of four.
+fn orders() -> Vec<[usize; 4]> {
+    let all = (0..256).map(|n| [n & 3, n >> 2 & 3, n >> 4 & 3, n >> 6 & 3]);
+    all.filter(|order| (0..4).all(|one| order.contains(&one))).collect()
+}
+
+fn story(id: &str, path: &str) -> crate::domain::article::Article {
+    let url = crate::store::conformance::url(path);
+    crate::domain::article::Article::new(ArticleId(id.into()), url, "news.example.com".into(), at(0))
+}
+
+fn put_story(article: &crate::domain::article::Article, raw: &str) -> Put {
+    let value = Value::Article { article: Box::new(article.clone()), slots: vec![] };
+    record(&format!("a{}", article.id.0), raw, value)
+}
+
+fn put_alias(path: &str, whose: &str, raw: &str) -> Put {
+    let (kind, value) = (AliasKind::Url, crate::store::conformance::url(path));
+    let article = ArticleId(whose.into());
+    record(&format!("u{path}"), raw, Value::Alias { kind, site: String::new(), value, article })
+}
+
+async fn leads_to(mirror: &Arc<dyn Mirror>, path: &str) -> Option<String> {
+    let key = crate::store::links::ArticleKey::Url(crate::store::conformance::url(path));
+    mirror.links().article(key).await.unwrap().map(|article| article.id.0.to_string())
+}
+
+/// The story, both addresses and a link that was looked at since come from lanes of their own.
+#[test]
+fn a_move_is_seen_whatever_comes_first() {
+    run(async {
+        for order in orders() {
+            let dir = tempfile::tempdir().unwrap();
+            let mirror = opened(dir.path()).await;
+            let link = |broken| {
+                let link = crate::domain::link::Link {
+                    article: Some(ArticleId("a1".into())),
+                    follows_article: true,
+                    broken,
+                    ..crate::store::conformance::blank(None, at(0))
+                };
+                Value::Links(vec![Kept { link, created_tag: Some(3), write_tags: vec![] }])
+            };
+            let old = story("a1", "old");
+            mirror.put_ahead(0, vec![put_story(&old, "1"), record("lunset", "1", link(None))]).await.unwrap();
+            let mut moved = crate::domain::article::Article { version: 2, ..story("a1", "moved") };
+            moved.withdrawn = true;
+            let broken = crate::domain::link::Broken {
+                target: moved.url.clone(),
+                since: at(1),
+                status: Some(404),
+                proposal: None,
+            };
+            let puts = [
+                put_story(&moved, "2"),
+                put_alias("old", "a1", "1"),
+                put_alias("moved", "a1", "1"),
+                record("lunset", "2", link(Some(broken.clone()))),
+            ];
+            for at in order {
+                mirror.put_ahead(0, vec![puts[at].clone()]).await.unwrap();
+            }
+            for path in ["old", "moved"] {
+                assert_eq!(leads_to(&mirror, path).await.as_deref(), Some("a1"), "{order:?} {path}");
+            }
+            let found = mirror.links().find("unset").await.unwrap().remove(0);
+            assert_eq!(
+                (&found.link.target, &found.link.broken),
+                (&Some(moved.url), &Some(broken)),
+                "{order:?}"
+            );
+            assert_eq!(found.status(at(0)), crate::domain::link::Status::Withdrawn);
+            mirror.close().await.unwrap();
+        }
+    });
+}
+
+/// A story is redacted and another gets its address: what leads where does not depend on what is heard first.
+#[test]
+fn what_is_freed_is_anothers_whatever_comes_first() {
+    run(async {
+        for order in orders() {
+            let dir = tempfile::tempdir().unwrap();
+            let mirror = opened(dir.path()).await;
+            let told = story("a1", "told");
+            let known = vec![
+                put_story(&told, "1"),
+                record("utold", "1", Value::Nothing),
+                put_alias("amp", "a1", "1"),
+            ];
+            mirror.put_ahead(0, known).await.unwrap();
+            assert_eq!(mirror.aliases(&told.id).await.unwrap().len(), 2);
+            let freed = || Value::Freed { article: told.id.clone() };
+            let puts = [
+                put_story(&told.redacted(at(5)), "2"),
+                record("uamp", "2", freed()),
+                record("utold", "2", Value::Nothing),
+                put_story(&story("a2", "told"), "1"),
+            ];
+            for at in order {
+                mirror.put_ahead(0, vec![puts[at].clone()]).await.unwrap();
+            }
+            assert_eq!(leads_to(&mirror, "told").await.as_deref(), Some("a2"), "{order:?}");
+            assert_eq!(leads_to(&mirror, "amp").await, None, "{order:?}");
+            assert!(mirror.aliases(&told.id).await.unwrap().is_empty(), "{order:?}");
+            let said = format!("{:?}", exported(&mirror.links()).await);
+            assert_eq!(said.matches("/told").count(), 2, "the new story and its alias: {said}");
+            mirror.close().await.unwrap();
+        }
     });
 }

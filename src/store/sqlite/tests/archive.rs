@@ -11,6 +11,7 @@ use rusqlite::types::ValueRef;
 
 use super::*;
 use crate::domain::access::Role;
+use crate::domain::article::Said;
 use crate::domain::tally::{Counts, Scope, ScopeKind, Series, StreamId};
 use crate::store::accounts::{Answer, Begun};
 use crate::store::conformance::accounts::{key, user};
@@ -19,8 +20,8 @@ use crate::store::conformance::editing::{changed, edit, retire};
 use crate::store::conformance::{existing, url};
 use crate::store::links::{ArticleKey, LinkFilter, LinkOrder, LinkPage};
 
-const CURRENT: &str = "tests/fixtures/store-v2";
-const RELEASED: [&str; 2] = ["tests/fixtures/store-v1", CURRENT];
+const CURRENT: &str = "tests/fixtures/store-v3";
+const RELEASED: [&str; 3] = ["tests/fixtures/store-v1", "tests/fixtures/store-v2", CURRENT];
 
 /// The search index is not dumped: its tables are FTS5's own. All links are to be indexed again.
 fn dump(file: &Path) -> String {
@@ -119,6 +120,8 @@ async fn is_a_little_of_everything(store: &Store) {
     assert_eq!((found.link.version, found.link.note.as_deref()), (2, Some("for the desk")));
     assert_eq!((article.cms_id.as_deref(), article.facts.authors.len()), (Some("4711"), 1));
     assert_eq!(article.facts.title.as_deref(), Some("It's the headline"));
+    // Who said what was not kept at first: nobody but the CMS and staff said anything.
+    assert_eq!(article.said, Said::known(&article.facts));
     let history = store.links.history(&found.link.code, None, 10).await.unwrap();
     assert_eq!(history.iter().map(|e| e.action.as_str()).collect::<Vec<_>>(), ["changed", "created"]);
     assert!(store.links.article(ArticleKey::CmsId("4711".into())).await.unwrap().is_some());

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use slugline::domain::link::Found;
 use slugline::store::conformance::accounts::{key, user};
 use slugline::store::conformance::editing::edit;
-use slugline::store::conformance::{at, choose, created, existing, find};
-use slugline::store::links::{Creation, Edited, NewLink};
+use slugline::store::conformance::{at, choose, created, existing, find, url};
+use slugline::store::links::{ArticleClaim, Creation, Edited, NewLink};
 use slugline::store::{Error, Store};
 
 use super::{claim, request, told};
@@ -17,14 +17,14 @@ use crate::redis::house::{House, own_prefix, shared};
 use crate::redis::proxy::{Fault, Proxy};
 
 /// A node with a hand on its line, and one beside it without.
-struct Two {
-    proxy: Proxy,
-    far: House,
-    near: House,
+pub struct Two {
+    pub proxy: Proxy,
+    pub far: House,
+    pub near: House,
 }
 
 impl Two {
-    async fn open() -> Two {
+    pub async fn open() -> Two {
         let server = shared().await;
         let proxy = Proxy::start(&server.address());
         let mut settings = server.settings_at(&proxy.address());
@@ -38,7 +38,7 @@ impl Two {
     }
 
     /// Does this to the `nth` commit (from 0) of the far node, and to those after it as often as `times` says.
-    fn strike(&self, fault: Fault, nth: u64, times: u64) {
+    pub fn strike(&self, fault: Fault, nth: u64, times: u64) {
         let seen = AtomicU64::new(0);
         self.proxy.plan(fault, times, move |words| {
             let commit =
@@ -50,10 +50,14 @@ impl Two {
 
 type Make = fn(&Store) -> NewLink;
 
-/// Requests of every sort: by address, with a CMS id, with a chosen code, with codes that lie in other lanes.
-const SORTS: [Make; 5] = [
+/// Requests of every sort: by address, with a CMS id, with other spellings, with a chosen code, with codes that lie in other lanes.
+const SORTS: [Make; 6] = [
     |store| request(1, store, claim(1, "a", None)),
     |store| request(1, store, claim(1, "a", Some("4711"))),
+    |store| {
+        let claim = claim(1, "a", Some("4711"));
+        request(1, store, ArticleClaim { aliases: vec![url("a-amp"), url("a-print")], ..claim })
+    },
     |_| choose(1, "a", "vote"),
     |_| NewLink { article: Some(claim(1, "a", Some("4711"))), ..choose(1, "a", "vote") },
     |store| NewLink { force_new: true, ..request(1, store, claim(1, "a", None)) },

@@ -4,6 +4,7 @@
 mod lean;
 mod line;
 mod many;
+mod stories;
 
 use slugline::domain::article::ArticleId;
 use slugline::store::Store;

@@ -16,6 +16,7 @@ ALTER TABLE articles ADD COLUMN write_tags BLOB NOT NULL DEFAULT x'';
 UPDATE articles SET said = (title IS NOT NULL) + 4 * (section IS NOT NULL) + 8 * (authors <> '[]')
     + 16 * (published_at IS NOT NULL) + 64 * (image IS NOT NULL) + 128 * (language IS NOT NULL);
 CREATE INDEX articles_withdrawn ON articles (id) WHERE withdrawn = 1;
+CREATE INDEX articles_merged ON articles (merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX articles_due ON articles (read_due) WHERE read_due IS NOT NULL;
 
 -- broken: JSON; of the target that the link had when it was looked at.
