@@ -225,6 +225,7 @@ impl ArticleView {
             withdrawn: article.withdrawn,
             replacement_url: article.replacement_url.clone(),
             message: article.message.clone(),
+            merged_into: article.merged_into.as_ref().map(|id| id.0.to_string()),
             version: article.version,
             links: None,
         }
