@@ -25,7 +25,8 @@ pub(super) fn learn(
     agree: impl Fn(&Identity, &Identity, Option<&str>) -> bool,
 ) -> Reading {
     let Found { asked, at, moved, facts } = found;
-    let is_story = facts.published_at.is_some() || !facts.authors.is_empty();
+    // An author alone says little: templates name the newsroom on every page.
+    let is_story = facts.published_at.is_some();
     let own = match canon.landing(asked, &at, moved || is_story) {
         Landing::Story(own) => Some(own),
         Landing::Elsewhere => None,

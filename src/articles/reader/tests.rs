@@ -32,7 +32,8 @@ fn answer(head: &str, stream: &mut TcpStream, _: u16) -> io::Result<()> {
     let to = |status: u16, to: &str| format!("HTTP/1.1 {status} x\r\nLocation: {to}\r\n\r\n");
     let claims =
         |path: &str, title: &str| page(&format!("<link rel=canonical href={path}><title>{title}</title>"));
-    let story = "<title>The river</title><meta name=author content='Ann Lee'>";
+    let story =
+        "<title>The river</title><meta property=article:published_time content='2026-11-23T08:00:00Z'>";
     let answer = match path(head) {
         "/world/the-river-rises" => claims("/world/the-river-rises", "River"),
         "/amp-make-of-river" => claims("/world/the-river-rises", "River"),
@@ -41,7 +42,7 @@ fn answer(head: &str, stream: &mut TcpStream, _: u16) -> io::Result<()> {
         "/short" => to(302, "/b/river"),
         "/offer" => to(307, "/offers/premium"),
         "/b/river" => page(story),
-        "/offers/premium" => page("<title>Only today</title>"),
+        "/offers/premium" => page("<title>Only today</title><meta name=author content='The newsroom'>"),
         "/consent" => claims("/world/the-river-rises", "We value you"),
         "/asks" => to(302, "/consent"),
         "/soft-404" => to(302, "/"),
