@@ -25,6 +25,7 @@ fn answer(head: &str, stream: &mut TcpStream, _: u16) -> io::Result<()> {
         "/slash" => to(301, "/slash/"),
         "/slash/" => status(200),
         "/to-home" => to(301, "/?from=there"),
+        "/away" => to(301, &format!("http://127.0.0.1:{}/", head.split(['?', ' ']).nth(2).unwrap())),
         "/to-login" => to(302, "/login"),
         "/circle" => to(302, "/circle"),
         "/hang" => return hang(stream),
@@ -76,6 +77,14 @@ async fn what_a_look_shows() {
         assert_eq!(look(&fetcher, &canon, &site.url(target), now).await, expected, "{target}");
         assert_eq!(site.asked() - before, requests, "{target}");
     }
+    let other = Site::start(answer);
+    let both = crate::articles::fixture::fetcher(&[&site, &other]);
+    let away = site.url(&format!("/away?{}", other.port));
+    assert_eq!(
+        look(&both, &canon, &away, now).await,
+        Health::Moved { to: other.url("/") },
+        "another site's home"
+    );
     let outside = Url::parse("http://127.0.0.1/").unwrap();
     assert_eq!(look(&fetcher, &canon, &outside, now).await, Health::Unknown, "we do not ask there");
     let hasty = hasty(&site);

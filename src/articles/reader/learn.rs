@@ -6,6 +6,7 @@ use super::{Metadata, Outcome, Reading};
 use crate::domain::canonical::{Canon, Identity, Landing, Standing, standing};
 
 /// A page that was found.
+#[derive(Clone)]
 pub(super) struct Found<'a> {
     /// The address that was asked for.
     pub asked: &'a Url,
@@ -22,7 +23,7 @@ pub(super) struct Found<'a> {
 pub(super) fn learn(
     canon: &Canon,
     found: Found<'_>,
-    agree: impl Fn(&Identity, &Identity, Option<&str>) -> bool,
+    mut agree: impl FnMut(&Identity, &Identity, Option<&str>) -> bool,
 ) -> Reading {
     let Found { asked, at, moved, facts } = found;
     // An author alone says little: templates name the newsroom on every page.
