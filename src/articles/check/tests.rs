@@ -19,11 +19,13 @@ fn answer(head: &str, stream: &mut TcpStream, _: u16) -> io::Result<()> {
         "/no-head" => status(405),
         "/closes" => return Ok(()),
         "/lies" => status(404),
+        "/packed" => "HTTP/1.1 200 OK\r\nContent-Encoding: zstd\r\nContent-Length: 0\r\n\r\n".into(),
         "/moved" => to(301, "/story"),
         "/found" => to(302, "/story"),
         "/slash" => to(301, "/slash/"),
         "/slash/" => status(200),
         "/to-home" => to(301, "/?from=there"),
+        "/away" => to(301, &format!("http://127.0.0.1:{}/", head.split(['?', ' ']).nth(2).unwrap())),
         "/to-login" => to(302, "/login"),
         "/circle" => to(302, "/circle"),
         "/hang" => return hang(stream),
@@ -51,6 +53,7 @@ async fn what_a_look_shows() {
         ("/story", Health::Good, 1),
         ("/", Health::Good, 1),
         ("/endless", Health::Good, 1),
+        ("/packed", Health::Good, 1),
         ("/no-head", Health::Good, 2),
         ("/closes", Health::Good, 2),
         ("/lies", Health::Good, 2),
@@ -74,6 +77,14 @@ async fn what_a_look_shows() {
         assert_eq!(look(&fetcher, &canon, &site.url(target), now).await, expected, "{target}");
         assert_eq!(site.asked() - before, requests, "{target}");
     }
+    let other = Site::start(answer);
+    let both = crate::articles::fixture::fetcher(&[&site, &other]);
+    let away = site.url(&format!("/away?{}", other.port));
+    assert_eq!(
+        look(&both, &canon, &away, now).await,
+        Health::Moved { to: other.url("/") },
+        "another site's home"
+    );
     let outside = Url::parse("http://127.0.0.1/").unwrap();
     assert_eq!(look(&fetcher, &canon, &outside, now).await, Health::Unknown, "we do not ask there");
     let hasty = hasty(&site);

@@ -136,6 +136,7 @@ fn all(to: &mut impl Write, mut piece: &[u8]) -> io::Result<bool> {
 mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -230,5 +231,22 @@ mod tests {
         assert!(unpack("gzip", &packed[..5], 4096).is_err());
         assert!(unpack("br", &BOMB[..3], 4096).is_err());
         assert_eq!(unpack("br", b"", 4096).unwrap(), b"");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_an_answer(
+            bytes in prop::collection::vec(any::<u8>(), 0..300), piece in 1_usize..50, at in 0_usize..60
+        ) {
+            // As they are, and in the middle of what is right.
+            let packed = [gzip(&text(200)), brotli(&text(200)), BOMB.to_vec()];
+            let wrong = packed.iter().map(|right| [&right[..at.min(right.len())], &bytes].concat());
+            for bytes in std::iter::once(bytes.clone()).chain(wrong) {
+                for coding in ["", "gzip", "br"] {
+                    let page = unpack(coding, &bytes, piece);
+                    prop_assert!(page.is_err() || page.is_ok_and(|page| page.len() <= MAX_PAGE));
+                }
+            }
+        }
     }
 }

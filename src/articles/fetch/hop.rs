@@ -169,9 +169,9 @@ where
 async fn read(response: Response<Incoming>, ask: Ask) -> Result<Answer, Failure> {
     let (head, mut incoming) = response.into_parts();
     let content_type = text(&head.headers, CONTENT_TYPE.as_str());
+    let is_page = head.status.is_success() && is_page(content_type.as_deref());
     let mut body = Body::new(&text(&head.headers, CONTENT_ENCODING.as_str()).unwrap_or_default());
-    let encoded = body.is_none();
-    let wanted = ask == Ask::Page && head.status.is_success() && is_page(content_type.as_deref());
+    let (wanted, encoded) = (ask == Ask::Page && is_page, ask == Ask::Page && body.is_none());
     if let Some(body) = body.as_mut().filter(|_| wanted) {
         while let Some(frame) = incoming.frame().await {
             // A page that is cut short is read as far as it goes.

@@ -6,6 +6,7 @@ use super::{Metadata, Outcome, Reading};
 use crate::domain::canonical::{Canon, Identity, Landing, Standing, standing};
 
 /// A page that was found.
+#[derive(Clone)]
 pub(super) struct Found<'a> {
     /// The address that was asked for.
     pub asked: &'a Url,
@@ -22,10 +23,11 @@ pub(super) struct Found<'a> {
 pub(super) fn learn(
     canon: &Canon,
     found: Found<'_>,
-    agree: impl Fn(&Identity, &Identity, Option<&str>) -> bool,
+    mut agree: impl FnMut(&Identity, &Identity, Option<&str>) -> bool,
 ) -> Reading {
     let Found { asked, at, moved, facts } = found;
-    let is_story = facts.published_at.is_some() || !facts.authors.is_empty();
+    // An author alone says little: templates name the newsroom on every page.
+    let is_story = facts.published_at.is_some();
     let own = match canon.landing(asked, &at, moved || is_story) {
         Landing::Story(own) => Some(own),
         Landing::Elsewhere => None,

@@ -25,7 +25,7 @@ use super::page::{self, Metadata};
 use crate::domain::canonical::{Canon, Identity};
 use learn::Found;
 use patience::Patience;
-use titles::Titles;
+use titles::{Agreed, Titles};
 
 /// Pages that are read at once.
 const MAX_FLIGHTS: usize = 256;
@@ -283,7 +283,7 @@ impl Inner {
         };
         let answers = |status: u16| format!("the site answers {status}");
         match self.fetcher.fetch(page, now).await {
-            fetch::Outcome::Page(found) => self.parse(page, found).await,
+            fetch::Outcome::Page(found) => self.understand(page, found, now).await,
             fetch::Outcome::NotReadable { status } => {
                 without(Outcome::NotReadable, Some(status), &answers(status))
             }
@@ -294,16 +294,45 @@ impl Inner {
         }
     }
 
-    async fn parse(&self, asked: &Url, found: fetch::Page) -> Reading {
-        let fetch::Page { url: at, moved, content_type, body } = found;
-        let (zone, url) = (self.zone.clone(), at.clone());
-        let read = move || page::read(&body, content_type.as_deref(), &url, &zone);
-        // Fails only while the process ends.
-        let Ok(facts) = tokio::task::spawn_blocking(read).await else {
+    async fn understand(&self, asked: &Url, page: fetch::Page, now: Instant) -> Reading {
+        let (at, moved) = (page.url.clone(), page.moved);
+        let Some(facts) = self.parse(page).await else {
             return Reading::without_page(&self.canon, asked, Outcome::Slow, "it was not read to its end");
         };
-        let agree =
-            |claim: &Identity, own: &Identity, title: Option<&str>| self.titles.agree(claim, own, title);
-        learn::learn(&self.canon, Found { asked, at, moved, facts }, agree)
+        let found = Found { asked, at, moved, facts };
+        let mut doubtful = None;
+        let reading = learn::learn(&self.canon, found.clone(), |claim, own, title| {
+            let agreed = self.titles.agree(claim, own, title);
+            doubtful = (agreed == Agreed::Doubtful).then(|| claim.clone());
+            agreed == Agreed::Yes
+        });
+        let Some(claim) = doubtful else { return reading };
+        self.settle(&claim, &found.facts.claims, now).await;
+        let agree = |claim: &Identity, own: &Identity, title: Option<&str>| {
+            self.titles.agree(claim, own, title) == Agreed::Yes
+        };
+        learn::learn(&self.canon, found, agree)
+    }
+
+    /// Asks the page at an address what its title is now: a headline is changed more often than an address is wrong.
+    async fn settle(&self, claim: &Identity, claims: &[Url], now: Instant) {
+        // As the page spells it, which may be the only host that there is.
+        let spelt = claims.iter().find(|spelt| self.canon.identity(spelt) == *claim);
+        if let fetch::Outcome::Page(page) = self.fetcher.fetch(spelt.unwrap_or(&claim.url), now).await {
+            let own = self.canon.identity(&page.url);
+            let title = self.parse(page).await.and_then(|facts| facts.title);
+            if own == *claim && title.is_some() {
+                self.titles.agree(claim, &own, title.as_deref());
+                return;
+            }
+        }
+        self.titles.contest(claim);
+    }
+
+    /// What a page says; None if the process ends meanwhile.
+    async fn parse(&self, page: fetch::Page) -> Option<Metadata> {
+        let zone = self.zone.clone();
+        let read = move || page::read(&page.body, page.content_type.as_deref(), &page.url, &zone);
+        tokio::task::spawn_blocking(read).await.ok()
     }
 }

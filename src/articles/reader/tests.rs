@@ -32,7 +32,8 @@ fn answer(head: &str, stream: &mut TcpStream, _: u16) -> io::Result<()> {
     let to = |status: u16, to: &str| format!("HTTP/1.1 {status} x\r\nLocation: {to}\r\n\r\n");
     let claims =
         |path: &str, title: &str| page(&format!("<link rel=canonical href={path}><title>{title}</title>"));
-    let story = "<title>The river</title><meta name=author content='Ann Lee'>";
+    let story =
+        "<title>The river</title><meta property=article:published_time content='2026-11-23T08:00:00Z'>";
     let answer = match path(head) {
         "/world/the-river-rises" => claims("/world/the-river-rises", "River"),
         "/amp-make-of-river" => claims("/world/the-river-rises", "River"),
@@ -41,13 +42,19 @@ fn answer(head: &str, stream: &mut TcpStream, _: u16) -> io::Result<()> {
         "/short" => to(302, "/b/river"),
         "/offer" => to(307, "/offers/premium"),
         "/b/river" => page(story),
-        "/offers/premium" => page("<title>Only today</title>"),
+        "/offers/premium" => page("<title>Only today</title><meta name=author content='The newsroom'>"),
         "/consent" => claims("/world/the-river-rises", "We value you"),
         "/asks" => to(302, "/consent"),
         "/soft-404" => to(302, "/"),
         "/" => page("<title>Home</title>"),
         "/mistake-1" => claims("/template", "Bridge falls"),
         "/mistake-2" => claims("/template", "Dog bites"),
+        "/news" => claims("/world/the-river-rises", "River"),
+        "/h/1" | "/headline-of-today" if !CHANGED.load(Ordering::SeqCst) => {
+            claims("/headline-of-today", "River")
+        }
+        "/h/2" | "/headline-of-today" => claims("/headline-of-today", "River rises to a record"),
+        "/h/3" => claims("/headline-of-today", "Bridge falls"),
         "/picture" => "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\nhello".into(),
         "/wall" => "HTTP/1.1 403 x\r\n\r\n".into(),
         "/gone" => "HTTP/1.1 410 x\r\n\r\n".into(),
@@ -74,6 +81,7 @@ async fn what_is_believed() {
         ("/offer", "/offer", 1, Some("Only today"), false, false),
         ("/consent", "/consent", 1, Some("We value you"), false, false),
         ("/", "/", 1, Some("Home"), false, false),
+        ("/news", "/news", 1, Some("River"), false, false),
         ("/picture", "/picture", 1, None, false, false),
         ("/mistake-1", "/template", 2, Some("Bridge falls"), true, false),
         ("/mistake-2", "/mistake-2", 1, Some("Dog bites"), false, false),
@@ -87,6 +95,26 @@ async fn what_is_believed() {
         assert_eq!((reading.facts.title.as_deref(), reading.claimed), (title, claimed), "{asked}");
         assert_eq!(reading.moved_to, moved.then(|| site.url(story)), "{asked}");
     }
+}
+
+static CHANGED: AtomicBool = AtomicBool::new(false);
+
+#[tokio::test]
+async fn a_headline_may_be_changed() {
+    let site = Site::start(answer);
+    let (reader, _late) = reader(&site);
+    let now = Instant::now();
+    let story = site.url("/headline-of-today");
+    assert_eq!(reader.read(&site.url("/h/1"), now).await.identity.as_ref().unwrap().url, story);
+    CHANGED.store(true, Ordering::SeqCst);
+    let before = site.asked();
+    let reading = reader.read(&site.url("/h/2"), now).await;
+    assert_eq!((&reading.identity.as_ref().unwrap().url, reading.claimed), (&story, true));
+    assert_eq!(site.asked() - before, 2, "the page at that address was asked");
+    // It tells a mistake too.
+    let reading = reader.read(&site.url("/h/3"), now).await;
+    assert_eq!((&reading.identity.as_ref().unwrap().url, reading.claimed), (&site.url("/h/3"), false));
+    assert_eq!(reader.read(&site.url("/h/2"), now).await.identity.as_ref().unwrap().url, story);
 }
 
 #[tokio::test]

@@ -90,13 +90,8 @@ async fn nothing_inside_is_asked_neither_at_once_nor_by_a_redirect() {
 
 #[tokio::test]
 async fn a_name_that_changes_its_mind_is_judged_each_time() {
-    // Public at first, this machine at the second look: what was looked at is what is connected to, so the second
-    // answer is only ever heard for another hop, and judged there.
-    let names: [(&str, &[&[&str]]); 2] = [
-        (HOST, &[&["127.0.0.1"]]),
-        ("rebinding.example", &[&["127.0.0.1"], &["203.0.113.1"], &["10.0.0.1"]]),
-    ];
-    let (inner, site, reader) = newsroom(&names);
+    let inside: &[&[&str]] = &[&["127.0.0.1"], &["192.168.0.1", "::1"], &["10.0.0.1"]];
+    let (inner, site, reader) = newsroom(&[(HOST, &[&["127.0.0.1"]]), ("rebinding.example", inside)]);
     for _ in 0..4 {
         let mut url = site.url(HOST, "/hop");
         url.query_pairs_mut().append_pair("to", "http://rebinding.example/");
@@ -107,6 +102,21 @@ async fn a_name_that_changes_its_mind_is_judged_each_time() {
     let mut url = site.url(HOST, "/hop");
     url.query_pairs_mut().append_pair("to", &format!("http://{HOST}/"));
     is_refused(&*read(&reader, &url).await, "another port");
+}
+
+#[tokio::test]
+async fn what_was_looked_at_is_what_is_connected_to() {
+    let site = Site::start(|_, stream| html(stream, "<title>Found</title>"));
+    // Nobody listens at the second answer: who asked again between looking and connecting would find nobody.
+    let names = Names::new(&[(HOST, &[&["127.0.0.1"], &["127.0.0.9"]])]);
+    let reader = site::reader(&settings(&site, &[HOST]), names);
+    let reading = read(&reader, &site.url(HOST, "/1")).await;
+    assert_eq!(reading.facts.title.as_deref(), Some("Found"), "{:?}", reading.why);
+    assert_eq!(
+        read(&reader, &site.url(HOST, "/2")).await.outcome,
+        Outcome::Broken,
+        "the next look is a new one"
+    );
 }
 
 #[tokio::test]
