@@ -6,3 +6,4 @@ mod inspect;
 mod pages;
 mod patience;
 mod site;
+mod stories;
