@@ -49,7 +49,6 @@ pub fn routes(state: &State, deadline: Duration) -> Router<State> {
         .route("/articles/{id}/split", post(articles::split))
         .route("/articles/{id}/redact", post(articles::redact))
         .route("/lookup", get(lookup::lookup))
-        .route("/short-url", get(lookup::short_url))
         .route("/reports/summary", get(reports::summary))
         .route("/reports/summary.csv", get(reports::summary))
         .route("/reports/series", get(reports::series))
@@ -70,6 +69,8 @@ pub fn routes(state: &State, deadline: Duration) -> Router<State> {
         .route("/audit", get(audit::list))
         // Inside: what only calls with a valid key reach.
         .route_layer(middleware::from_fn_with_state(state.clone(), idempotency::layer))
+        // The one call that is for everybody.
+        .route("/short-url", get(lookup::short_url))
         .method_not_allowed_fallback(|| async {
             refused(Reason::MethodNotAllowed, "this call has other methods")
         })
