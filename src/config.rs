@@ -255,7 +255,10 @@ impl Config {
             allowed: hosts("articles.allowed_hosts", &self.articles.allowed_hosts)?,
             denied: hosts("links.denied_hosts", &self.links.denied_hosts)?,
             only_allowed: self.links.only_allowed_hosts,
-            canon: self.articles.canon().map_err(|(key, why)| Invalid::new(format!("articles.{key}"), why))?,
+            canon: self
+                .articles
+                .canon()
+                .map_err(|(key, why)| Invalid::new(format!("articles.{key}"), why))?,
         })
     }
 

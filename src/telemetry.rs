@@ -98,8 +98,8 @@ fn describe() {
     counter!(APPLIES, "Batches applied to the store, by outcome (done, mismatch, failed).");
     counter!(ROLLBACKS, "Times the store's ordinal was lower than what had been applied.");
     counter!(CORRUPT, "Corrupt places found in journals.");
-    counter!(LINK_CHECKS, "Targets that were looked at");
-    gauge!(BROKEN_LINKS, "Links with clicks in the last days whose targets are broken or have moved");
+    counter!(LINK_CHECKS, "Targets that were looked at.");
+    gauge!(BROKEN_LINKS, "Links with clicks in the last days whose targets are broken or have moved.");
 }
 
 /// A counter that has not counted yet is 0 and not absent, so that an alert on its rise sees the first one.
@@ -112,6 +112,8 @@ fn begin_at_zero() {
     }
     metrics::counter!(ROLLBACKS).absolute(0);
     metrics::counter!(CORRUPT).absolute(0);
+    metrics::counter!(LINK_CHECKS).absolute(0);
+    metrics::gauge!(BROKEN_LINKS).set(0.0);
 }
 
 /// The handles of the redirect, looked up once.

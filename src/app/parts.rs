@@ -16,6 +16,8 @@ use super::health::Health;
 use super::keys::{KeyKeeper, random_key};
 use super::stories::Stories;
 use crate::accounts::AccountService;
+use crate::articles::Reading;
+use crate::articles::fetch::System;
 use crate::config::Config;
 use crate::domain::access::Role;
 use crate::domain::calendar::Calendar;
@@ -27,10 +29,8 @@ use crate::hits::journal::{Journal, Owner};
 use crate::hits::readers::Readers;
 use crate::hits::readers::day_keys::Keyring;
 use crate::hits::{Hits, Progress};
-use crate::articles::Reading;
-use crate::articles::fetch::System;
-use crate::links::{Channels, LinkService, Pages};
 use crate::links::codes::{Drawer, system_bytes};
+use crate::links::{Channels, LinkService, Pages};
 use crate::live::Live;
 use crate::reports::ReportService;
 use crate::store::Store;
@@ -244,7 +244,8 @@ fn pages(
         return Ok(None);
     }
     let wrong = |(key, why): (&str, String)| anyhow::anyhow!("articles.{key}: {why}");
-    let fetcher = settings.fetcher(&config.public_url(public_addr), Arc::new(System::new())).map_err(wrong)?;
+    let fetcher =
+        settings.fetcher(&config.public_url(public_addr), Arc::new(System::new())).map_err(wrong)?;
     let zone = jiff::tz::TimeZone::get(&config.newsroom.timezone)?;
     let canon = settings.canon().map_err(wrong)?;
     let (reader, late) = crate::articles::Reader::new(canon, Arc::new(fetcher), zone);

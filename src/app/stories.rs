@@ -120,11 +120,7 @@ async fn round(
 }
 
 /// Open links that got clicks lately.
-async fn rows(
-    links: &LinkService,
-    tallies: &dyn Tallies,
-    now: Timestamp,
-) -> crate::links::Result<Vec<Row>> {
+async fn rows(links: &LinkService, tallies: &dyn Tallies, now: Timestamp) -> crate::links::Result<Vec<Row>> {
     let (from, to) = (now.as_second() - LOOK_BACK * 86_400, now.as_second() + 1);
     let counts = links.within(tallies.by_scope(ScopeKind::Link, from, to, None)).await?;
     let mut clicks: HashMap<String, u64> = HashMap::new();
@@ -138,10 +134,17 @@ async fn rows(
             codes.iter().map(|code| crate::domain::code::fold(code).into_owned()).collect();
         for found in links.within(links.store().find_many(&keys)).await? {
             let link = &found.link;
-            let (Some(target), Some(clicks)) = (&link.target, clicks.get(link.code.as_str())) else { continue };
+            let (Some(target), Some(clicks)) = (&link.target, clicks.get(link.code.as_str())) else {
+                continue;
+            };
             if found.status(now) == Status::Active {
                 let broken = link.broken.as_ref().map(|broken| (broken.since, broken.status));
-                rows.push(Row { code: link.code.to_string(), target: target.clone(), clicks: *clicks, broken });
+                rows.push(Row {
+                    code: link.code.to_string(),
+                    target: target.clone(),
+                    clicks: *clicks,
+                    broken,
+                });
             }
         }
     }

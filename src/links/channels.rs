@@ -51,10 +51,9 @@ mod tests {
 
     #[test]
     fn what_channels_add() {
-        let settings: Settings = toml::from_str(
-            "[x]\nutm_source = 'x & co'\nutm_medium = 'social'\n[print]\nutm_source = ''",
-        )
-        .unwrap();
+        let settings: Settings =
+            toml::from_str("[x]\nutm_source = 'x & co'\nutm_medium = 'social'\n[print]\nutm_source = ''")
+                .unwrap();
         let channels = Channels::new(&settings).unwrap();
         assert_eq!(channels.query("x").as_deref(), Some("utm_medium=social&utm_source=x+%26+co"));
         assert_eq!((channels.query("print"), channels.query("y")), (None, None));

@@ -263,7 +263,8 @@ impl LinkService {
         let is_it = |found: &Found| match &request.code {
             Some(code) => found.link.code.as_str().eq_ignore_ascii_case(code),
             None => {
-                let slot = Link { article: Some(story.id.clone()), follows_article: own, ..link.clone() }.slot();
+                let slot =
+                    Link { article: Some(story.id.clone()), follows_article: own, ..link.clone() }.slot();
                 found.link.retired_at.is_none() && found.link.slot() == slot
             }
         };

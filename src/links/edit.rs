@@ -157,7 +157,8 @@ impl LinkService {
     ) -> Result<Option<ArticleClaim>> {
         let address = self.rules().address(url, keep_params, "url")?;
         let Some(article) = &found.article else {
-            let met = self.meet(std::iter::once(&address)).await?.remove(&address.article).unwrap_or_default();
+            let met =
+                self.meet(std::iter::once(&address)).await?.remove(&address.article).unwrap_or_default();
             let new_id = self.drawer.article_id(Entropy::System.bytes("article", 0));
             let mut claim = claim(&address, new_id, &NewLink::default());
             met.tell(&mut claim, link.not_before, now);

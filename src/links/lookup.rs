@@ -64,7 +64,9 @@ impl LinkService {
         if let Some(article) = self.known_by(&address.article).await?
             && let Some(found) = self.own_link(&article, now).await?
         {
-            return Some(found).filter(|found| found.status(now) == Status::Active).ok_or_else(|| unknown().into());
+            return Some(found)
+                .filter(|found| found.status(now) == Status::Active)
+                .ok_or_else(|| unknown().into());
         }
         let pages = self.pages().ok_or_else(unknown)?;
         let page = Url::parse(&address.target).map_err(|_| unknown())?;

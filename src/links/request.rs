@@ -135,7 +135,9 @@ pub struct Change {
 }
 
 /// Tells a field that is `null` from one that is missing.
-pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Option<Option<T>>, D::Error> {
+pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    d: D,
+) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(d).map(Some)
 }
 
@@ -281,8 +283,10 @@ pub(super) fn message(message: Option<String>) -> Result<Option<String>, Refusal
 
 /// Checks what is said of a story. The fields' names begin with `within`.
 pub(super) fn facts(facts: ArticleFacts, within: &str) -> Result<ArticleFacts, Refusal> {
-    let named = |name: &str, refusal: Refusal| Refusal { field: Some(format!("{within}{name}").into()), ..refusal };
-    let line = |name: &'static str, value, max| text(name, value, max).map_err(|refusal| named(name, refusal));
+    let named =
+        |name: &str, refusal: Refusal| Refusal { field: Some(format!("{within}{name}").into()), ..refusal };
+    let line =
+        |name: &'static str, value, max| text(name, value, max).map_err(|refusal| named(name, refusal));
     if facts.authors.len() > MAX_AUTHORS {
         let detail = format!("at most {MAX_AUTHORS}");
         return Err(named("authors", Refusal::new(Reason::OutOfRange, detail)));

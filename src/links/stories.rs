@@ -103,7 +103,8 @@ impl Met {
         if reading.outcome == reader::Outcome::Read {
             claim.page = Some(reading.facts.facts());
         }
-        if let Some(identity) = reading.identity.as_ref().filter(|i| i.site == claim.site && !self.contested) {
+        if let Some(identity) = reading.identity.as_ref().filter(|i| i.site == claim.site && !self.contested)
+        {
             claim.url = identity.url.to_string();
             let spellings = reading.spellings.iter().map(Url::to_string);
             claim.aliases = spellings.filter(|url| *url != claim.url).collect();
@@ -133,6 +134,8 @@ pub(super) fn page_state(
 pub(super) fn adds_nothing(canon: &Canon, target: &str, known_by: &str) -> bool {
     let (Ok(target), Ok(known_by)) = (Url::parse(target), Url::parse(known_by)) else { return false };
     let known = canon.identity(&known_by).url;
-    let has = |pair: &(std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| known.query_pairs().any(|own| own == *pair);
+    let has = |pair: &(std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
+        known.query_pairs().any(|own| own == *pair)
+    };
     target.fragment().is_none() && target.query_pairs().all(|pair| has(&pair))
 }

@@ -230,7 +230,10 @@ impl Live {
         let keys: Vec<String> = busy.iter().map(|(code, _)| fold(code).into_owned()).collect();
         let found = self.links.find_many(&keys).await?;
         let title = |code: &str| {
-            found.iter().find(|f| f.link.code.as_str() == code).map_or_else(|| code.to_owned(), |f| title_of(f, now))
+            found
+                .iter()
+                .find(|f| f.link.code.as_str() == code)
+                .map_or_else(|| code.to_owned(), |f| title_of(f, now))
         };
         Ok(busy
             .into_iter()

@@ -50,7 +50,8 @@ impl Now {
             RateLimiter::keyed(Quota::per_minute(n).allow_burst(burst))
         });
         let failed = NonZeroU32::new(settings.failed_keys_per_minute).unwrap_or(NonZeroU32::MIN);
-        let creations = NonZeroU32::new(creations_per_minute).map(|n| RateLimiter::keyed(Quota::per_minute(n)));
+        let creations =
+            NonZeroU32::new(creations_per_minute).map(|n| RateLimiter::keyed(Quota::per_minute(n)));
         let a_day = Quota::with_period(DAY / BUTTONS_A_DAY.get()).unwrap_or(Quota::per_hour(BUTTONS_A_DAY));
         let by_buttons = RateLimiter::direct(a_day.allow_burst(BUTTONS_A_DAY));
         let failed = RateLimiter::keyed(Quota::per_minute(failed));

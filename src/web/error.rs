@@ -40,11 +40,9 @@ pub fn status_of(reason: Reason) -> StatusCode {
         Reason::Forbidden | Reason::HostNotAllowed => StatusCode::FORBIDDEN,
         Reason::NotFound | Reason::UnknownArticle => StatusCode::NOT_FOUND,
         Reason::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Reason::CodeTaken
-        | Reason::Stale
-        | Reason::Conflict
-        | Reason::Withdrawn
-        | Reason::InProgress => StatusCode::CONFLICT,
+        Reason::CodeTaken | Reason::Stale | Reason::Conflict | Reason::Withdrawn | Reason::InProgress => {
+            StatusCode::CONFLICT
+        }
         Reason::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Reason::UnsupportedType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Reason::RateLimited => StatusCode::TOO_MANY_REQUESTS,

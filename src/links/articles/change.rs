@@ -61,7 +61,9 @@ impl LinkService {
     ) -> Result<Arc<Article>> {
         actor.require(Role::Editor)?;
         let Some(version) = change.version else {
-            return Err(Refusal::field(Reason::Missing, "version", "the version that was read is missing").into());
+            return Err(
+                Refusal::field(Reason::Missing, "version", "the version that was read is missing").into()
+            );
         };
         let article = self.article(id).await?;
         if article.version != version {

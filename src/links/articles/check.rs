@@ -38,7 +38,10 @@ impl LinkService {
                 && let Ok(url) = Url::parse(&target)
             {
                 let (reader, started) = (&pages.reader, Instant::now().into_std());
-                seen.push((target.clone(), check::look(reader.fetcher(), reader.canon(), &url, started).await));
+                seen.push((
+                    target.clone(),
+                    check::look(reader.fetcher(), reader.canon(), &url, started).await,
+                ));
             }
             let Some((_, health)) = seen.iter().find(|(there, _)| *there == target) else { continue };
             let before = verdict_of(found.link.broken.as_ref());
@@ -83,6 +86,8 @@ pub(super) fn verdict_of(broken: Option<&Broken>) -> Verdict {
     match broken {
         None => Verdict::Good,
         Some(Broken { since, proposal: Some(to), .. }) => Verdict::Moved { since: *since, to: to.clone() },
-        Some(Broken { since, status, .. }) => Verdict::Broken { since: *since, status: *status, why: String::new() },
+        Some(Broken { since, status, .. }) => {
+            Verdict::Broken { since: *since, status: *status, why: String::new() }
+        }
     }
 }

@@ -128,12 +128,8 @@ impl LinkService {
             let found = self.get(code.as_str()).await?;
             let Some(from) = found.link.article.clone().filter(|from| from != to) else { return Ok(()) };
             let version = found.link.version + 1;
-            let link = Link {
-                article: Some(to.clone()),
-                version,
-                updated_at: now,
-                ..Link::clone(&found.link)
-            };
+            let link =
+                Link { article: Some(to.clone()), version, updated_at: now, ..Link::clone(&found.link) };
             let mut changes = Map::new();
             changes.insert(ARTICLE.into(), json!({ "from": from, "to": to }));
             let by = actor.name.clone();
@@ -207,7 +203,13 @@ impl LinkService {
     }
 
     /// Makes a story of the address that a link leads to.
-    async fn part(&self, article: &Article, found: &Found, actor: &Actor, now: Timestamp) -> Result<Arc<Article>> {
+    async fn part(
+        &self,
+        article: &Article,
+        found: &Found,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Arc<Article>> {
         let own = || {
             let detail = "these links lead to the article's own address; give them another target first";
             Refusal::field(Reason::InvalidValue, "links", detail)

@@ -102,7 +102,9 @@ impl LinkService {
     ) -> Result<Option<Arc<Article>>> {
         let Some(id) = claim.cms_id.clone() else { return Ok(met.story.clone()) };
         let key = ArticleKey::CmsIdIn { site: claim.site.clone(), id };
-        let Some(by_cms) = self.within(self.store().article(key)).await? else { return Ok(met.story.clone()) };
+        let Some(by_cms) = self.within(self.store().article(key)).await? else {
+            return Ok(met.story.clone());
+        };
         let may = |what: &str| -> std::result::Result<(), Refusal> {
             let detail = format!("this CMS id is of another address; {what} needs the role editor");
             match actor.role >= Role::Editor {
@@ -142,7 +144,8 @@ fn stale(article: &Article) -> Refusal {
 }
 
 fn held(other: &Article) -> Refusal {
-    let detail = format!("this is an address of the article {}; merge the two if they are one story", other.id.0);
+    let detail =
+        format!("this is an address of the article {}; merge the two if they are one story", other.id.0);
     Refusal::field(Reason::Conflict, "url", detail)
 }
 
@@ -166,7 +169,12 @@ fn next(article: &Article, now: Timestamp) -> Article {
 fn changes(from: &Article, to: &Article) -> Map<String, Value> {
     let (from, to) = (shown(from), shown(to));
     let differ = to.into_iter().filter(|(name, to)| from.get(name) != Some(to));
-    differ.map(|(name, to)| { let from = from.get(&name).cloned(); (name, json!({ "from": from, "to": to })) }).collect()
+    differ
+        .map(|(name, to)| {
+            let from = from.get(&name).cloned();
+            (name, json!({ "from": from, "to": to }))
+        })
+        .collect()
 }
 
 fn shown(article: &Article) -> Map<String, Value> {

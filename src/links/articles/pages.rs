@@ -69,7 +69,8 @@ impl LinkService {
         actor.require(Role::Creator)?;
         let story = self.article(id).await?;
         let nothing = |why: &str| Refusal::field(Reason::InvalidValue, "url", why.to_owned());
-        let pages = self.pages().ok_or_else(|| nothing("no pages are read here (articles.fetch, allowed_hosts)"))?;
+        let pages =
+            self.pages().ok_or_else(|| nothing("no pages are read here (articles.fetch, allowed_hosts)"))?;
         let allowed = self.rules().address(&story.url, true, "url").is_ok_and(|address| address.allowed);
         let url = Url::parse(&story.url).ok().filter(|_| allowed);
         let url = url.ok_or_else(|| nothing("only pages of articles.allowed_hosts are read"))?;
@@ -119,7 +120,11 @@ impl LinkService {
     }
 
     /// The address that a story's page says is its own, and whose that is; None if it is not believed.
-    async fn claimed(&self, story: &Article, reading: &Reading) -> Result<Option<(String, Option<Arc<Article>>)>> {
+    async fn claimed(
+        &self,
+        story: &Article,
+        reading: &Reading,
+    ) -> Result<Option<(String, Option<Arc<Article>>)>> {
         let Some(identity) = reading.identity.as_ref().filter(|identity| identity.site == story.site) else {
             return Ok(None);
         };

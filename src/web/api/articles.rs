@@ -185,12 +185,7 @@ async fn show(state: &State, article: &Article, viewer: &Actor) -> Result<Json<A
     Ok(Json(with_links(state, article, viewer, clock::now()).await?))
 }
 
-async fn with_links(
-    state: &State,
-    article: &Article,
-    viewer: &Actor,
-    now: Timestamp,
-) -> Result<ArticleView> {
+async fn with_links(state: &State, article: &Article, viewer: &Actor, now: Timestamp) -> Result<ArticleView> {
     let page = LinkPage {
         filter: LinkFilter { article: Some(article.id.clone()), ..LinkFilter::default() },
         order: LinkOrder::Created,

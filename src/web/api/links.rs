@@ -90,12 +90,7 @@ fn entropy(derived: Option<Extension<Derived>>) -> Entropy {
 }
 
 /// The links with their totals, in order. Links are known without the store, totals are not: then they are left out.
-pub async fn views(
-    state: &State,
-    found: &[Found],
-    viewer: &Actor,
-    now: Timestamp,
-) -> Result<Vec<LinkView>> {
+pub async fn views(state: &State, found: &[Found], viewer: &Actor, now: Timestamp) -> Result<Vec<LinkView>> {
     let scopes: Vec<Scope> = found.iter().map(|f| Scope::Link(f.link.code.as_str().into())).collect();
     let totals = match state.links.within(state.tallies.totals(&scopes)).await {
         Err(store::Error::Unavailable(_) | store::Error::Fenced(_)) => vec![None; found.len()],
@@ -110,16 +105,12 @@ async fn view(state: &State, found: Found, viewer: &Actor, now: Timestamp) -> Re
     views.pop().ok_or(Error::Internal)
 }
 
-async fn made_views(
-    state: &State,
-    made: Vec<Made>,
-    viewer: &Actor,
-    now: Timestamp,
-) -> Result<Vec<MadeView>> {
+async fn made_views(state: &State, made: Vec<Made>, viewer: &Actor, now: Timestamp) -> Result<Vec<MadeView>> {
     // A new link has no hits; asking for them would only cost time.
     let old: Vec<Found> = made.iter().filter(|m| !m.created).map(|m| m.found.clone()).collect();
     let mut old = views(state, &old, viewer, now).await?.into_iter();
-    let fresh = |m: &Made| LinkView::new(&m.found, Some(Counts::default()), &state.public_url, Some(viewer), now);
+    let fresh =
+        |m: &Made| LinkView::new(&m.found, Some(Counts::default()), &state.public_url, Some(viewer), now);
     made.into_iter()
         .map(|m| {
             let link = if m.created { fresh(&m) } else { old.next().ok_or(Error::Internal)? };

@@ -96,7 +96,8 @@ async fn a_story_has_one_code_whatever_address_it_comes_by() {
         "/world/2026/the-river-1",
     ];
     for spelling in spellings {
-        let again = room.app.api.post("/links", &json!({ "url": room.url(spelling) })).await.expect(200).json();
+        let again =
+            room.app.api.post("/links", &json!({ "url": room.url(spelling) })).await.expect(200).json();
         assert_eq!(again["code"], first["code"], "{spelling}");
     }
     let asked = room.site.asked().len();
@@ -132,7 +133,8 @@ async fn a_story_moves_and_takes_its_links_along() {
     let fixed = api.create(json!({ "url": format!("{url}#map"), "cms_id": "4711" })).await;
     // By its CMS id: a creator may not, an editor may.
     let moved = room.url("/world/2026/the-bridge-holds-2");
-    let by_creator = api.as_role("creator").await.post("/links", &json!({ "url": moved, "cms_id": "4711" })).await;
+    let by_creator =
+        api.as_role("creator").await.post("/links", &json!({ "url": moved, "cms_id": "4711" })).await;
     by_creator.expect_problem(409, "conflict", Some("url"));
     let again = api.post("/links", &json!({ "url": moved, "cms_id": "4711" })).await.expect(200).json();
     assert_eq!((&again["code"], &again["target"]), (&link["code"], &json!(moved)));
@@ -167,7 +169,10 @@ async fn a_withdrawn_story_shows_a_notice_and_gets_no_new_link() {
         body["version"] = article["version"].clone();
         body
     };
-    let body = change(&room.article(&link["article"]["id"]).await, json!({ "withdrawn": true, "message": "An error." }));
+    let body = change(
+        &room.article(&link["article"]["id"]).await,
+        json!({ "withdrawn": true, "message": "An error." }),
+    );
     let article = api.patch(&path, &body).await.expect(200).json();
     assert_eq!(article["withdrawn"], true);
     assert_eq!(api.link(code).await["status"], "withdrawn");
@@ -192,7 +197,10 @@ async fn two_articles_become_one_and_part_again() {
     let api = &room.app.api;
     let (old, young) = (room.make(RIVER).await, room.make("/world/2026/nameless-3").await);
     let id = |link: &Value| link["article"]["id"].as_str().unwrap().to_owned();
-    api.as_role("creator").await.post(&format!("/articles/{}/merge", id(&old)), &json!({ "other": id(&young) })).await
+    api.as_role("creator")
+        .await
+        .post(&format!("/articles/{}/merge", id(&old)), &json!({ "other": id(&young) }))
+        .await
         .expect(403);
     let merged = api.post(&format!("/articles/{}/merge", id(&young)), &json!({ "other": id(&old) })).await;
     let merged = merged.expect(200).json();
@@ -237,9 +245,8 @@ async fn what_is_confidential_is_for_its_maker_and_admins_until_it_opens() {
 #[tokio::test]
 async fn a_button_gets_the_short_url_of_an_article_that_names_itself() {
     let room = Newsroom::start().await;
-    let ask = async |path: &str| {
-        room.app.http.get(&format!("/api/v1/short-url?url={}", room.url(path))).await
-    };
+    let ask =
+        async |path: &str| room.app.http.get(&format!("/api/v1/short-url?url={}", room.url(path))).await;
     let answer = ask(RIVER).await.expect(200);
     assert_eq!(answer.header("access-control-allow-origin"), "*");
     assert_eq!(answer.header("cache-control"), "public, max-age=300");

@@ -175,10 +175,12 @@ async fn only_allowed_hosts_if_the_operator_says_so() {
         c.links.only_allowed_hosts = true;
     })
     .await;
-    for url in ["https://other.example/", "https://www.news.example.com/", "http://localhost:3001/"] {
+    for url in ["https://other.example/", "https://sports.news.example.com/", "http://localhost:3001/"] {
         app.post("/links", &json!({ "url": url })).await.expect_problem(403, "host_not_allowed", Some("url"));
     }
-    for url in [STORY, "https://news.example.com:8443/a", "http://localhost:3000/a"] {
+    // Another spelling of a host is that host.
+    let spelt = "https://www.news.example.com/b";
+    for url in [STORY, spelt, "https://news.example.com:8443/a", "http://localhost:3000/a"] {
         app.create(json!({ "url": url })).await;
     }
 }

@@ -11,6 +11,11 @@ async fn every_call_needs_a_key() {
     let document = app.http.get("/openapi.json").await.expect(200).json();
     let mut calls = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
+        // The one call that is for everybody says so.
+        if path == "/api/v1/short-url" {
+            assert_eq!(methods["get"]["security"], json!([{}]), "{methods}");
+            continue;
+        }
         let path = path.replace("{code}", &code).replace("{id}", "x").replace("{name}", "x");
         for method in methods.as_object().unwrap().keys() {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
