@@ -258,7 +258,7 @@ impl Counting {
                 continue;
             }
             let rows: usize = groups.iter().map(|group| group.rows.len()).sum();
-            ensure!(rows <= self.tallies.max_increments(), "{rows} rows in lane {lane}: smaller batches");
+            ensure!(rows <= self.tallies.max_rows(), "{rows} rows in lane {lane}: smaller batches");
             self.rows += u64::try_from(rows)?;
             let stream = StreamId(7);
             let batch =

@@ -79,7 +79,7 @@ pub trait Tallies: Send + Sync {
     async fn add_zone(&self, from: i64, zone: &str) -> Result<()>;
 
     /// How many rows one batch may have, all its groups together: what the store takes in one short step.
-    fn max_increments(&self) -> usize;
+    fn max_rows(&self) -> usize;
 
     /// Adds a batch and sets its lane's ordinal to `to`, if the ordinal is `from` (0 for a stream that the
     /// store does not know); else changes nothing. Of values that no table knows, those that come first get rows

@@ -32,7 +32,7 @@ impl Applier {
     /// Reads and folds a batch: up to `most` hits, and no more rows in any lane than the store takes at once. None
     /// for a stream of which nothing can be read any more.
     pub(super) fn read(&mut self, i: usize, most: u64) -> Option<Folded> {
-        let rows = self.tallies.max_increments().saturating_sub(HIT_ROWS);
+        let rows = self.tallies.max_rows().saturating_sub(HIT_ROWS);
         let draining = &mut self.streams[i];
         if draining.reader.is_none() {
             draining.reader = self.journal.read(draining.stream, &draining.done);
@@ -105,7 +105,7 @@ impl Applier {
                 false => vec![],
             };
             let rows: usize = groups.iter().map(|group| group.rows.len()).sum();
-            if rows <= self.tallies.max_increments() || folded.hits <= 1 {
+            if rows <= self.tallies.max_rows() || folded.hits <= 1 {
                 return Ok(Some((folded, groups)));
             }
             most = folded.hits / 2;

@@ -191,6 +191,26 @@ pub async fn many_appliers_count_once(store: &Store) {
     audit_holds(store).await;
 }
 
+/// As many rows as the store takes at once, of links that share none of them; all are there, once.
+pub async fn the_largest_batch_is_added(store: &Store) {
+    let (lanes, lane) = (lanes(store).await, lane(store, "aa").await);
+    let each = clicked(link("aa"), 1).rows.len();
+    let codes = (0..).map(|n| format!("n{n}")).filter(|code| lane_of(code, lanes) == lane);
+    let scopes: Vec<Scope> =
+        codes.take(store.tallies.max_rows().min(LARGE) / each).map(|c| link(&c)).collect();
+    let groups = scopes.iter().map(|scope| clicked(scope.clone(), 1)).collect();
+    let batch = batch(7, lane, 0, u64::try_from(scopes.len()).unwrap(), groups);
+    assert_eq!(store.tallies.apply(&batch).await.unwrap(), Applied::Done);
+    assert_eq!(store.tallies.apply(&batch).await.unwrap(), Applied::At(batch.to));
+    assert!(store.tallies.totals(&scopes).await.unwrap().iter().all(|counts| *counts == clicks(1)));
+    let days = store.tallies.by_scope(ScopeKind::Link, 20_000, 20_001, None).await.unwrap();
+    assert!(days.len() == scopes.len() && days.iter().all(|(_, counts)| *counts == clicks(1)));
+    audit_holds(store).await;
+}
+
+/// Rows that are enough for a store without a bound of its own.
+const LARGE: usize = 20_000;
+
 /// `from <= bucket < to`, in order of bucket and value, also before 1970; other series and scopes are not in it.
 pub async fn rows_are_bounded_by_bucket(store: &Store) {
     let lane = lane(store, "aa").await;

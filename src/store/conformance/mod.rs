@@ -93,7 +93,7 @@ macro_rules! store_conformance {
             applying {
                 adds_once, a_wrong_from_changes_nothing, a_gap_adds_to_lost, streams_do_not_mix,
                 lanes_do_not_mix, a_batch_of_nothing_moves_the_ordinal, many_appliers_count_once,
-                rows_are_bounded_by_bucket, minutes_go, hours_go, sums_by_scope, totals_in_order, zones_are_kept,
+                the_largest_batch_is_added, rows_are_bounded_by_bucket, minutes_go, hours_go, sums_by_scope, totals_in_order, zones_are_kept,
             }
             streams {
                 unknown_ones_are_zero, durable_ones_are_the_same, finishes_only_what_is_known,

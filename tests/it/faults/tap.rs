@@ -112,8 +112,8 @@ impl Tallies for Tap {
         self.pass(inner.add_zone(from, zone)).await
     }
 
-    fn max_increments(&self) -> usize {
-        self.inner().max_increments().min(self.rows.load(Ordering::Relaxed))
+    fn max_rows(&self) -> usize {
+        self.inner().max_rows().min(self.rows.load(Ordering::Relaxed))
     }
 
     async fn apply(&self, batch: &Batch) -> Result<Applied> {

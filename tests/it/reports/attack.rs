@@ -14,7 +14,7 @@ use crate::harness::{BROWSER, TestApp, json};
 #[tokio::test]
 async fn very_many_referrers() {
     // A million of them when all is tried.
-    let sent = rounds(30_000, 1_000_000);
+    let sent = rounds(100_000, 1_000_000);
     let mut rig = Rig::new(1).await;
     rig.batch_hits = 100_000;
     rig.fresh_applier();

@@ -105,7 +105,7 @@ impl Tallies for SqliteTallies {
         self.writer.write(move |conn, _| add_zone(conn, from, &zone)).await
     }
 
-    fn max_increments(&self) -> usize {
+    fn max_rows(&self) -> usize {
         // One transaction, however long, since nobody else waits for the writer; but all of it is in memory.
         MAX_ROWS
     }
