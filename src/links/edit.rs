@@ -162,18 +162,22 @@ impl LinkService {
             let new_id = self.drawer.article_id(Entropy::System.bytes("article", 0));
             let mut claim = claim(&address, new_id, &NewLink::default());
             met.tell(&mut claim, link.not_before, now);
+            self.settle_address(&mut claim, &address, &met);
             let story = met.story.as_deref().cloned().unwrap_or_else(|| claim.story(now));
-            (link.follows_article, link.target) = self.as_led(&address, &story);
+            let (own, target) = self.as_led(&found.link, &address, &story);
+            (link.follows_article, link.target) = (own, Some(target));
             return Ok(Some(claim));
         };
         let is_its = match address.allowed {
             true => self.known_by(&address.article).await?.is_some_and(|story| story.id == article.id),
             false => article.url == address.article,
         };
-        (link.follows_article, link.target) = match is_its {
-            true => self.as_led(&address, article),
-            false => (false, Some(address.target)),
+        let (own, target) = match (is_its, address.allowed) {
+            (true, _) => self.as_led(&found.link, &address, article),
+            (false, true) => (false, found.link.led_to(&address.target)),
+            (false, false) => (false, address.target),
         };
+        (link.follows_article, link.target) = (own, Some(target));
         Ok(None)
     }
 

@@ -109,6 +109,7 @@ impl Met {
             let spellings = reading.spellings.iter().map(Url::to_string);
             claim.aliases = spellings.filter(|url| *url != claim.url).collect();
         }
+
     }
 }
 
@@ -130,12 +131,26 @@ pub(super) fn page_state(
     PageState { outcome, at: Some(now), failures, due }
 }
 
+/// The spelling of the address that a story is known by, to which readers are led: the first of these that is one.
+pub(super) fn address_of<'a>(
+    canon: &Canon,
+    known_by: &str,
+    spellings: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    let is_one = |spelling: &&str| {
+        Url::parse(spelling).is_ok_and(|url| canon.identity(&url).url.as_str() == known_by)
+            && adds_nothing(canon, spelling, known_by)
+    };
+    spellings.into_iter().find(is_one).map(str::to_owned)
+}
+
 /// True if a target says no more than the address that a story is known by: its links need no target of their own.
+/// What tells stories apart in an address says nothing more about the one that it is an address of.
 pub(super) fn adds_nothing(canon: &Canon, target: &str, known_by: &str) -> bool {
     let (Ok(target), Ok(known_by)) = (Url::parse(target), Url::parse(known_by)) else { return false };
     let known = canon.identity(&known_by).url;
     let has = |pair: &(std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
-        known.query_pairs().any(|own| own == *pair)
+        known.query_pairs().any(|own| own == *pair) || canon.identifies(&pair.0)
     };
     target.fragment().is_none() && target.query_pairs().all(|pair| has(&pair))
 }
