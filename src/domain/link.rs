@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::article::{Article, ArticleId};
 use super::code::Code;
 use super::hit::MissedReason;
-use super::target::with_query;
+use super::target::with_added;
 
 /// Most tags of a link, and the longest, in characters.
 pub const MAX_TAGS: usize = 20;
@@ -263,14 +263,8 @@ impl Link {
     /// Leads a link to where its article lives, if it follows it; what its channel adds stays.
     pub fn follow(&mut self, article: &Article) {
         if self.follows_article {
-            self.target = Some(self.led_to(article.address()));
+            self.target = Some(with_added(article.address(), self.added.as_deref()));
         }
-    }
-
-    /// An address with what the link's channel adds.
-    #[must_use]
-    pub fn led_to(&self, address: &str) -> String {
-        self.added.as_deref().map_or_else(|| address.to_owned(), |added| with_query(address, added))
     }
 
     /// The link as one of this article, which it follows if it says so or has the article's address.

@@ -16,7 +16,7 @@ use crate::domain::article::{Article, ArticleFacts, ArticleId};
 use crate::domain::code::Code;
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::{Found, Link, Via};
-use crate::domain::target::Address;
+use crate::domain::target::{Address, with_added};
 use crate::store::links::{ArticleClaim, Creation, NewCode, NewLink};
 
 /// Draws before giving up; each is one longer than the one before.
@@ -212,7 +212,7 @@ impl LinkService {
             let met = known.unwrap_or(&unknown);
             met.tell(&mut claim, link.not_before, now);
             self.settle_address(&mut claim, address, met);
-            link.added = self.added(&link, address);
+            link.added = self.added(link.channel.as_deref(), address);
             let story = self.settle_names(&mut claim, met, asked.actor, now).await?;
             let own = self.lead(&mut link, &claim, address, story.as_deref());
             if let Some(story) = story.filter(|story| story.withdrawn) {
@@ -234,24 +234,23 @@ impl LinkService {
         story: Option<&Article>,
     ) -> bool {
         let story = story.cloned().unwrap_or_else(|| claim.story(link.created_at));
-        let (own, target) = self.as_led(link, address, &story);
+        let (own, target) = self.as_led(link.added.as_deref(), address, &story);
         (link.follows_article, link.target) = (own, Some(target));
         own
     }
 
-    /// What a link's channel adds to a target there.
-    fn added(&self, link: &Link, address: &Address) -> Option<String> {
-        let channel = link.channel.as_ref().filter(|_| address.allowed)?;
-        self.channels().query(channel)
+    /// What a channel adds to a target there.
+    pub(super) fn added(&self, channel: Option<&str>, address: &Address) -> Option<String> {
+        self.channels().query(channel.filter(|_| address.allowed)?)
     }
 
     /// Where an address of a story leads a link: with the story (then true), or to itself.
-    pub(super) fn as_led(&self, link: &Link, address: &Address, story: &Article) -> (bool, String) {
+    pub(super) fn as_led(&self, added: Option<&str>, address: &Address, story: &Article) -> (bool, String) {
         let (own, to) = self.led(address, story);
-        (own, if address.allowed { link.led_to(to) } else { to.to_owned() })
+        (own, with_added(to, added))
     }
 
-    /// The same for a link to whose target nothing is added.
+    /// The same where nothing is added.
     pub(super) fn led<'a>(&self, address: &'a Address, story: &'a Article) -> (bool, &'a str) {
         let own = match address.allowed {
             true => adds_nothing(&self.rules().canon, &address.target, &story.url),

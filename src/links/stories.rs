@@ -76,19 +76,38 @@ impl LinkService {
             Some(identity) if *identity != reading.form => self.known_by(identity.url.as_str()).await?,
             _ => None,
         };
-        let contested = claimed.as_ref().is_some_and(|story| !agrees(story, &reading));
+        let contested = match &claimed {
+            Some(story) => !self.is_of(story, &reading, Some(until)).await,
+            None => false,
+        };
         Ok(Met { story: claimed.filter(|_| !contested), reading: Some(reading), is_read: false, contested })
+    }
+
+    /// True if a page may be that of a story that it claims to be: their titles agree, or if the story's headline has
+    /// changed since its own page was read, that of its page now.
+    pub(super) async fn is_of(&self, story: &Article, reading: &Reading, until: Option<Instant>) -> bool {
+        let title = reading.facts.title.as_deref();
+        if same_story(story.facts.title.as_deref(), title) {
+            return true;
+        }
+        let (Some(pages), Ok(url)) = (self.pages(), Url::parse(story.address())) else { return false };
+        let now = Instant::now();
+        let own = match until {
+            Some(until) => {
+                pages.reader.read_within(&url, until.saturating_duration_since(now), now.into_std()).await
+            }
+            None => Some(pages.reader.read(&url, now.into_std()).await),
+        };
+        own.is_some_and(|own| {
+            let is_its = own.identity.as_ref().is_some_and(|identity| identity.url.as_str() == story.url);
+            is_its && same_story(own.facts.title.as_deref(), title)
+        })
     }
 
     /// The story that is known by an address.
     pub(super) async fn known_by(&self, url: &str) -> Result<Option<Arc<Article>>> {
         Ok(self.within(self.store().article(ArticleKey::Url(url.to_owned()))).await?)
     }
-}
-
-/// True if a page may be that of a story that it claims to be.
-pub(super) fn agrees(story: &Article, reading: &Reading) -> bool {
-    same_story(story.facts.title.as_deref(), reading.facts.title.as_deref())
 }
 
 impl Met {
@@ -109,7 +128,6 @@ impl Met {
             let spellings = reading.spellings.iter().map(Url::to_string);
             claim.aliases = spellings.filter(|url| *url != claim.url).collect();
         }
-
     }
 }
 

@@ -231,6 +231,8 @@ pub struct LinkFilter {
     pub broken: bool,
     /// Its article.
     pub article: Option<ArticleId>,
+    /// Leaves out links that are secret at `now` of the call to whoever is not this one ([`Link::is_secret`]).
+    pub viewer: Option<String>,
     /// Made at or after.
     pub from: Option<Timestamp>,
     /// Made before.

@@ -15,7 +15,7 @@ use crate::articles::{Reading, reader};
 use crate::domain::access::{Actor, Role};
 use crate::domain::article::{Article, ArticleId};
 use crate::domain::error::{Reason, Refusal};
-use crate::links::stories::{address_of, agrees, page_state};
+use crate::links::stories::{address_of, page_state};
 use crate::store::links::ArticleEdit;
 
 /// A page that is being read is not due for so long: by then it was, or its node is gone.
@@ -133,7 +133,10 @@ impl LinkService {
         };
         let url = identity.url.to_string();
         let other = self.known_by(&url).await?;
-        let believed = other.as_ref().is_none_or(|other| other.id == story.id || agrees(other, reading));
+        let believed = match &other {
+            Some(other) => other.id == story.id || self.is_of(other, reading, None).await,
+            None => true,
+        };
         Ok(believed.then_some((url, other)))
     }
 

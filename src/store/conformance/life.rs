@@ -198,7 +198,10 @@ pub async fn readers_are_led_to_the_spelling_that_is_known(store: &Store) {
     let story = first.article.as_deref().unwrap();
     let respelt = |a: &mut Article| a.move_to(a.url.clone(), Some(spelling("respelt")));
     let story = article_changed(store, article_edit(story, respelt)).await;
-    assert_eq!((target("code1").await, target("code2").await), (text(&spelling("respelt")), added("respelt")));
+    assert_eq!(
+        (target("code1").await, target("code2").await),
+        (text(&spelling("respelt")), added("respelt"))
+    );
     let moved = |a: &mut Article| a.move_to(url("moved"), Some(spelling("moved")));
     let story = article_changed(store, article_edit(&story, moved)).await;
     assert_eq!((target("code1").await, target("code2").await), (text(&spelling("moved")), added("moved")));
@@ -208,7 +211,8 @@ pub async fn readers_are_led_to_the_spelling_that_is_known(store: &Store) {
     // An editor who saw the old target does not bring it back.
     let late = changed(store, edit(&second, |link| link.note = text("late"))).await;
     assert_eq!(late.link.target, added("moved"));
-    let plain = article_changed(store, article_edit(&story, |a| a.move_to(url("moved"), Some(url("moved"))))).await;
+    let plain =
+        article_changed(store, article_edit(&story, |a| a.move_to(url("moved"), Some(url("moved"))))).await;
     assert_eq!((plain.address.as_ref(), target("code1").await), (None, text(&url("moved"))));
     // A link that is led elsewhere and back has what its channel adds again.
     let away = changed(store, {

@@ -47,4 +47,3 @@ pub(super) fn slot_of(link: &Link) -> Option<Slot> {
 pub(super) fn slot_in(link: &Link, article: &Article) -> Option<Slot> {
     link.in_article(article).slot()
 }
-

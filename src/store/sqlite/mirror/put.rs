@@ -248,7 +248,9 @@ fn put_article_history(conn: &Connection, article: &ArticleId, entry: &HistoryEn
 /// Gives a story the links that waited for it.
 fn adopt(conn: &Connection, row: i64, article: &Article) -> Result<()> {
     let adopted = conn
-        .prepare_cached("UPDATE links SET article = ? WHERE id IN (SELECT link FROM waiting WHERE article = ?)")?
+        .prepare_cached(
+            "UPDATE links SET article = ? WHERE id IN (SELECT link FROM waiting WHERE article = ?)",
+        )?
         .execute(params![row, article.id.0])?;
     if adopted > 0 {
         articles::lead_followers(conn, row, article)?;
