@@ -259,3 +259,18 @@ async fn only_allowed_hosts_may_be_all_that_is_linked_to() {
         answer.expect_problem(403, "host_not_allowed", Some("url"));
     }
 }
+
+#[tokio::test]
+async fn a_key_makes_so_many_links_a_minute_and_others_theirs() {
+    let app = TestApp::start_with(|config| config.links.creations_per_minute = 3).await;
+    let url = |n: u32| json!({ "url": format!("https://news.example.com/{n}") });
+    let batch = json!({ "links": [url(1), url(2)] });
+    app.post("/links/batch", &batch).await.expect(200);
+    app.create(url(3)).await;
+    let refused = app.post("/links", &url(4)).await;
+    refused.expect_problem(429, "rate_limited", None);
+    assert!((1..=60).contains(&refused.header("retry-after").parse::<u32>().unwrap()));
+    assert_eq!(app.all("/links").await.len(), 3, "nothing was made");
+    app.as_role("creator").await.create(url(4)).await;
+    app.get("/links").await.expect(200);
+}
