@@ -163,7 +163,8 @@ impl Health {
     /// What staff have set and cannot be.
     fn left_out(&self, now: Timestamp) -> Option<Reason> {
         let composed = self.settings.now();
-        let named = composed.left_out.iter().map(|out| format!("{} {} ({})", out.kind.as_str(), out.name, out.why));
+        let named =
+            composed.left_out.iter().map(|out| format!("{} {} ({})", out.kind.as_str(), out.name, out.why));
         let named: Vec<String> = named.take(5).collect();
         let more = composed.left_out.len() - named.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };

@@ -78,17 +78,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let first_key = parts.first_key.take();
     let tasks = tasks::start(&config, parts, public, operations);
     health.enter(Phase::Running);
-    Ok(Running {
-        public_addr,
-        ops_addr,
-        first_key,
-        health,
-        state,
-        journal,
-        store,
-        tasks,
-        _lock: lock,
-    })
+    Ok(Running { public_addr, ops_addr, first_key, health, state, journal, store, tasks, _lock: lock })
 }
 
 async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {

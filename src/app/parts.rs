@@ -17,8 +17,8 @@ use super::health::Health;
 use super::keys::{KeyKeeper, random_key};
 use super::stories::Stories;
 use crate::accounts::AccountService;
-use crate::articles::{Reader, Reading};
 use crate::articles::fetch::System;
+use crate::articles::{Reader, Reading};
 use crate::config::Config;
 use crate::domain::access::Role;
 use crate::domain::calendar::Calendar;
@@ -112,8 +112,7 @@ impl Parts {
             Arc::clone(&settings),
         ));
         let redirector = Arc::new(redirector(config, &state, cache, &readers, &tables));
-        let effects = effects(&state, &redirector, &reader);
-        settings.on_change(Arc::new(move |config| effects.apply(config)));
+        take_changes(&state, &redirector, &reader);
         let tallies = Arc::clone(&store.tallies);
         let stories = Stories { links: Arc::clone(&state.links), tallies, reader, late };
         // Last: a start that failed before must not have used up the only time the key is shown.
@@ -254,9 +253,9 @@ fn reader(
     Ok(Reader::new(settings.canon().map_err(wrong)?, Arc::new(fetcher), zone))
 }
 
-/// What takes a changed configuration.
-fn effects(state: &State, redirector: &Arc<Redirector>, reader: &Reader) -> Effects {
-    Effects {
+/// From now on a changed configuration is put in force.
+fn take_changes(state: &State, redirector: &Arc<Redirector>, reader: &Reader) {
+    let effects = Effects {
         links: Arc::clone(&state.links),
         reader: reader.clone(),
         tables: Arc::clone(&redirector.tables),
@@ -266,7 +265,8 @@ fn effects(state: &State, redirector: &Arc<Redirector>, reader: &Reader) -> Effe
         pages: Arc::clone(&state.pages),
         redirector: Arc::clone(redirector),
         public_url: Arc::clone(&state.public_url),
-    }
+    };
+    state.settings.on_change(Arc::new(move |config| effects.apply(config)));
 }
 
 fn redirector(

@@ -68,7 +68,9 @@ impl Explicit {
     /// Where an option, or something in it, was given; of several places the one that wins.
     #[must_use]
     pub fn of(&self, option: &str) -> Option<&Given> {
-        let below = |name: &str| name.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let below = |name: &str| {
+            name.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
         let from = self.0.range(option.to_owned()..).take_while(|(name, _)| name.starts_with(option));
         from.filter(|(name, _)| below(name)).map(|(_, given)| given).max_by_key(|given| given.layer)
     }
@@ -90,6 +92,9 @@ mod tests {
         assert_eq!(of("articles.sites"), Some((Layer::Environment, "SLUGLINE__ARTICLES__SITES__B")));
         assert_eq!(of("links.channels.x"), Some((Layer::File, "/etc/s.toml")));
         assert_eq!(of("links.channels.print"), Some((Layer::File, "/etc/s.toml")));
-        assert_eq!((of("links.channels.y"), of("articles.fetch"), of("articles.allowed")), (None, None, None));
+        assert_eq!(
+            (of("links.channels.y"), of("articles.fetch"), of("articles.allowed")),
+            (None, None, None)
+        );
     }
 }

@@ -33,7 +33,10 @@ impl Newsroom {
             return Err(("name", format!("one line of 1 to {MAX_NAME} characters")));
         }
         let subtags = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        if self.language.is_empty() || self.language.len() > MAX_LANGUAGE || !self.language.chars().all(subtags) {
+        if self.language.is_empty()
+            || self.language.len() > MAX_LANGUAGE
+            || !self.language.chars().all(subtags)
+        {
             return Err(("language", "a language tag like en or de-AT".into()));
         }
         // Pages link to it.

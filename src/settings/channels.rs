@@ -109,7 +109,9 @@ impl SettingsService {
             return Err(Refusal::field(Reason::OutOfRange, "name", detail).into());
         }
         match self.keep(&name, template, 0, by, at).await {
-            Err(super::Error::Refused(refusal)) if refusal.reason == Reason::Stale => Err(there_is_one().into()),
+            Err(super::Error::Refused(refusal)) if refusal.reason == Reason::Stale => {
+                Err(there_is_one().into())
+            }
             kept => kept,
         }
     }
@@ -174,7 +176,10 @@ fn changed(
         let refused = |reason, detail: String| Refusal::field(reason, name.clone(), detail);
         let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if name.len() <= PREFIX.len() || !name.starts_with(PREFIX) || !plain || name.len() > MAX_PARAMETER {
-            return Err(refused(Reason::UnknownField, format!("a channel has parameters that begin with {PREFIX}")));
+            return Err(refused(
+                Reason::UnknownField,
+                format!("a channel has parameters that begin with {PREFIX}"),
+            ));
         }
         let value = match value {
             Value::Null => String::new(),

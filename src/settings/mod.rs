@@ -266,8 +266,7 @@ fn checked(setting: &Setting, now: &Composed, value: Value) -> std::result::Resu
         let reason = if misfit.other_type { Reason::WrongType } else { Reason::InvalidValue };
         Refusal::field(reason, format!("value{}", misfit.at), misfit.why)
     })?;
-    let wrong =
-        |Invalid { key, why }| Refusal::field(Reason::InvalidValue, "value", format!("{key}: {why}"));
+    let wrong = |Invalid { key, why }| Refusal::field(Reason::InvalidValue, "value", format!("{key}: {why}"));
     config.check().map_err(wrong)?;
     Ok(setting.get(&config))
 }

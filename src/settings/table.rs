@@ -119,7 +119,8 @@ fn read<T: DeserializeOwned>(value: Value) -> Result<T, Misfit> {
             path if path.starts_with('[') => path.to_owned(),
             path => format!(".{path}"),
         };
-        let why: String = error.into_inner().to_string().chars().filter(|c| !c.is_control()).take(200).collect();
+        let why: String =
+            error.into_inner().to_string().chars().filter(|c| !c.is_control()).take(200).collect();
         Misfit { at, other_type: why.starts_with("invalid type"), why }
     })
 }

@@ -96,9 +96,8 @@ pub async fn names_are_bounded(store: &Store) {
 
 /// Of many who have read the same version one wins, and the others are told.
 pub async fn only_one_of_many_changes_wins(store: &Store) {
-    let attempts = (0..8).map(|n| {
-        changed(store, DocumentChange { seen: Some(0), ..change(HOSTS, Some(json!([n])), n) })
-    });
+    let attempts = (0..8)
+        .map(|n| changed(store, DocumentChange { seen: Some(0), ..change(HOSTS, Some(json!([n])), n) }));
     let outcomes = futures_util::future::join_all(attempts).await;
     let won = outcomes.iter().filter(|outcome| **outcome == DocumentChanged::Done(1)).count();
     let lost = outcomes.iter().filter(|outcome| **outcome == DocumentChanged::Stale(1)).count();
@@ -127,7 +126,8 @@ pub async fn changes_of_documents_are_told(store: &Store) {
     changed(store, channel("x", 6)).await;
     assert!(told().await, "a channel");
     let lines = store.accounts.audited(None, 100).await.unwrap();
-    let said: Vec<_> = lines.iter().rev().map(|l| (l.by.as_str(), l.action.as_str(), l.object.as_str())).collect();
+    let said: Vec<_> =
+        lines.iter().rev().map(|l| (l.by.as_str(), l.action.as_str(), l.object.as_str())).collect();
     let hosts = "setting:articles.allowed_hosts";
     let by = "user:maria";
     let expected = [

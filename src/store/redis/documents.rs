@@ -69,7 +69,12 @@ impl RedisDocuments {
         Ok((committed == Committed::Done).then_some(DocumentChanged::Done(version)))
     }
 
-    async fn try_to_import(&self, tries: &mut Tries, document: &Document, tag: RequestTag) -> Result<Option<()>> {
+    async fn try_to_import(
+        &self,
+        tries: &mut Tries,
+        document: &Document,
+        tag: RequestTag,
+    ) -> Result<Option<()>> {
         let record = self.records.read_one(Name::Document(document.kind, document.name.clone())).await?;
         if let Some(there) = document::read(&record.raw)? {
             if there.tag == tag {

@@ -36,8 +36,7 @@ fn json(text: &str) -> Result<serde_json::Value> {
 }
 
 fn remembered(conn: &Connection, kind: DocumentKind, name: &str) -> Result<Option<Remembered>> {
-    let mut find =
-        conn.prepare_cached("SELECT value, version FROM documents WHERE kind = ? AND name = ?")?;
+    let mut find = conn.prepare_cached("SELECT value, version FROM documents WHERE kind = ? AND name = ?")?;
     let found: Option<(Option<String>, i64)> =
         find.query_row([kind.as_str(), name], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some((value, version)) = found else { return Ok(None) };

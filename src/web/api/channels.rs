@@ -103,7 +103,8 @@ pub async fn list(
     let limit = params.number("limit", 1, 200, 50)?;
     let after = params.take("cursor").map(|cursor| cursor::read("channels", &cursor)).transpose()?;
     params.end()?;
-    let mut items: Vec<ChannelView> = state.settings.channels().await?.into_iter().map(ChannelView::new).collect();
+    let mut items: Vec<ChannelView> =
+        state.settings.channels().await?.into_iter().map(ChannelView::new).collect();
     if let Some((after, _)) = after {
         items.retain(|channel| channel.name > after);
     }

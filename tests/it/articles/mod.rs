@@ -5,5 +5,5 @@ mod identity;
 mod inspect;
 mod pages;
 mod patience;
-mod site;
+pub mod site;
 mod stories;

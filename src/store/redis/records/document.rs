@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn a_document_comes_back() {
-        for value in [Some(json!({ "utm_source": "x" })), Some(json!(["a.example"])), Some(json!(null)), None] {
+        for value in [Some(json!({ "utm_source": "x" })), Some(json!(["a.example"])), Some(json!(null)), None]
+        {
             let kept =
                 Kept { value, version: 7, updated_at: time(5).unwrap(), updated_by: "key:a".into(), tag: 9 };
             assert_eq!(read(&write(&kept).unwrap()).unwrap(), Some(kept));

@@ -21,7 +21,7 @@ use crate::hits::readers::place::Places;
 use crate::{articles, hits, links, store, web};
 
 /// `config/default.toml`.
-pub const DEFAULTS: &str = include_str!("../config/default.toml");
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 const PREFIX: &str = "SLUGLINE__";
 /// Tables whose keys are the operator's, each with a value like those in it. A key may have dots (a host's name), which
 /// are `__` in the environment.
