@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 pub use channels::Channel;
 pub use compose::{Composed, LeftOut, Templates, compose};
@@ -65,10 +65,33 @@ pub struct Shown {
 pub struct SettingsService {
     store: Arc<dyn Documents>,
     defaults: Config,
+    force: Arc<Force>,
+    /// One after the other: what is put in force last must be what was read last. Also if who asked for it goes away.
+    order: Arc<Mutex<()>>,
+}
+
+/// What is in force, and what puts it there.
+struct Force {
     now: RwLock<Arc<Composed>>,
-    /// One after the other: what is put in force last must be what was read last.
-    order: Mutex<()>,
     effect: OnceLock<Effect>,
+}
+
+impl Force {
+    fn now(&self) -> Arc<Composed> {
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put(&self, base: Config, documents: Vec<Document>) -> anyhow::Result<()> {
+        let composed = compose(base, documents)?;
+        if let Some(effect) = self.effect.get() {
+            effect(&composed.config)?;
+        }
+        if composed.left_out != self.now().left_out {
+            tell(&composed);
+        }
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(composed);
+        Ok(())
+    }
 }
 
 /// The configuration in force for a command that works with an open store.
@@ -87,21 +110,22 @@ impl SettingsService {
     /// The store's, or [`Invalid`].
     pub async fn open(store: Arc<dyn Documents>, base: Config) -> anyhow::Result<SettingsService> {
         let documents = store.documents().await?;
-        let composed = compose_aside(base, documents).await?;
+        let composed = tokio::task::spawn_blocking(move || compose(base, documents)).await??;
         tell(&composed);
-        let (now, defaults) = (RwLock::new(Arc::new(composed)), Config::defaults()?);
-        Ok(SettingsService { store, defaults, now, order: Mutex::default(), effect: OnceLock::new() })
+        let force = Force { now: RwLock::new(Arc::new(composed)), effect: OnceLock::new() };
+        let (defaults, force, order) = (Config::defaults()?, Arc::new(force), Arc::default());
+        Ok(SettingsService { store, defaults, force, order })
     }
 
     /// What is in force.
     #[must_use]
     pub fn now(&self) -> Arc<Composed> {
-        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+        self.force.now()
     }
 
     /// Says what puts a configuration in force from now on. Only the first word counts.
     pub fn on_change(&self, effect: Effect) {
-        if self.effect.set(effect).is_err() {
+        if self.force.effect.set(effect).is_err() {
             tracing::error!("settings have two effects; the second one is not used");
         }
     }
@@ -111,13 +135,13 @@ impl SettingsService {
     /// # Errors
     /// The store's; what was in force stays.
     pub async fn reload(&self) -> store::Result<()> {
-        let _one = self.order.lock().await;
+        let turn = Arc::clone(&self.order).lock_owned().await;
         let documents = self.store.documents().await?;
         let now = self.now();
         if documents == now.documents {
             return Ok(());
         }
-        match self.put_in_force(now.base.clone(), documents).await {
+        match self.put_in_force(turn, now.base.clone(), documents).await {
             Ok(()) => tracing::info!("settings were read again"),
             // Not the store's fault: the next change tries again.
             Err(error) => tracing::error!(error = format!("{error:#}"), "settings were not read again"),
@@ -130,23 +154,24 @@ impl SettingsService {
     /// # Errors
     /// [`Invalid`], or that of the effect; then nothing changed.
     pub async fn rebase(&self, base: Config) -> anyhow::Result<()> {
-        let _one = self.order.lock().await;
+        let turn = Arc::clone(&self.order).lock_owned().await;
         let documents = self.now().documents.clone();
-        self.put_in_force(base, documents).await
+        self.put_in_force(turn, base, documents).await
     }
 
-    async fn put_in_force(&self, base: Config, documents: Vec<Document>) -> anyhow::Result<()> {
-        let composed = Arc::new(compose_aside(base, documents).await?);
-        if let Some(effect) = self.effect.get() {
-            let (effect, composed) = (Arc::clone(effect), Arc::clone(&composed));
-            // Files are read.
-            tokio::task::spawn_blocking(move || effect(&composed.config)).await??;
-        }
-        if composed.left_out != self.now().left_out {
-            tell(&composed);
-        }
-        *self.now.write().unwrap_or_else(PoisonError::into_inner) = composed;
-        Ok(())
+    /// Away from the runtime's threads: files are read.
+    async fn put_in_force(
+        &self,
+        turn: OwnedMutexGuard<()>,
+        base: Config,
+        documents: Vec<Document>,
+    ) -> anyhow::Result<()> {
+        let force = Arc::clone(&self.force);
+        let putting = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            force.put(base, documents)
+        });
+        putting.await?
     }
 
     /// All settings.
@@ -275,10 +300,6 @@ fn checked(setting: &Setting, now: &Composed, value: Value) -> std::result::Resu
 async fn checked_aside(setting: &'static Setting, now: Arc<Composed>, value: Value) -> Result<Value> {
     let checking = tokio::task::spawn_blocking(move || checked(setting, &now, value));
     Ok(checking.await.map_err(|_| store::Error::Corrupt("a check did not come to its end".into()))??)
-}
-
-async fn compose_aside(base: Config, documents: Vec<Document>) -> anyhow::Result<Composed> {
-    Ok(tokio::task::spawn_blocking(move || compose(base, documents)).await??)
 }
 
 fn tell(composed: &Composed) {

@@ -93,3 +93,31 @@ fn a_broken_configuration_is_not_blamed_on_staff() {
         store.close().await.unwrap();
     });
 }
+
+#[test]
+fn who_goes_away_while_it_is_put_in_force_does_not_change_the_order() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, service) = service(dir.path(), Config::defaults().unwrap()).await;
+        let (tell, mut begun) = tokio::sync::mpsc::unbounded_channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let (seen, released): (Arc<Mutex<Vec<String>>>, _) = (Arc::default(), Mutex::new(released));
+        let into = Arc::clone(&seen);
+        service.on_change(Arc::new(move |config| {
+            if config.newsroom.name == "slow" {
+                tell.send(())?;
+                released.lock().unwrap().recv()?;
+            }
+            into.lock().unwrap().push(config.newsroom.name.clone());
+            Ok(())
+        }));
+        tokio::select! {
+            () = set(&service, "slow") => panic!("it is held up"),
+            begun = begun.recv() => begun.unwrap(),
+        }
+        tokio::join!(set(&service, "next"), async { release.send(()).unwrap() });
+        assert_eq!(*seen.lock().unwrap(), ["slow", "next"]);
+        assert_eq!(service.now().config.newsroom.name, "next");
+        store.close().await.unwrap();
+    });
+}

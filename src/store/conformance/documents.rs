@@ -7,7 +7,9 @@ use crate::store::documents::{Document, DocumentChange, DocumentChanged, Documen
 
 const HOSTS: &str = "articles.allowed_hosts";
 
-fn change(name: &str, value: Option<Value>, seconds: i64) -> DocumentChange {
+/// A change of a setting, whatever was there.
+#[must_use]
+pub fn change(name: &str, value: Option<Value>, seconds: i64) -> DocumentChange {
     DocumentChange {
         kind: DocumentKind::Setting,
         name: name.into(),

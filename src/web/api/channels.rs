@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::cursor;
 use super::query::{Name, Params};
 use crate::clock;
-use crate::domain::access::Role;
+use crate::domain::access::{Actor, Role};
 use crate::settings::Channel;
 use crate::web::State;
 use crate::web::auth::Caller;
@@ -33,7 +33,7 @@ pub struct ChannelView {
     locked: bool,
     /// Whose it is: store (staff), file, environment or flag.
     source: &'static str,
-    /// The file, variable or flag of a locked one.
+    /// The file, variable or flag of a locked one; for admins.
     given_in: Option<String>,
     /// Why what staff said is not in force, if it cannot be.
     problem: Option<String>,
@@ -74,7 +74,8 @@ pub struct ChannelChange {
 }
 
 impl ChannelView {
-    fn new(channel: Channel) -> ChannelView {
+    /// Where the operator's files are is told to admins alone.
+    fn new(channel: Channel, actor: &Actor) -> ChannelView {
         let Channel { name, parameters, given, kept, problem } = channel;
         let source = given.as_ref().map_or("store", |given| given.layer.as_str());
         ChannelView {
@@ -82,7 +83,7 @@ impl ChannelView {
             parameters,
             locked: given.is_some(),
             source,
-            given_in: given.map(|given| given.place),
+            given_in: given.filter(|_| actor.role == Role::Admin).map(|given| given.place),
             problem,
             updated_at: kept.as_ref().map(|kept| kept.updated_at),
             updated_by: kept.as_ref().map(|kept| kept.updated_by.clone()),
@@ -97,14 +98,19 @@ impl ChannelView {
     responses((status = 200, body = ChannelList)))]
 pub async fn list(
     Shared(state): Shared<State>,
-    Caller(_): Caller,
+    Caller(actor): Caller,
     mut params: Params,
 ) -> Result<Json<ChannelList>> {
     let limit = params.number("limit", 1, 200, 50)?;
     let after = params.take("cursor").map(|cursor| cursor::read("channels", &cursor)).transpose()?;
     params.end()?;
-    let mut items: Vec<ChannelView> =
-        state.settings.channels().await?.into_iter().map(ChannelView::new).collect();
+    let mut items: Vec<ChannelView> = state
+        .settings
+        .channels()
+        .await?
+        .into_iter()
+        .map(|channel| ChannelView::new(channel, &actor))
+        .collect();
     if let Some((after, _)) = after {
         items.retain(|channel| channel.name > after);
     }
@@ -126,7 +132,7 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<ChannelView>)> {
     actor.require(Role::Admin)?;
     let made = state.settings.create_channel(new.name, new.parameters, &actor.name, clock::now()).await?;
-    Ok((StatusCode::CREATED, Json(ChannelView::new(made))))
+    Ok((StatusCode::CREATED, Json(ChannelView::new(made, &actor))))
 }
 
 /// Change what a channel adds. Links that are there keep their addresses.
@@ -144,7 +150,7 @@ pub async fn change(
     let ChannelChange { version, parameters } = change;
     let changed =
         state.settings.change_channel(&name, parameters, version, &actor.name, clock::now()).await?;
-    Ok(Json(ChannelView::new(changed)))
+    Ok(Json(ChannelView::new(changed, &actor)))
 }
 
 /// Remove a channel. Its links stay as they are.

@@ -22,6 +22,13 @@ async fn what_file_and_flags_give_is_locked() {
     assert_eq!(name["given_in"], "--set newsroom.name");
     let mail = &program.all("/channels").await[0];
     assert_eq!((&mail["source"], &mail["locked"]), (&json!("file"), &json!(true)));
+    assert!(mail["given_in"].as_str().unwrap().ends_with(".toml"));
+    let viewer = program.as_role("viewer").await.all("/channels").await;
+    assert_eq!(
+        (&viewer[0]["locked"], &viewer[0]["given_in"]),
+        (&json!(true), &json!(null)),
+        "not for everybody"
+    );
     for name in ["links.denied_hosts", "articles.sites", "newsroom.name"] {
         let body = json!({ "name": name, "value": item(&program, name).await["value"] });
         program.post("/settings", &body).await.expect_problem(409, "conflict", Some("name"));
