@@ -8,6 +8,7 @@ pub mod cache;
 pub mod care;
 pub mod conformance;
 pub mod day_keys;
+pub mod documents;
 mod family;
 pub mod links;
 pub mod mirror;
@@ -27,6 +28,7 @@ use jiff::Timestamp;
 
 pub use accounts::Accounts;
 pub use day_keys::DayKeys;
+pub use documents::Documents;
 pub use links::Links;
 pub use settings::Settings;
 pub use tallies::Tallies;
@@ -63,7 +65,9 @@ pub struct Store {
     pub accounts: Arc<dyn Accounts>,
     /// Keys of the day.
     pub day_keys: Arc<dyn DayKeys>,
-    /// What holds the three together.
+    /// Settings and channels that staff change.
+    pub documents: Arc<dyn Documents>,
+    /// What holds them together.
     pub backend: Arc<dyn Backend>,
 }
 

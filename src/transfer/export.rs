@@ -65,6 +65,7 @@ pub async fn export<W: Write>(
     out.put(KIND, &header(store, now).await?)?;
     links(store, &mut out).await?;
     accounts(store, &mut out).await?;
+    documents(store, &mut out).await?;
     let before = store.tallies.streams().await?;
     tallies(store, &mut out).await?;
     let settled = streams(store, &mut out).await? == before && before.iter().all(is_settled);
@@ -122,6 +123,8 @@ fn kind_of(line: &Line) -> &'static str {
         Line::Stream(_) => "stream",
         Line::Audit(_) => "audit",
         Line::End(_) => "end",
+        Line::Setting(_) => "setting",
+        Line::Channel(_) => "channel",
     }
 }
 
@@ -131,6 +134,13 @@ async fn accounts<W: Write>(store: &Store, out: &mut Out<'_, W>) -> Result<(), E
     }
     for user in store.accounts.users().await? {
         out.put("user", &format::account_line(AccountItem::User(user)))?;
+    }
+    Ok(())
+}
+
+async fn documents<W: Write>(store: &Store, out: &mut Out<'_, W>) -> Result<(), Error> {
+    for document in store.documents.documents().await? {
+        out.put(document.kind.as_str(), &format::document_line(document))?;
     }
     Ok(())
 }

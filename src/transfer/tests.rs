@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::*;
 use crate::clock;
 use crate::domain::access::Role;
@@ -11,6 +13,7 @@ use crate::hits::journal::Journal;
 use crate::hits::verify::tests::{Busy, House, LANES, append, block_on, silent, verified};
 use crate::store::accounts::{Key, User};
 use crate::store::conformance::{Random, at};
+use crate::store::documents::{DocumentChange, DocumentChanged, DocumentKind};
 use crate::store::{Backend, Store};
 
 pub(super) async fn exported(store: &Store) -> String {
@@ -44,6 +47,14 @@ pub(super) async fn filled(dir: &Path) -> String {
         disabled_at: Some(at(5)),
     };
     assert!(accounts.add_user(user).await.unwrap());
+    for (kind, name, value) in [
+        (DocumentKind::Setting, "newsroom.name", json!("Post")),
+        (DocumentKind::Channel, "x", json!({ "utm_source": "x" })),
+    ] {
+        let (name, value, by) = (name.to_owned(), Some(value), "key:k1".to_owned());
+        let change = DocumentChange { kind, name, value, seen: None, by, at: at(6) };
+        assert_eq!(house.store.documents.change_document(change).await.unwrap(), DocumentChanged::Done(1));
+    }
     house.hit(700, 0);
     house.applier.settle().await.unwrap();
     for (lane, lost) in [(0, 2), (1, 1), (LANES, 3)] {

@@ -24,4 +24,5 @@ mod redirect;
 mod redis;
 mod refused;
 mod reports;
+mod settings;
 mod tidy;

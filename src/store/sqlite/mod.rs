@@ -7,6 +7,7 @@
 mod accounts;
 pub mod care;
 pub mod day_keys;
+mod documents;
 mod failure;
 mod file;
 mod links;
@@ -91,6 +92,10 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
             writer: Some(links_writer.clone()),
             readers: links_readers.clone(),
             changed,
+        }),
+        documents: Arc::new(documents::SqliteDocuments {
+            writer: Some(links_writer.clone()),
+            readers: links_readers.clone(),
         }),
         accounts: Arc::new(accounts::SqliteAccounts { writer: Some(links_writer), readers: links_readers }),
         tallies: Arc::new(tallies::SqliteTallies {

@@ -3,6 +3,7 @@
 //! Guarantees that what is written is read back as it was, and that a field or kind which is not known is an
 //! error and not lost in silence. Knows neither files nor stores.
 
+mod documents;
 mod links;
 mod rest;
 
@@ -11,7 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::tally::{DaySketch, Row, Scope};
 use crate::store::accounts::AccountItem;
+use crate::store::documents::{Document, DocumentKind};
 use crate::store::links::ExportItem;
+use documents::DocumentLine;
+pub(super) use documents::document_line;
 pub(super) use links::link_line;
 use links::{AliasLine, ArticleLine, HistoryLine, LinkLine};
 use rest::{AuditLine, KeyLine, TallyLine, UniquesLine, UserLine};
@@ -63,6 +67,8 @@ pub(super) enum Line {
     Stream(StreamLine),
     Audit(AuditLine),
     End(EndLine),
+    Setting(DocumentLine),
+    Channel(DocumentLine),
 }
 
 /// What a line says, in the words of the stores.
@@ -75,6 +81,7 @@ pub(super) enum Item {
     Sketch(Scope, DaySketch),
     Stream(StreamLine),
     End(u64),
+    Document(Document),
 }
 
 impl Item {
@@ -92,6 +99,7 @@ impl Item {
             Item::Sketch(..) => "uniques",
             Item::Stream(_) => "stream",
             Item::End(_) => "end",
+            Item::Document(document) => document.kind.as_str(),
         }
     }
 }
@@ -115,5 +123,7 @@ pub(super) fn read(text: &[u8]) -> Result<Item, String> {
         Line::Stream(line) => Item::Stream(line),
         Line::Audit(line) => rest::audit(line),
         Line::End(line) => Item::End(line.lines),
+        Line::Setting(line) => Item::Document(line.read(DocumentKind::Setting)),
+        Line::Channel(line) => Item::Document(line.read(DocumentKind::Channel)),
     })
 }

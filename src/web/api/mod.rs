@@ -3,6 +3,7 @@
 mod accounts;
 mod articles;
 mod audit;
+mod channels;
 mod cursor;
 mod links;
 mod live;
@@ -11,6 +12,7 @@ mod openapi;
 mod qr;
 mod query;
 mod reports;
+mod settings;
 pub mod view;
 
 use std::time::Duration;
@@ -19,7 +21,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request, State as Shared};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, patch, post};
 
 pub use openapi::document;
 
@@ -67,6 +69,10 @@ pub fn routes(state: &State, deadline: Duration) -> Router<State> {
         .route("/users", get(accounts::users).post(accounts::add_user))
         .route("/users/{name}", delete(accounts::disable_user))
         .route("/audit", get(audit::list))
+        .route("/settings", get(settings::list).post(settings::set))
+        .route("/settings/{name}", get(settings::read).patch(settings::change).delete(settings::remove))
+        .route("/channels", get(channels::list).post(channels::create))
+        .route("/channels/{name}", patch(channels::change).delete(channels::remove))
         // Inside: what only calls with a valid key reach.
         .route_layer(middleware::from_fn_with_state(state.clone(), idempotency::layer))
         // The one call that is for everybody.

@@ -125,6 +125,7 @@ impl Following {
             links,
             cache: cache.clone(),
             accounts: accounts.clone(),
+            settings: None,
             coherence: coherence.clone(),
             interval: Duration::from_millis(500),
             deadline,
