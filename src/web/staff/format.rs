@@ -1,0 +1,152 @@
+//! Numbers and times as pages write them. Pure.
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Unit, Zoned};
+
+/// 1204 is 1,204.
+#[must_use]
+pub fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let first = digits.len() % 3;
+    let mut text = digits[..first].to_owned();
+    for group in digits.as_bytes()[first..].chunks(3) {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.extend(group.iter().map(|digit| char::from(*digit)));
+    }
+    text
+}
+
+/// How a number changed: "+12 %", "3.1 x", "new"; empty for none to compare with. True if it went up.
+#[must_use]
+pub fn change(now: u64, before: u64) -> (String, bool) {
+    let (now, before) = (u128::from(now), u128::from(before));
+    match (now, before) {
+        (0, 0) => (String::new(), false),
+        (_, 0) => ("new".into(), true),
+        _ if now >= before * 3 => (format!("{}.{} ×", now / before, now % before * 10 / before), true),
+        _ if now >= before => (format!("+{} %", (now - before) * 100 / before), true),
+        _ => (format!("−{} %", (before - now) * 100 / before), false),
+    }
+}
+
+/// A share in whole per cent; "<1 %" for what is there and less.
+#[must_use]
+pub fn share(part: u64, whole: u64) -> String {
+    let percent = (u128::from(part) * 100 + u128::from(whole) / 2).checked_div(whole.into()).unwrap_or(0);
+    if percent == 0 && part > 0 { "<1 %".into() } else { format!("{percent} %") }
+}
+
+/// Times in the newsroom's zone.
+#[derive(Clone, Debug)]
+pub struct Times {
+    /// The zone.
+    pub zone: TimeZone,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Times {
+    fn at(&self, at: Timestamp) -> Zoned {
+        at.to_zoned(self.zone.clone())
+    }
+
+    /// "14:10" of today, "21 Nov, 14:10" of this year, else with the year.
+    #[must_use]
+    pub fn short(&self, at: Timestamp) -> String {
+        let (at, now) = (self.at(at), self.at(self.now));
+        let form = if at.date() == now.date() {
+            "%H:%M"
+        } else if at.year() == now.year() {
+            "%-d %b, %H:%M"
+        } else {
+            "%-d %b %Y, %H:%M"
+        };
+        at.strftime(form).to_string()
+    }
+
+    /// "22 Nov 2026, 14:10".
+    #[must_use]
+    pub fn long(&self, at: Timestamp) -> String {
+        self.at(at).strftime("%-d %b %Y, %H:%M").to_string()
+    }
+
+    /// For `datetime-local` fields.
+    #[must_use]
+    pub fn field(&self, at: Option<Timestamp>) -> String {
+        at.map(|at| self.at(at).strftime("%Y-%m-%dT%H:%M").to_string()).unwrap_or_default()
+    }
+
+    /// What a `datetime-local` field says; None for what is no time.
+    #[must_use]
+    pub fn read(&self, text: &str) -> Option<Timestamp> {
+        let at: jiff::civil::DateTime = text.parse().ok()?;
+        self.zone.to_ambiguous_zoned(at).compatible().ok().map(|zoned| zoned.timestamp())
+    }
+
+    /// "3 min ago", "2 h ago", then the time.
+    #[must_use]
+    pub fn ago(&self, at: Timestamp) -> String {
+        let seconds = self.now.duration_since(at).as_secs();
+        match seconds {
+            ..60 => "just now".into(),
+            60..3_600 => format!("{} min ago", seconds / 60),
+            3_600..43_200 => format!("{} h ago", seconds / 3_600),
+            _ => self.short(at),
+        }
+    }
+
+    /// The hour of a bucket that begins then: "14:00", at midnight the day.
+    #[must_use]
+    pub fn hour(&self, start: i64) -> String {
+        let Ok(at) = Timestamp::from_second(start) else { return String::new() };
+        let at = self.at(at);
+        let form = if at.hour() == 0 && at.minute() == 0 { "%-d %b" } else { "%H:%M" };
+        at.strftime(form).to_string()
+    }
+
+    /// The day of a bucket.
+    #[must_use]
+    pub fn day(&self, start: i64) -> String {
+        let Ok(at) = Timestamp::from_second(start) else { return String::new() };
+        self.at(at).strftime("%-d %b").to_string()
+    }
+
+    /// The whole minute now is in.
+    #[must_use]
+    pub fn minute(&self) -> Timestamp {
+        self.now.round(Unit::Minute).unwrap_or(self.now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        for (value, text) in [(0, "0"), (999, "999"), (1_204, "1,204"), (1_234_567, "1,234,567")] {
+            assert_eq!(number(value), text);
+        }
+        let table = [((3, 0), "new"), ((0, 0), ""), ((310, 100), "3.1 ×"), ((112, 100), "+12 %"), ((5, 10), "−50 %")];
+        for ((now, before), text) in table {
+            assert_eq!(change(now, before).0, text);
+        }
+        assert_eq!([share(1, 3), share(1, 1_000), share(0, 0)], ["33 %", "<1 %", "0 %"]);
+    }
+
+    #[test]
+    fn times() {
+        let times = Times { zone: TimeZone::get("Europe/Vienna").unwrap(), now: "2026-11-22T14:00:00Z".parse().unwrap() };
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        assert_eq!(times.short(at("2026-11-22T13:10:00Z")), "14:10");
+        assert_eq!(times.short(at("2026-11-20T13:10:00Z")), "20 Nov, 14:10");
+        assert_eq!(times.short(at("2025-11-20T13:10:00Z")), "20 Nov 2025, 14:10");
+        assert_eq!(times.ago(at("2026-11-22T13:57:00Z")), "3 min ago");
+        let field = times.field(Some(at("2026-11-22T13:10:00Z")));
+        assert_eq!((field.as_str(), times.read(&field)), ("2026-11-22T14:10", Some(at("2026-11-22T13:10:00Z"))));
+        assert_eq!(times.read("tomorrow"), None);
+        assert_eq!(times.hour(at("2026-11-22T23:00:00Z").as_second()), "23 Nov");
+    }
+}
