@@ -13,12 +13,13 @@ use sha2::{Digest, Sha256};
 
 use super::links::RequestTag;
 use super::tallies::Dataset;
-use super::{Accounts, Links, Result};
+use super::{Accounts, Links, Result, Webhooks};
 use crate::domain::article::{Article, ArticleId};
 use crate::domain::code::Code;
 use crate::domain::lane::Lane;
 use crate::domain::link::{HistoryEntry, Link, SlotTarget};
 use crate::store::accounts::{AuditEntry, Key, User};
+use crate::store::webhooks::Webhook;
 
 /// Values that a record had before, remembered for each.
 pub const BASES: usize = 8;
@@ -111,6 +112,10 @@ pub enum Value {
     /// A line of the audit that is not a link's own. The mirror makes those of links and articles
     /// itself, from their history.
     Audit(AuditEntry),
+    /// A webhook.
+    Webhook(Box<Webhook>),
+    /// There is no webhook with this id any more.
+    NoWebhook(String),
     /// Nothing by itself; its bytes are kept.
     Nothing,
     /// It is no more; its bytes go.
@@ -240,6 +245,9 @@ pub trait Mirror: Send + Sync {
 
     /// Its accounts. Writes are refused.
     fn accounts(&self) -> Arc<dyn Accounts>;
+
+    /// Its webhooks. Writes are refused.
+    fn webhooks(&self) -> Arc<dyn Webhooks>;
 
     /// Finishes what was begun and closes the file. Later calls are `Unavailable`.
     async fn close(&self) -> Result<()>;

@@ -13,12 +13,14 @@ pub mod day_keys;
 pub mod doctor;
 pub mod feed;
 pub mod lanes;
+pub mod leases;
 pub mod links;
 mod open;
 pub mod records;
 pub mod settings;
 pub mod tags;
 pub mod tallies;
+pub mod webhooks;
 
 pub use open::open;
 pub use settings::Redis as Settings;

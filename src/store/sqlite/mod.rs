@@ -7,13 +7,16 @@
 mod accounts;
 pub mod care;
 pub mod day_keys;
+mod deliveries;
 mod failure;
 mod file;
+mod leases;
 mod links;
 pub mod mirror;
 mod snapshot;
 mod tallies;
 mod threads;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,7 +95,16 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
             readers: links_readers.clone(),
             changed,
         }),
-        accounts: Arc::new(accounts::SqliteAccounts { writer: Some(links_writer), readers: links_readers }),
+        accounts: Arc::new(accounts::SqliteAccounts {
+            writer: Some(links_writer.clone()),
+            readers: links_readers.clone(),
+        }),
+        webhooks: Arc::new(webhooks::SqliteWebhooks {
+            writer: Some(links_writer.clone()),
+            readers: links_readers.clone(),
+        }),
+        deliveries: Arc::new(deliveries::SqliteDeliveries { writer: links_writer, readers: links_readers }),
+        leases: Arc::new(leases::MemoryLeases::default()),
         tallies: Arc::new(tallies::SqliteTallies {
             writer: tallies_writer,
             readers: tallies_readers,

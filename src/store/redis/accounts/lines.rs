@@ -39,7 +39,7 @@ async fn try_to_add(records: &Records, tries: &mut Tries, entries: &[AuditEntry]
 }
 
 /// The writes that add these lines, as far as they are not there, and let as many of the oldest go.
-pub(super) async fn writes(
+pub(in crate::store::redis) async fn writes(
     records: &Records,
     entries: impl IntoIterator<Item = &AuditEntry>,
 ) -> Result<Vec<Write>> {

@@ -39,6 +39,8 @@ pub enum Name {
     User(String),
     /// A line of the audit.
     Audit(u64),
+    /// A webhook.
+    Webhook(String),
 }
 
 impl Name {
@@ -77,6 +79,7 @@ impl Name {
             Name::Key(id) => [b"k", id.as_bytes()].concat(),
             Name::User(name) => [b"n", name.as_bytes()].concat(),
             Name::Audit(id) => [b"e".as_slice(), &id.to_be_bytes()].concat(),
+            Name::Webhook(id) => [b"w", id.as_bytes()].concat(),
         }
     }
 
@@ -96,7 +99,7 @@ impl Name {
             Name::Article(id) | Name::ArticleHistory(id, _) => lanes.of(&id.0),
             Name::Url(hash) | Name::CmsId(hash) => lanes.of(&hex(hash)),
             Name::History(code, _) => lanes.of(&code.key()),
-            Name::Key(_) | Name::User(_) | Name::Audit(_) => lanes.root(),
+            Name::Key(_) | Name::User(_) | Name::Audit(_) | Name::Webhook(_) => lanes.root(),
         }
     }
 }
@@ -120,6 +123,7 @@ fn read(field: &[u8]) -> Option<Name> {
         b'k' => Name::Key(text()?),
         b'n' => Name::User(text()?),
         b'e' => Name::Audit(u64::from_be_bytes(rest.try_into().ok()?)),
+        b'w' => Name::Webhook(text()?),
         _ => return None,
     })
 }
@@ -182,6 +186,7 @@ mod tests {
             Name::Key("k".into()),
             Name::user("Ödön"),
             Name::Audit(77),
+            Name::Webhook("w1".into()),
         ];
         for name in names {
             assert_eq!(Name::of(&name.field()).unwrap(), name);

@@ -16,6 +16,7 @@ use crate::store::mirror::{ABSENT, AliasKind, BASES, Base, Kept, Put, SlotOf, Va
 use crate::store::sqlite::failure::{ms, signed};
 use crate::store::sqlite::links::rows::Record;
 use crate::store::sqlite::links::{articles, edit, rows, trail};
+use crate::store::sqlite::webhooks;
 
 /// Puts one record.
 pub(super) fn put(conn: &Connection, lane: Lane, put: Put) -> Result<()> {
@@ -32,6 +33,8 @@ pub(super) fn put(conn: &Connection, lane: Lane, put: Put) -> Result<()> {
         Value::Key(key) => put_key(conn, &key),
         Value::User(user) => put_user(conn, &user),
         Value::Audit(entry) => put_audit(conn, &entry),
+        Value::Webhook(webhook) => webhooks::put(conn, &webhook),
+        Value::NoWebhook(id) => webhooks::take_out(conn, &id).map(drop),
         Value::Nothing | Value::Gone => Ok(()),
     }
 }
