@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use crate::hits::readers::networks::Networks;
 use crate::hits::readers::place::Places;
-use crate::{articles, hits, links, store, web};
+use crate::{articles, hits, links, store, web, webhooks};
 
 /// `config/default.toml`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -53,6 +53,8 @@ pub struct Config {
     pub newsroom: Newsroom,
     /// Logs.
     pub log: Log,
+    /// Telling others what happens.
+    pub webhooks: webhooks::Settings,
 }
 
 /// `[data]`.
@@ -184,6 +186,7 @@ impl Config {
         self.codes.check().map_err(at("codes"))?;
         self.links.check().map_err(at("links"))?;
         self.articles.check().map_err(at("articles"))?;
+        self.webhooks.check().map_err(at("webhooks"))?;
         self.target_rules()?;
         self.clients.check().map_err(at("clients"))?;
         self.classifying()?;

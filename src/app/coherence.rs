@@ -16,6 +16,7 @@ use crate::clock;
 use crate::store::cache::Cache;
 use crate::store::links::Changes;
 use crate::store::{self, Links};
+use crate::webhooks::WebhookService;
 
 /// Failures shorter than this are not told, in seconds.
 const TOLERATED: i64 = 3;
@@ -61,6 +62,8 @@ pub struct Follower {
     pub cache: Arc<Cache>,
     /// Told of keys.
     pub accounts: Arc<AccountService>,
+    /// Told of webhooks.
+    pub webhooks: Arc<WebhookService>,
     /// Told how it goes.
     pub coherence: Arc<Coherence>,
     /// Between two looks.
@@ -110,6 +113,7 @@ impl Follower {
         }
         if changes.accounts {
             self.accounts.reload().await?;
+            self.webhooks.reload().await?;
         }
         Ok(changes)
     }

@@ -6,10 +6,12 @@
 pub mod coherence;
 pub mod health;
 mod keys;
+mod leases;
 pub mod lock;
 mod parts;
 mod stories;
 mod tasks;
+mod telling;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::coherence::{Coherence, Follower};
 use super::health::Health;
 use super::keys::{KeyKeeper, random_key};
+use super::leases::Lease;
 use super::stories::Stories;
+use super::telling::Telling;
 use crate::accounts::AccountService;
 use crate::articles::Reading;
 use crate::articles::fetch::System;
@@ -40,6 +42,7 @@ use crate::telemetry::RedirectMetrics;
 use crate::web::client::Clients;
 use crate::web::redirect::Redirector;
 use crate::web::{State, auth, pages as web_pages};
+use crate::webhooks::{Needs, WebhookService};
 
 /// The journal's folder within the data folder.
 pub const JOURNAL: &str = "journal";
@@ -59,6 +62,8 @@ pub(super) struct Parts {
     pub(super) follower: Follower,
     /// None: no page is read.
     pub(super) stories: Option<Stories>,
+    /// Delivers to webhooks.
+    pub(super) telling: Telling,
     /// The change feed's version when the caches were empty.
     pub(super) version: u64,
 }
@@ -75,6 +80,7 @@ impl Parts {
         let calendar = calendar(config, store, &dataset, now).await?;
         let version = store.links.changes_since(0).await?.version;
         let accounts = Arc::new(AccountService::open(Arc::clone(&store.accounts)).await?);
+        let webhooks = Arc::new(webhooks(config, store, public_addr).await?);
         let journal = Arc::new(open_journal(config, &dataset, now).await?);
         let progress = Arc::new(Progress::new(now.as_millisecond()));
         let cache = Arc::new(cache(config, store, &dataset));
@@ -86,19 +92,28 @@ impl Parts {
             links: Arc::clone(&store.links),
             cache: Arc::clone(&cache),
             accounts: Arc::clone(&accounts),
+            webhooks: Arc::clone(&webhooks),
             coherence: Arc::clone(&coherence),
             interval: config.links.poll_interval.0,
             deadline: config.links.store_timeout.0,
         };
         let hits = Hits::new(Arc::clone(&journal), progress, config.journal.sync, config.hits.watch_for.0);
         let (pages, late) = pages(config, public_addr)?.unzip();
-        let state = state(config, store, (accounts, hits, calendar), (&cache, pages.clone()), public_addr)?;
+        let told = (accounts, hits, calendar, Arc::clone(&webhooks));
+        let state = state(config, store, told, (&cache, pages.clone()), public_addr)?;
         let stories = pages.zip(late).map(|(pages, late)| Stories {
             links: Arc::clone(&state.links),
             tallies: Arc::clone(&store.tallies),
             reader: pages.reader,
             late,
+            lease: Lease::new(Arc::clone(&store.leases), "stories"),
         });
+        let telling = Telling {
+            service: webhooks,
+            links: Arc::clone(&store.links),
+            tallies: Arc::clone(&store.tallies),
+            lease: Lease::new(Arc::clone(&store.leases), "webhooks"),
+        };
         let health = Arc::new(Health::new(
             Arc::clone(&state.hits),
             Arc::clone(&cache),
@@ -122,6 +137,7 @@ impl Parts {
             applier,
             follower,
             stories,
+            telling,
             version,
         })
     }
@@ -192,7 +208,7 @@ fn cache(config: &Config, store: &Store, dataset: &Dataset) -> Cache {
 fn state(
     config: &Config,
     store: &Store,
-    (accounts, hits, calendar): (Arc<AccountService>, Hits, Calendar),
+    (accounts, hits, calendar, webhooks): (Arc<AccountService>, Hits, Calendar, Arc<WebhookService>),
     (cache, pages): (&Arc<Cache>, Option<Pages>),
     public_addr: SocketAddr,
 ) -> anyhow::Result<State> {
@@ -206,7 +222,7 @@ fn state(
         config.links.store_timeout.0,
     );
     let channels = Channels::new(&config.links.channels).map_err(anyhow::Error::msg)?;
-    let links = links.with_channels(channels);
+    let links = links.with_channels(channels).telling(Arc::<WebhookService>::clone(&webhooks));
     let links = match pages {
         Some(pages) => links.reading(pages),
         None => links,
@@ -228,6 +244,7 @@ fn state(
         pages: Arc::new(pages),
         clients: Arc::new(Clients::new(&config.clients)),
         limits: Arc::new(auth::Limits::new(&config.server, config.links.creations_per_minute)),
+        webhooks,
         public_url,
         home: newsroom.home.as_str().into(),
     })
@@ -250,6 +267,25 @@ fn pages(
     let canon = settings.canon().map_err(wrong)?;
     let (reader, late) = crate::articles::Reader::new(canon, Arc::new(fetcher), zone);
     Ok(Some((Pages { reader, wait: settings.fetch_wait.0 }, late)))
+}
+
+/// Webhooks, with what sends to them.
+async fn webhooks(config: &Config, store: &Store, public_addr: SocketAddr) -> anyhow::Result<WebhookService> {
+    let public_url = config.public_url(public_addr);
+    let wrong = |(key, why): (&str, String)| anyhow::anyhow!("articles.{key}: {why}");
+    // A resolver of its own: names of article sites that hang must not hold up messages.
+    let (resolver, deadline) = (Arc::new(System::new()), config.webhooks.deadline.0);
+    let poster = config.articles.poster(&public_url, resolver, deadline).map_err(wrong)?;
+    let needs = Needs {
+        webhooks: Arc::clone(&store.webhooks),
+        deliveries: Arc::clone(&store.deliveries),
+        accounts: Arc::clone(&store.accounts),
+        poster: Arc::new(poster),
+        settings: config.webhooks.clone(),
+        public_url: public_url.into(),
+        deadline: config.links.store_timeout.0,
+    };
+    Ok(WebhookService::open(needs).await?)
 }
 
 fn redirector(

@@ -83,6 +83,7 @@ pub(super) fn start(config: &Config, parts: Parts, public: TcpListener, operatio
     if let Some(stories) = parts.stories {
         workers.run("the reading of pages", &tell, stories.run(stop()));
     }
+    workers.run("the webhooks", &tell, parts.telling.run(stop()));
     workers.run("the metrics", &tell, keep_metrics(stop()));
 
     let bounds = Bounds {

@@ -33,6 +33,7 @@ use crate::orphans::OrphanCounter;
 use crate::reports::ReportService;
 use crate::store::Tallies;
 use crate::units::Span;
+use crate::webhooks::WebhookService;
 
 /// `[server]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -116,6 +117,8 @@ pub struct State {
     pub clients: Arc<client::Clients>,
     /// Limits on keys.
     pub limits: Arc<auth::Limits>,
+    /// Who is told what happens.
+    pub webhooks: Arc<WebhookService>,
     /// Scheme, host and port of this service, without a slash at its end.
     pub public_url: Arc<str>,
     /// Where `/` leads; empty for the desk.

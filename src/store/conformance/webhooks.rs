@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Store, at};
+use crate::clock;
 use crate::secret::Secret;
 use crate::store::webhooks::{
     Delivery, Disabled, Enqueued, Health, KEPT, KEPT_DAYS, Replaced, Settled, Stage, Tried, WAITING, Webhook,
@@ -254,7 +255,7 @@ pub async fn ended_ones_go(store: &Store) {
 pub async fn a_lease_is_held_by_one(store: &Store) {
     let minute = Duration::from_secs(60);
     let lease = async |name: &str, holder: &str| {
-        store.leases.lease(name, holder, Timestamp::now(), minute).await.unwrap()
+        store.leases.lease(name, holder, clock::now(), minute).await.unwrap()
     };
     assert!(lease("hooks", "n1").await);
     assert!(lease("hooks", "n1").await);
@@ -269,7 +270,7 @@ pub async fn a_lease_is_held_by_one(store: &Store) {
 /// A lease that nobody goes on with ends.
 pub async fn a_lease_ends(store: &Store) {
     let lease = async |holder: &str, ms: u64| {
-        store.leases.lease("hooks", holder, Timestamp::now(), Duration::from_millis(ms)).await.unwrap()
+        store.leases.lease("hooks", holder, clock::now(), Duration::from_millis(ms)).await.unwrap()
     };
     assert!(lease("n1", 200).await);
     let began = std::time::Instant::now();

@@ -225,7 +225,7 @@ impl Deliveries for RedisDeliveries {
 
     async fn forgive(&self, webhook: &str) -> Result<()> {
         self.records.gate()?;
-        let mut cmd = redis::cmd("DEL");
+        let mut cmd = redis::cmd("UNLINK");
         cmd.arg(&self.keys(webhook).failing);
         self.records.conn().ask(cmd).await.map(drop)
     }
