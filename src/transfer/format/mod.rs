@@ -5,6 +5,7 @@
 
 mod links;
 mod rest;
+mod webhooks;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,10 +13,13 @@ use serde::{Deserialize, Serialize};
 use crate::domain::tally::{DaySketch, Row, Scope};
 use crate::store::accounts::AccountItem;
 use crate::store::links::ExportItem;
+use crate::store::webhooks::Webhook;
 pub(super) use links::link_line;
 use links::{AliasLine, ArticleLine, HistoryLine, LinkLine};
 use rest::{AuditLine, KeyLine, TallyLine, UniquesLine, UserLine};
 pub(super) use rest::{EndLine, StreamLine, account_line, scope_text, tally_line, uniques_line};
+use webhooks::WebhookLine;
+pub(super) use webhooks::webhook_line;
 
 /// The version of what this file describes.
 pub(super) const FORMAT: u32 = 1;
@@ -62,6 +66,7 @@ pub(super) enum Line {
     Uniques(UniquesLine),
     Stream(StreamLine),
     Audit(AuditLine),
+    Webhook(WebhookLine),
     End(EndLine),
 }
 
@@ -74,6 +79,7 @@ pub(super) enum Item {
     Tally(Scope, Row),
     Sketch(Scope, DaySketch),
     Stream(StreamLine),
+    Webhook(Webhook),
     End(u64),
 }
 
@@ -91,6 +97,7 @@ impl Item {
             Item::Tally(..) => "tally",
             Item::Sketch(..) => "uniques",
             Item::Stream(_) => "stream",
+            Item::Webhook(_) => "webhook",
             Item::End(_) => "end",
         }
     }
@@ -114,6 +121,7 @@ pub(super) fn read(text: &[u8]) -> Result<Item, String> {
         Line::Uniques(line) => rest::uniques(line)?,
         Line::Stream(line) => Item::Stream(line),
         Line::Audit(line) => rest::audit(line),
+        Line::Webhook(line) => webhooks::read(line),
         Line::End(line) => Item::End(line.lines),
     })
 }

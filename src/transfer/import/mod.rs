@@ -21,6 +21,7 @@ use crate::domain::tally::{DaySketch, Group, Row, Scope, Series};
 use crate::store::Store;
 use crate::store::accounts::AccountItem;
 use crate::store::links::ExportItem;
+use crate::store::webhooks::Webhook;
 pub use marker::MARKER;
 use marker::Marker;
 use sink::Sink;
@@ -188,6 +189,7 @@ async fn admit(store: &Store, dir: &Path, header: &Header, options: Options) -> 
 struct Pending {
     links: Vec<(u64, ExportItem)>,
     accounts: Vec<AccountItem>,
+    webhooks: Vec<Webhook>,
     groups: Vec<Group>,
     rows: usize,
 }
@@ -269,6 +271,7 @@ impl Importer<'_> {
         let turned = match item {
             Item::Links(_) => self.pending.links.is_empty(),
             Item::Account(_) => self.pending.accounts.is_empty(),
+            Item::Webhook(_) => self.pending.webhooks.is_empty(),
             Item::Tally(..) | Item::Sketch(..) => self.pending.groups.is_empty() && self.group.is_none(),
             Item::Stream(_) | Item::End(_) => true,
         };
@@ -278,6 +281,7 @@ impl Importer<'_> {
         match item {
             Item::Links(item) => self.pending.links.push((self.at, item)),
             Item::Account(item) => self.pending.accounts.push(item),
+            Item::Webhook(webhook) => self.pending.webhooks.push(webhook),
             Item::Tally(scope, row) => {
                 if !self.tally(scope, row) {
                     return Ok(());
@@ -296,6 +300,7 @@ impl Importer<'_> {
         }
         let full = self.pending.links.len() >= CHUNK
             || self.pending.accounts.len() >= CHUNK
+            || self.pending.webhooks.len() >= CHUNK
             || self.pending.groups.len() >= CHUNK
             || self.pending.rows >= ROWS;
         if full { self.flush().await } else { Ok(()) }
@@ -386,8 +391,8 @@ impl Importer<'_> {
 
     /// Puts what waits into the store and notes how far the import is.
     async fn flush(&mut self) -> Result<(), Error> {
-        let Pending { links, accounts, groups, .. } = std::mem::take(&mut self.pending);
-        if links.is_empty() && accounts.is_empty() && groups.is_empty() {
+        let Pending { links, accounts, webhooks, groups, .. } = std::mem::take(&mut self.pending);
+        if links.is_empty() && accounts.is_empty() && webhooks.is_empty() && groups.is_empty() {
             return Ok(());
         }
         if !links.is_empty() {
@@ -399,6 +404,9 @@ impl Importer<'_> {
         }
         if !accounts.is_empty() {
             self.sink.accounts(accounts).await?;
+        }
+        if !webhooks.is_empty() {
+            self.sink.webhooks(webhooks).await?;
         }
         if !groups.is_empty() {
             self.sink.groups(groups).await?;

@@ -12,6 +12,7 @@ use crate::domain::link::Link;
 use crate::domain::tally::{Group, StreamId};
 use crate::store::accounts::AccountItem;
 use crate::store::links::{ArticleKey, ExportItem};
+use crate::store::webhooks::Webhook;
 use crate::store::{Result, Store};
 use crate::transfer::import::Options;
 
@@ -124,6 +125,10 @@ impl<'a> Sink<'a> {
 
     pub(super) async fn accounts(&self, items: Vec<AccountItem>) -> Result<()> {
         if self.options.dry_run { Ok(()) } else { self.store.accounts.import(items).await }
+    }
+
+    pub(super) async fn webhooks(&self, webhooks: Vec<Webhook>) -> Result<()> {
+        if self.options.dry_run { Ok(()) } else { self.store.webhooks.import(webhooks).await }
     }
 
     pub(super) async fn groups(&self, groups: Vec<Group>) -> Result<()> {

@@ -118,6 +118,10 @@ impl Copying<'_> {
         users.iter().for_each(|_| self.copied.lines.add("user"));
         let keys = keys.into_iter().map(AccountItem::Key);
         self.to.accounts.import(keys.chain(users.into_iter().map(AccountItem::User)).collect()).await?;
+        let webhooks = self.from.webhooks.all().await?;
+        webhooks.iter().for_each(|_| self.copied.lines.add("webhook"));
+        // From store to store with their secrets: receivers need not be told. What is on its way stays behind.
+        self.to.webhooks.import(webhooks).await?;
         let mut before = None;
         loop {
             let page = self.from.accounts.audited(before, AUDIT_PAGE).await?;

@@ -12,6 +12,7 @@ mod qr;
 mod query;
 mod reports;
 pub mod view;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -67,6 +68,12 @@ pub fn routes(state: &State, deadline: Duration) -> Router<State> {
         .route("/users", get(accounts::users).post(accounts::add_user))
         .route("/users/{name}", delete(accounts::disable_user))
         .route("/audit", get(audit::list))
+        .route("/webhooks", get(webhooks::list).post(webhooks::create))
+        .route("/webhooks/{id}", get(webhooks::read).patch(webhooks::change).delete(webhooks::remove))
+        .route("/webhooks/{id}/secret", post(webhooks::new_secret))
+        .route("/webhooks/{id}/deliveries", get(webhooks::deliveries))
+        .route("/webhooks/{id}/deliveries/{delivery}/retry", post(webhooks::retry))
+        .route("/webhooks/{id}/test", post(webhooks::test))
         // Inside: what only calls with a valid key reach.
         .route_layer(middleware::from_fn_with_state(state.clone(), idempotency::layer))
         // The one call that is for everybody.

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::query::Name;
-use super::{accounts, articles, audit, links, live, lookup, qr, reports, view};
+use super::{accounts, articles, audit, links, live, lookup, qr, reports, view, webhooks};
 use crate::domain::error::{Reason, Refusal};
 use crate::links::request;
 use crate::web::State;
@@ -23,7 +23,8 @@ use crate::web::error::Error;
         articles::history, articles::refresh, articles::check, articles::merge, articles::split, articles::redact, reports::summary, reports::series, reports::top,
         reports::more::heat, reports::more::curve, reports::more::orphans, reports::reasons::reasons, live::live,
         accounts::keys, accounts::create_key, accounts::revoke_key, accounts::users, accounts::add_user,
-        accounts::disable_user, audit::list),
+        accounts::disable_user, audit::list, webhooks::list, webhooks::create, webhooks::read, webhooks::change,
+        webhooks::remove, webhooks::new_secret, webhooks::deliveries, webhooks::test, webhooks::retry),
     components(schemas(request::NewLink, request::Change, request::ArticleFactsSchema, view::LinkView,
         view::ArticleView, view::TotalsView)),
     tags((name = "links"), (name = "articles"), (name = "reports"), (name = "administration")),
@@ -96,7 +97,10 @@ pub const MEANINGS: &[(&str, &str)] = &[
     ("key_reused", "This Idempotency-Key was used with another body."),
     ("invalid_url", "`field` is not an http(s) address without user name and password, of at most 8 KiB."),
     ("own_host", "The address is one of this service."),
-    ("denied_host", "The operator does not allow this host."),
+    (
+        "denied_host",
+        "The operator does not allow this host, or, for a webhook, it is not on the public internet.",
+    ),
     ("code_invalid", "A code is 1 to 64 of A-Z a-z 0-9 - _."),
     ("code_reserved", "The code is a page of this service."),
     ("out_of_range", "`field` is outside its range."),
@@ -122,6 +126,7 @@ mod tests {
             "/api/v1/reports/curve",
             "/api/v1/links/{code}/reasons",
             "/api/v1/audit",
+            "/api/v1/webhooks/{id}/deliveries/{delivery}/retry",
             "/api/v1/articles/{id}/merge",
             "/api/v1/short-url",
         ] {
