@@ -33,6 +33,8 @@ use message::Message;
 
 /// Webhooks there may be.
 pub const MOST: usize = 50;
+/// Deliveries that are added in one step.
+const AT_ONCE: usize = 1_000;
 
 /// `[webhooks]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -161,9 +163,14 @@ impl WebhookService {
             let wanting = known.iter().filter(|webhook| wants(webhook, message.event));
             new.extend(wanting.map(|webhook| delivery(webhook, message)));
         }
-        if new.is_empty() {
-            return;
+        // A batch that many webhooks want is cut, so that no other call waits for all of it.
+        for some in new.chunks(AT_ONCE) {
+            self.enqueue(some.to_vec()).await;
         }
+        self.wake.notify_one();
+    }
+
+    async fn enqueue(&self, new: Vec<Delivery>) {
         let count = new.len();
         let done = self.within(self.needs.deliveries.enqueue(new)).await;
         let lost = match &done {
@@ -183,7 +190,6 @@ impl WebhookService {
                     self.full.store(false, Ordering::Relaxed);
                 }
                 self.failing.store(false, Ordering::Relaxed);
-                self.wake.notify_one();
             }
             Err(error) => {
                 if !self.failing.swap(true, Ordering::Relaxed) {

@@ -25,3 +25,4 @@ mod redis;
 mod refused;
 mod reports;
 mod tidy;
+mod webhooks;
