@@ -108,12 +108,7 @@ impl Parts {
             late,
             lease: Lease::new(Arc::clone(&store.leases), "stories"),
         });
-        let telling = Telling {
-            service: webhooks,
-            links: Arc::clone(&store.links),
-            tallies: Arc::clone(&store.tallies),
-            lease: Lease::new(Arc::clone(&store.leases), "webhooks"),
-        };
+        let telling = telling(store, webhooks);
         let health = Arc::new(Health::new(
             Arc::clone(&state.hits),
             Arc::clone(&cache),
@@ -267,6 +262,16 @@ fn pages(
     let canon = settings.canon().map_err(wrong)?;
     let (reader, late) = crate::articles::Reader::new(canon, Arc::new(fetcher), zone);
     Ok(Some((Pages { reader, wait: settings.fetch_wait.0 }, late)))
+}
+
+/// What tells webhooks, in the background.
+fn telling(store: &Store, service: Arc<WebhookService>) -> Telling {
+    Telling {
+        service,
+        links: Arc::clone(&store.links),
+        tallies: Arc::clone(&store.tallies),
+        lease: Lease::new(Arc::clone(&store.leases), "webhooks"),
+    }
 }
 
 /// Webhooks, with what sends to them.

@@ -64,7 +64,7 @@ pub enum Replaced {
     /// It is as it should be.
     Done,
     /// Someone else changed it; it is as it is now.
-    Stale(Webhook),
+    Stale(Box<Webhook>),
     /// There is none.
     NotFound,
 }

@@ -77,7 +77,7 @@ pub async fn webhooks_are_replaced_by_version(store: &Store) {
     assert_eq!(replace(second.clone()).await, Replaced::Done);
     assert_eq!(
         replace(Webhook { name: "late".into(), ..second.clone() }).await,
-        Replaced::Stale(second.clone())
+        Replaced::Stale(Box::new(second.clone()))
     );
     assert_eq!(replace(Webhook { version: 2, ..webhook("zz", 0) }).await, Replaced::NotFound);
     assert_eq!(store.webhooks.all().await.unwrap(), [second]);

@@ -116,7 +116,7 @@ impl Webhooks for SqliteWebhooks {
             .write(move |conn, _| {
                 let Some(there) = one(conn, &webhook.id)? else { return Ok(Replaced::NotFound) };
                 if there.version + 1 != webhook.version {
-                    return Ok(Replaced::Stale(there));
+                    return Ok(Replaced::Stale(Box::new(there)));
                 }
                 let why = webhook.disabled.as_ref().map_or("", |disabled| &disabled.why);
                 audited(conn, ms(now), &by, &action, &format!("webhook:{}", webhook.id), why)?;

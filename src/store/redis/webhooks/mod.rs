@@ -72,7 +72,7 @@ impl RedisWebhooks {
             return Ok(Some(Replaced::Done));
         }
         if there.of.version + 1 != webhook.version {
-            return Ok(Some(Replaced::Stale(there.of)));
+            return Ok(Some(Replaced::Stale(Box::new(there.of))));
         }
         let mut writes = vec![record.becomes(write_webhook(webhook, tag)?)];
         writes.extend(audit_writes(&self.records, [line]).await?);
