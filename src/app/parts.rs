@@ -278,8 +278,8 @@ fn telling(store: &Store, service: Arc<WebhookService>) -> Telling {
 async fn webhooks(config: &Config, store: &Store, public_addr: SocketAddr) -> anyhow::Result<WebhookService> {
     let public_url = config.public_url(public_addr);
     let wrong = |(key, why): (&str, String)| anyhow::anyhow!("articles.{key}: {why}");
-    // A resolver of its own: names of article sites that hang must not hold up messages.
-    let (resolver, deadline) = (Arc::new(System::new()), config.webhooks.deadline.0);
+    // A resolver of its own, with room for all: names that hang must not hold up messages to others.
+    let (resolver, deadline) = (Arc::new(System::of(crate::webhooks::MOST)), config.webhooks.deadline.0);
     let poster = config.articles.poster(&public_url, resolver, deadline).map_err(wrong)?;
     let needs = Needs {
         webhooks: Arc::clone(&store.webhooks),

@@ -125,14 +125,19 @@ impl Dispatcher {
     /// Delivers to a webhook until one message is not taken.
     async fn turn(&self, webhook: Webhook, deliveries: Vec<Delivery>) -> (String, Option<Timestamp>) {
         for delivery in deliveries {
-            match self.deliver(&webhook, &delivery).await {
+            // It may have been changed or stopped since its turn began.
+            let known = self.service.known();
+            let Some(webhook) = known.iter().find(|known| known.id == webhook.id && known.is_open()) else {
+                break;
+            };
+            match self.deliver(webhook, &delivery).await {
                 Ok(None) => {}
-                Ok(Some(until)) => return (webhook.id, Some(until)),
+                Ok(Some(until)) => return (webhook.id.clone(), Some(until)),
                 Err(error) => {
                     tracing::error!(%error, webhook = webhook.id, "what a delivery came to could not be kept");
                     // It was tried and is tried again: not at once, as nobody knows how often it was.
                     let rest = self.rest(clock::now());
-                    return (webhook.id, Some(rest));
+                    return (webhook.id.clone(), Some(rest));
                 }
             }
         }

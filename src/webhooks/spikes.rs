@@ -2,6 +2,7 @@
 //!
 //! What a spike is, is the rule that the live board has too.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::WebhookService;
-use super::message::{SPIKE, of_spike};
+use super::message::{Message, SPIKE, of_spike};
 use crate::clock;
 use crate::domain::code::fold;
 use crate::domain::spike;
@@ -21,6 +22,8 @@ use crate::store::{self, Links, Tallies};
 const EVERY: Duration = Duration::from_secs(15);
 /// Links that are looked at closely, the most followed ones.
 const MOST: usize = 50;
+/// Messages that are remembered; with more all are forgotten.
+const REMEMBERED: usize = 10_000;
 
 /// What looks.
 pub struct Spikes {
@@ -37,6 +40,7 @@ pub struct Spikes {
 impl Spikes {
     /// Looks until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
+        let mut told = HashSet::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -45,13 +49,14 @@ impl Spikes {
             if !*self.held.borrow() || !self.service.is_wanted(SPIKE) {
                 continue;
             }
-            if let Err(error) = self.look(clock::now()).await {
+            if let Err(error) = self.look(&mut told, clock::now()).await {
                 tracing::debug!(%error, "spikes are looked for later");
             }
         }
     }
 
-    async fn look(&self, now: Timestamp) -> store::Result<()> {
+    /// `told` has the messages of the last looks: their deliveries may be forgotten before the spike is over.
+    async fn look(&self, told: &mut HashSet<String>, now: Timestamp) -> store::Result<()> {
         let to = now.as_second();
         let mut busy = self.tallies.links_by_minute(to - spike::WINDOW_S, to + 60).await?;
         busy.retain(|(_, counts)| counts.clicks >= spike::LEAST);
@@ -68,6 +73,10 @@ impl Spikes {
             let found = found.iter().find(|found| found.link.code.as_str() == code);
             messages.extend(found.map(|found| of_spike(found, clicks, &self.service.needs.public_url, now)));
         }
+        if told.len() > REMEMBERED {
+            told.clear();
+        }
+        messages.retain(|message: &Message| told.insert(message.id.clone()));
         self.service.tell(messages).await;
         Ok(())
     }

@@ -100,7 +100,8 @@ fn people(home: &Home, node: &Node) {
     home.command(&["user", "add", "Ana", "--role", "editor"]).done();
     home.command(&["user", "add", "Zoë", "--role", "viewer"]).done();
     home.command(&["user", "disable", "Zoë"]).done();
-    let hook = |name: &str| json!({ "url": "https://hooks.invalid/in", "name": name, "events": ["link.spike"] });
+    let hook =
+        |name: &str| json!({ "url": "https://hooks.invalid/in", "name": name, "events": ["link.spike"] });
     home.api(node, "POST", "/webhooks", &hook("chat"));
     let off = home.api(node, "POST", "/webhooks", &hook("old"));
     let path = format!("/webhooks/{}", off["id"].as_str().unwrap());

@@ -1,13 +1,14 @@
 //! Several nodes on one Redis: each event is told once, and another node goes on when the one that tells has gone.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use slugline::config::Config;
 use slugline::store::settings::Kind;
 
 use super::receiver::{Message, Receiver, hook, sending_to, settled, text};
-use crate::harness::{Program, TestApp, eventually};
+use crate::harness::{Program, TestApp, eventually, eventually_within};
 use crate::redis::servers::Standalone;
 
 fn over(server: &Standalone, receiver: &Receiver) -> impl FnOnce(&mut Config) + use<> {
@@ -64,7 +65,8 @@ async fn each_event_is_told_once_by_one_of_three() {
     // Whoever it is that tells: when all but one have stopped, that one does.
     let (third, first) = (third.stop().await, first.stop().await);
     let code = second.shorten("https://news.example.com/afterwards").await;
-    eventually("the one that is left tells", async || {
+    // Sooner than a lease that nobody gave back would have ended.
+    eventually_within(Duration::from_secs(20), "the one that is left tells", async || {
         receiver.at("/in").iter().any(|message| message.code() == code).then_some(())
     })
     .await;
