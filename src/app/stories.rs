@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::leases::Lease;
 use crate::articles::check::{PAUSE, Row, Scheduler, look_at_all};
+use crate::articles::fetch::without_query;
 use crate::articles::{Reader, Reading};
 use crate::clock;
 use crate::domain::link::Status;
@@ -68,7 +69,7 @@ async fn hear(links: &LinkService, mut late: mpsc::Receiver<Arc<Reading>>) {
     while let Some(reading) = late.recv().await {
         if let Err(error) = links.hear(&reading, clock::now()).await {
             // Its story is due in a while.
-            tracing::error!(%error, page = %reading.form.url, "what a page says could not be kept");
+            tracing::error!(%error, page = without_query(&reading.form.url), "what a page says could not be kept");
         }
     }
     std::future::pending().await
@@ -128,7 +129,7 @@ async fn round(
             let verdict = scheduler.seen(due.target.as_str(), &health, clock::now());
             metrics::counter!(telemetry::LINK_CHECKS).increment(1);
             if let Err(error) = links.judged(&due, &verdict, clock::now()).await {
-                tracing::error!(%error, target = %due.target, "what a check found could not be kept");
+                tracing::error!(%error, target = without_query(&due.target), "what a check found could not be kept");
             }
         }
     };

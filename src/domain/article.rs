@@ -97,6 +97,8 @@ pub struct Article {
     pub cms_id: Option<String>,
     /// Its normalised address.
     pub url: String,
+    /// The spelling of it that readers are led to; None if that is `url` itself.
+    pub address: Option<String>,
     /// The host it lives on.
     pub site: String,
     /// What is known of it.
@@ -132,6 +134,7 @@ impl Article {
             id,
             cms_id: None,
             url,
+            address: None,
             site,
             facts: ArticleFacts::default(),
             said: Said::default(),
@@ -144,6 +147,18 @@ impl Article {
             updated_at: at,
             version: 1,
         }
+    }
+
+    /// Where links that follow it lead.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.address.as_deref().unwrap_or(&self.url)
+    }
+
+    /// Gives it another address, in the spelling that readers are led to, if that is known.
+    pub fn move_to(&mut self, url: String, address: Option<String>) {
+        self.address = address.filter(|address| *address != url);
+        self.url = url;
     }
 
     /// The same with its times made to what `kept` gives.
@@ -207,6 +222,7 @@ impl Article {
         Article {
             cms_id: None,
             url: format!("{REDACTED}{}", self.id.0),
+            address: None,
             facts,
             said,
             replacement_url: None,
@@ -294,6 +310,7 @@ mod tests {
         let mut full = story();
         full.facts = all();
         (full.cms_id, full.message, full.replacement_url) = (text("4711"), text("m"), text("r"));
+        full.address = text("https://www.a.example/");
         let left = full.redacted(Timestamp::UNIX_EPOCH);
         assert!(left.is_redacted() && !full.is_redacted());
         assert_eq!((left.url.as_str(), left.version), ("redacted:a1", 2));

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::article::{Article, ArticleId};
 use super::code::Code;
 use super::hit::MissedReason;
+use super::target::with_added;
 
 /// Most tags of a link, and the longest, in characters.
 pub const MAX_TAGS: usize = 20;
@@ -153,6 +154,8 @@ pub struct Link {
     pub article: Option<ArticleId>,
     /// True while its target is its article's own address, so that it moves with the article.
     pub follows_article: bool,
+    /// What its channel adds to its target's query (`utm_source=x`), wherever its story moves.
+    pub added: Option<String>,
     /// A title of its own; else the article's is shown.
     pub title: Option<String>,
     /// Where it is meant to be shared.
@@ -244,6 +247,7 @@ impl Link {
         Link {
             target: None,
             follows_article: false,
+            added: None,
             title: None,
             note: None,
             message: None,
@@ -254,6 +258,23 @@ impl Link {
             version: self.version.saturating_add(1),
             ..self.clone()
         }
+    }
+
+    /// Leads a link to where its article lives, if it follows it; what its channel adds stays.
+    pub fn follow(&mut self, article: &Article) {
+        if self.follows_article {
+            self.target = Some(with_added(article.address(), self.added.as_deref()));
+        }
+    }
+
+    /// The link as one of this article, which it follows if it says so or has the article's address.
+    #[must_use]
+    pub fn in_article(&self, article: &Article) -> Link {
+        let own = self.target.as_ref() == Some(&article.url);
+        let follows_article = self.target.is_some() && (self.follows_article || own);
+        let mut link = Link { article: Some(article.id.clone()), follows_article, ..self.clone() };
+        link.follow(article);
+        link
     }
 
     /// The place this link would hold among its article's links: no two live links made on request share one.
@@ -399,6 +420,7 @@ pub(crate) mod tests {
             target_version: 1,
             article: Some(ArticleId("a1".into())),
             follows_article: true,
+            added: None,
             title: None,
             channel: None,
             campaign: None,

@@ -176,6 +176,12 @@ fn site_of_other(url: &Url) -> String {
     }
 }
 
+/// An address with what a link's channel adds to its query.
+#[must_use]
+pub fn with_added(address: &str, added: Option<&str>) -> String {
+    added.map_or_else(|| address.to_owned(), |added| with_query(address, added))
+}
+
 /// The target of one visit: the link's, with the visit's own query appended before the fragment. The link's own
 /// parameter wins over one of the same name.
 #[must_use]

@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use super::codes::Entropy;
 use super::editable::Editable;
 use super::request::NewLink as Request;
-use super::stories::{Met, adds_nothing};
+use super::stories::{Met, address_of, adds_nothing};
 use super::{Error, LinkService, Result};
 use crate::domain::access::{Actor, Role};
 use crate::domain::article::{Article, ArticleFacts, ArticleId};
 use crate::domain::code::Code;
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::{Found, Link, Via};
-use crate::domain::target::{Address, with_query};
+use crate::domain::target::{Address, with_added};
 use crate::store::links::{ArticleClaim, Creation, NewCode, NewLink};
 
 /// Draws before giving up; each is one longer than the one before.
@@ -214,6 +214,8 @@ impl LinkService {
             let unknown = Met::default();
             let met = known.unwrap_or(&unknown);
             met.tell(&mut claim, link.not_before, now);
+            self.settle_address(&mut claim, address, met);
+            link.added = self.added(link.channel.as_deref(), address);
             let story = self.settle_names(&mut claim, met, asked.actor, now).await?;
             let own = self.lead(&mut link, &claim, address, story.as_deref());
             if let Some(story) = story.filter(|story| story.withdrawn) {
@@ -234,23 +236,38 @@ impl LinkService {
         address: &Address,
         story: Option<&Article>,
     ) -> bool {
-        let added = match (&link.channel, address.allowed) {
-            (Some(channel), true) => self.channels().query(channel),
-            _ => None,
-        };
         let story = story.cloned().unwrap_or_else(|| claim.story(link.created_at));
-        let (own, base) = self.as_led(address, &story);
-        link.target = base.map(|base| with_query(&base, added.as_deref().unwrap_or_default()));
+        let (own, target) = self.as_led(link.added.as_deref(), address, &story);
+        (link.follows_article, link.target) = (own, Some(target));
         own
     }
 
+    /// What a channel adds to a target there.
+    pub(super) fn added(&self, channel: Option<&str>, address: &Address) -> Option<String> {
+        self.channels().query(channel.filter(|_| address.allowed)?)
+    }
+
     /// Where an address of a story leads a link: with the story (then true), or to itself.
-    pub(super) fn as_led(&self, address: &Address, story: &Article) -> (bool, Option<String>) {
+    pub(super) fn as_led(&self, added: Option<&str>, address: &Address, story: &Article) -> (bool, String) {
+        let (own, to) = self.led(address, story);
+        (own, with_added(to, added))
+    }
+
+    /// The same where nothing is added.
+    pub(super) fn led<'a>(&self, address: &'a Address, story: &'a Article) -> (bool, &'a str) {
         let own = match address.allowed {
             true => adds_nothing(&self.rules().canon, &address.target, &story.url),
             false => address.article == address.target,
         };
-        (own, Some(if own { story.url.clone() } else { address.target.clone() }))
+        (own, if own { story.address() } else { &address.target })
+    }
+
+    /// Says which spelling of a new story's address readers are led to: the one that was pasted, or where its page was
+    /// found.
+    pub(super) fn settle_address(&self, claim: &mut ArticleClaim, address: &Address, met: &Met) {
+        let found = met.reading.as_ref().map(|reading| reading.at.as_str());
+        let spellings = std::iter::once(address.target.as_str()).chain(found).filter(|_| address.allowed);
+        claim.address = address_of(&self.rules().canon, &claim.url, spellings);
     }
 
     /// Refuses a new link of a withdrawn story; the one that there is already is no new one.
@@ -373,6 +390,7 @@ fn new_link(draft: &Draft, asked: Asked<'_>) -> std::result::Result<Link, Refusa
         target_version: 1,
         article: None,
         follows_article: false,
+        added: None,
         title: request.title.clone(),
         channel: request.channel.clone(),
         campaign: request.campaign.clone(),
@@ -401,6 +419,7 @@ pub(super) fn claim(address: &Address, new_id: ArticleId, request: &Request) -> 
     ArticleClaim {
         new_id,
         url: address.article.clone(),
+        address: None,
         site: address.site.clone(),
         cms_id: request.cms_id.clone(),
         aliases: vec![],

@@ -15,6 +15,7 @@ use crate::domain::access::Actor;
 use crate::domain::code::Code;
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::{Found, HistoryEntry, Link};
+use crate::domain::target::with_added;
 use crate::store::links::{ArticleClaim, Edit, Edited, SlotWish};
 
 /// Lines of history read at once while going back to an earlier version.
@@ -122,10 +123,6 @@ impl LinkService {
         change: &Change,
         now: Timestamp,
     ) -> Result<(Editable, Option<ArticleClaim>)> {
-        let article = match &change.url {
-            Some(url) => self.lead_to(found, &mut link, (url, change.keep_params == Some(true)), now).await?,
-            None => None,
-        };
         fn put<T>(field: &mut T, given: Option<T>) {
             if let Some(value) = given {
                 *field = value;
@@ -133,6 +130,10 @@ impl LinkService {
         }
         put(&mut link.channel, change.channel.clone());
         put(&mut link.campaign, change.campaign.clone());
+        let article = match &change.url {
+            Some(url) => self.lead_to(found, &mut link, (url, change.keep_params == Some(true)), now).await?,
+            None => None,
+        };
         put(&mut link.title, change.title.clone());
         put(&mut link.tags, change.tags.clone().map(Option::unwrap_or_default));
         put(&mut link.note, change.note.clone());
@@ -159,24 +160,30 @@ impl LinkService {
         now: Timestamp,
     ) -> Result<Option<ArticleClaim>> {
         let address = self.rules().address(url, keep_params, "url")?;
+        let added = self.added(link.channel.as_deref(), &address);
+        link.added.clone_from(&added);
+        let added = added.as_deref();
         let Some(article) = &found.article else {
             let met =
                 self.meet(std::iter::once(&address)).await?.remove(&address.article).unwrap_or_default();
             let new_id = self.drawer.article_id(Entropy::System.bytes("article", 0));
             let mut claim = claim(&address, new_id, &NewLink::default());
             met.tell(&mut claim, link.not_before, now);
+            self.settle_address(&mut claim, &address, &met);
             let story = met.story.as_deref().cloned().unwrap_or_else(|| claim.story(now));
-            (link.follows_article, link.target) = self.as_led(&address, &story);
+            let (own, target) = self.as_led(added, &address, &story);
+            (link.follows_article, link.target) = (own, Some(target));
             return Ok(Some(claim));
         };
         let is_its = match address.allowed {
             true => self.known_by(&address.article).await?.is_some_and(|story| story.id == article.id),
             false => article.url == address.article,
         };
-        (link.follows_article, link.target) = match is_its {
-            true => self.as_led(&address, article),
-            false => (false, Some(address.target)),
+        let (own, target) = match is_its {
+            true => self.as_led(added, &address, article),
+            false => (false, with_added(&address.target, added)),
         };
+        (link.follows_article, link.target) = (own, Some(target));
         Ok(None)
     }
 

@@ -16,6 +16,9 @@ pub struct Editable {
     pub target: Option<String>,
     /// True while that is its article's own address.
     pub follows_article: bool,
+    /// What its channel adds to its target's query.
+    #[serde(default)]
+    pub added: Option<String>,
     /// Its channel.
     pub channel: Option<String>,
     /// Its campaign.
@@ -52,6 +55,7 @@ impl Editable {
         Editable {
             target: link.target.clone(),
             follows_article: link.follows_article,
+            added: link.added.clone(),
             channel: link.channel.clone(),
             campaign: link.campaign.clone(),
             title: link.title.clone(),
@@ -81,6 +85,7 @@ impl Editable {
             },
             target: self.target,
             follows_article: self.follows_article,
+            added: self.added,
             channel: self.channel,
             campaign: self.campaign,
             title: self.title,

@@ -41,7 +41,7 @@ impl LinkService {
         let mut links = vec![];
         if let Some(article) = &article {
             links = self.links_of(&article.id, now).await?;
-            address.target = self.as_led(&address, article).1.unwrap_or(address.target);
+            address.target = self.led(&address, article).1.to_owned();
         }
         Ok(Lookup { address, article, links })
     }

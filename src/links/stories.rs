@@ -76,19 +76,38 @@ impl LinkService {
             Some(identity) if *identity != reading.form => self.known_by(identity.url.as_str()).await?,
             _ => None,
         };
-        let contested = claimed.as_ref().is_some_and(|story| !agrees(story, &reading));
+        let contested = match &claimed {
+            Some(story) => !self.is_of(story, &reading, Some(until)).await,
+            None => false,
+        };
         Ok(Met { story: claimed.filter(|_| !contested), reading: Some(reading), is_read: false, contested })
+    }
+
+    /// True if a page may be that of a story that it claims to be: their titles agree, or if the story's headline has
+    /// changed since its own page was read, that of its page now.
+    pub(super) async fn is_of(&self, story: &Article, reading: &Reading, until: Option<Instant>) -> bool {
+        let title = reading.facts.title.as_deref();
+        if same_story(story.facts.title.as_deref(), title) {
+            return true;
+        }
+        let (Some(pages), Ok(url)) = (self.pages(), Url::parse(story.address())) else { return false };
+        let now = Instant::now();
+        let own = match until {
+            Some(until) => {
+                pages.reader.read_within(&url, until.saturating_duration_since(now), now.into_std()).await
+            }
+            None => Some(pages.reader.read(&url, now.into_std()).await),
+        };
+        own.is_some_and(|own| {
+            let is_its = own.identity.as_ref().is_some_and(|identity| identity.url.as_str() == story.url);
+            is_its && same_story(own.facts.title.as_deref(), title)
+        })
     }
 
     /// The story that is known by an address.
     pub(super) async fn known_by(&self, url: &str) -> Result<Option<Arc<Article>>> {
         Ok(self.within(self.store().article(ArticleKey::Url(url.to_owned()))).await?)
     }
-}
-
-/// True if a page may be that of a story that it claims to be.
-pub(super) fn agrees(story: &Article, reading: &Reading) -> bool {
-    same_story(story.facts.title.as_deref(), reading.facts.title.as_deref())
 }
 
 impl Met {
@@ -130,12 +149,26 @@ pub(super) fn page_state(
     PageState { outcome, at: Some(now), failures, due }
 }
 
+/// The spelling of the address that a story is known by, to which readers are led: the first of these that is one.
+pub(super) fn address_of<'a>(
+    canon: &Canon,
+    known_by: &str,
+    spellings: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    let is_one = |spelling: &&str| {
+        Url::parse(spelling).is_ok_and(|url| canon.identity(&url).url.as_str() == known_by)
+            && adds_nothing(canon, spelling, known_by)
+    };
+    spellings.into_iter().find(is_one).map(str::to_owned)
+}
+
 /// True if a target says no more than the address that a story is known by: its links need no target of their own.
+/// What tells stories apart in an address says nothing more about the one that it is an address of.
 pub(super) fn adds_nothing(canon: &Canon, target: &str, known_by: &str) -> bool {
     let (Ok(target), Ok(known_by)) = (Url::parse(target), Url::parse(known_by)) else { return false };
     let known = canon.identity(&known_by).url;
     let has = |pair: &(std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
-        known.query_pairs().any(|own| own == *pair)
+        known.query_pairs().any(|own| own == *pair) || canon.identifies(&pair.0)
     };
     target.fragment().is_none() && target.query_pairs().all(|pair| has(&pair))
 }

@@ -321,7 +321,7 @@ impl ReportService {
         let (total, links) = self.links_with_hits(question, (from, to), shown).await?;
         let mut sums: HashMap<String, (String, Counts)> = HashMap::new();
         for (found, counts) in &links {
-            for (value, label) in values(by, found) {
+            for (value, label) in values(by, found, question.now) {
                 sums.entry(value).or_insert_with(|| (label, Counts::default())).1 += *counts;
             }
         }
@@ -398,13 +398,14 @@ fn list(
 }
 
 /// Under which values (and labels) a link's hits go in a list by `by`.
-fn values(by: By, found: &Found) -> Vec<(String, String)> {
-    let (link, article) = (&found.link, found.article.as_deref());
+fn values(by: By, found: &Found, now: Timestamp) -> Vec<(String, String)> {
+    let (link, secret) = (&found.link, found.link.is_secret(now));
+    let article = found.article.as_deref().filter(|_| !secret);
     let same = |value: &str| (value.to_owned(), value.to_owned());
     match by {
         By::Link => {
             let title = link.title.as_deref().or(article.and_then(|a| a.facts.title.as_deref()));
-            let label = title.or(link.target.as_deref()).unwrap_or_default();
+            let label = title.or(link.target.as_deref()).filter(|_| !secret).unwrap_or(link.code.as_str());
             vec![(link.code.to_string(), label.to_owned())]
         }
         By::Article => article
@@ -417,7 +418,8 @@ fn values(by: By, found: &Found) -> Vec<(String, String)> {
         By::Campaign => link.campaign.as_deref().map(same).into_iter().collect(),
         By::Creator => vec![same(&link.created_by)],
         By::Host => {
-            let url = link.target.as_deref().and_then(|t| url::Url::parse(t).ok());
+            let target = link.target.as_deref().filter(|_| !secret);
+            let url = target.and_then(|t| url::Url::parse(t).ok());
             url.and_then(|u| u.host_str().map(same)).into_iter().collect()
         }
         _ => vec![],

@@ -28,7 +28,8 @@ pub struct NewLink {
     pub code: NewCode,
     /// Which story it is about; None reserves a code.
     pub article: Option<ArticleClaim>,
-    /// All else. Its `code`, `article` and `follows_article` are filled in by the store.
+    /// All else. Its `code` and `article` are filled in by the store; and it follows its article if it says so, or
+    /// if its target is the article's `url`, and leads where that lives ([`Link::follow`]).
     pub link: Link,
     /// Makes a link even if its slot is taken; a free one is its own.
     pub force_new: bool,
@@ -51,6 +52,8 @@ pub struct ArticleClaim {
     pub new_id: ArticleId,
     /// Its normalised address.
     pub url: String,
+    /// The spelling of it that readers are led to, if it is new; None for `url` itself.
+    pub address: Option<String>,
     /// The host it lives on.
     pub site: String,
     /// The CMS's id; it wins over the address within its site.
@@ -71,6 +74,7 @@ impl ArticleClaim {
     #[must_use]
     pub fn story(&self, now: Timestamp) -> Article {
         let mut article = Article::new(self.new_id.clone(), self.url.clone(), self.site.clone(), now);
+        article.move_to(self.url.clone(), self.address.clone());
         article.cms_id.clone_from(&self.cms_id);
         article.fill(&self.facts);
         article.hear(&self.page.clone().unwrap_or_default());
@@ -129,7 +133,7 @@ pub struct Edit {
     /// What becomes of its slot.
     pub slot: SlotWish,
     /// For a reserved code that gets its first target: the story to find or make and put into `link.article`
-    /// (with `link.follows_article` set by comparison with its address).
+    /// (as with a new link).
     pub article: Option<ArticleClaim>,
 }
 
@@ -138,7 +142,7 @@ pub struct Edit {
 pub enum SlotWish {
     /// (channel, campaign, target) and article are as they were.
     Keep,
-    /// One of them changed: the new slot must be free and is claimed. `link.follows_article` is set by comparison.
+    /// One of them changed: the new slot must be free and is claimed.
     Claim,
     /// The same, but where another link holds the new slot, this one goes on without. For a link that comes to another
     /// article, this is the least that can be wished.
@@ -227,6 +231,8 @@ pub struct LinkFilter {
     pub broken: bool,
     /// Its article.
     pub article: Option<ArticleId>,
+    /// Leaves out links that are secret at `now` of the call to whoever is not this one ([`Link::is_secret`]).
+    pub viewer: Option<String>,
     /// Made at or after.
     pub from: Option<Timestamp>,
     /// Made before.

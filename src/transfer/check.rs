@@ -66,6 +66,7 @@ fn known_article(article: &Article) -> Result<(), String> {
     // A redacted one has none.
     if !article.is_redacted() {
         address("url", &article.url)?;
+        article.address.as_ref().map_or(Ok(()), |url| address("address", url))?;
     }
     article.replacement_url.as_ref().map_or(Ok(()), |url| address("replacement_url", url))?;
     if article.merged_into.as_ref() == Some(&article.id) {

@@ -221,7 +221,7 @@ impl Fetcher {
             Ok(Ok(answer)) => judged(url, answer),
             Ok(Err(outcome)) => {
                 if let Outcome::Refused { why } = &outcome {
-                    tracing::warn!(%url, why, "not fetched");
+                    tracing::warn!(url = without_query(url), why, "not fetched");
                 }
                 Step::Done(outcome)
             }
@@ -259,6 +259,15 @@ async fn addresses(resolve: &dyn Resolve, place: &Place) -> Result<Vec<IpAddr>, 
     Ok(good)
 }
 
+/// An address as it may be logged: what is behind its path may be a reader's own, such as a gift token.
+#[must_use]
+pub fn without_query(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
 /// What turns are given by: a host and its port.
 fn key(place: &Place) -> String {
     format!("{}:{}", place.host, place.port)
@@ -269,7 +278,7 @@ fn broken(status: Option<u16>, why: String) -> Outcome {
 }
 
 fn refused(url: &Url, why: String) -> Outcome {
-    tracing::warn!(%url, why, "not fetched");
+    tracing::warn!(url = without_query(url), why, "not fetched");
     Outcome::Refused { why }
 }
 

@@ -18,6 +18,13 @@ const PIECE: usize = 16 * 1024;
 const MAX_TAG: usize = 256 * 1024;
 const MAX_METAS: usize = 1_000;
 const MAX_LINKS: usize = 50;
+/// Most texts of each kind of author.
+const MAX_TEXTS: usize = 20;
+/// Longest text of an author, in bytes: a longer one is more than names.
+const MAX_AUTHOR: usize = 200;
+/// Classes of bylines.
+const BYLINES: &str = ".byline, .byline-name, .byline__name, .author, .author-name, .article-author, .article__author, \
+    .article-byline, .article__byline, .post-author, .entry-author";
 /// Longest value of an attribute that is kept, in bytes.
 const MAX_VALUE: usize = 16 * 1024;
 /// Blocks of JSON that are looked at.
@@ -38,6 +45,9 @@ pub(super) struct Markup {
     pub base: Option<String>,
     /// `lang` of the document.
     pub language: Option<String>,
+    /// Texts of elements that say they are an author: `rel=author`, microdata's name of one, microdata's author, and
+    /// bylines by their class, which is only a habit.
+    pub authors: [Vec<String>; 4],
     in_title: bool,
     in_script: bool,
     /// A picture has begun, and what is called a title now is its.
@@ -64,7 +74,7 @@ type AtElement = fn(&mut Markup, &Element<'_, '_>);
 type AtText = fn(&mut Markup, &TextChunk<'_>);
 
 fn settings(found: &RefCell<Markup>) -> Result<Settings<'_, 'static>, SelectorError> {
-    let places: [(&str, AtElement, Option<AtText>); 9] = [
+    let places: [(&str, AtElement, Option<AtText>); 14] = [
         ("html", at_html, None),
         ("base", at_base, None),
         ("meta", at_meta, None),
@@ -73,7 +83,20 @@ fn settings(found: &RefCell<Markup>) -> Result<Settings<'_, 'static>, SelectorEr
         ("title", at_title, Some(title_text)),
         ("script", at_script, Some(script_text)),
         ("time", at_time, None),
+        ("article time[datetime], main time[datetime]", at_article_time, None),
         ("[itemprop]", at_property, None),
+        ("a[rel~=author]", |found, _| found.begin_author(0), Some(|found, text| found.add_author(0, text))),
+        (
+            "[itemprop~=author] [itemprop~=name]",
+            |found, _| found.begin_author(1),
+            Some(|found, text| found.add_author(1, text)),
+        ),
+        (
+            "[itemprop~=author]",
+            |found, _| found.begin_author(2),
+            Some(|found, text| found.add_author(2, text)),
+        ),
+        (BYLINES, |found, _| found.begin_author(3), Some(|found, text| found.add_author(3, text))),
     ];
     let memory = MemorySettings::new().with_max_allowed_memory_usage(MAX_TAG);
     let mut settings = Settings::new().with_strict(false).with_memory_settings(memory);
@@ -144,6 +167,13 @@ fn at_time(found: &mut Markup, element: &Element<'_, '_>) {
     }
 }
 
+/// The first of an article's times is when it was published, if nothing else says so.
+fn at_article_time(found: &mut Markup, element: &Element<'_, '_>) {
+    if let Some(value) = attribute(element, "datetime") {
+        found.add("time:article", value);
+    }
+}
+
 fn at_link(found: &mut Markup, element: &Element<'_, '_>) {
     let (Some(words), Some(href)) = (attribute(element, "rel"), attribute(element, "href")) else { return };
     for word in words.split_whitespace().map(str::to_ascii_lowercase) {
@@ -180,7 +210,27 @@ fn script_text(found: &mut Markup, text: &TextChunk<'_>) {
 }
 
 impl Markup {
-    fn add(&mut self, name: &str, content: String) {
+    fn begin_author(&mut self, kind: usize) {
+        if let Some(texts) = self.authors.get_mut(kind).filter(|texts| texts.len() < MAX_TEXTS) {
+            texts.push(String::new());
+        }
+    }
+
+    fn add_author(&mut self, kind: usize, text: &TextChunk<'_>) {
+        let last = self.authors.get_mut(kind).and_then(|texts| texts.last_mut());
+        if let Some(last) = last.filter(|last| last.len() <= MAX_AUTHOR) {
+            last.push_str(first(text.as_str(), MAX_AUTHOR + 1));
+        }
+    }
+
+    /// Texts of authors of a kind that are short enough to be names.
+    pub fn author_texts(&self, kind: usize) -> impl Iterator<Item = String> + '_ {
+        let texts = self.authors.get(kind).into_iter().flatten();
+        texts.filter(|text| text.len() <= MAX_AUTHOR).map(|text| decode(text).into_owned())
+    }
+
+    /// Notes what is said under a name.
+    pub fn add(&mut self, name: &str, content: String) {
         if self.metas.len() < MAX_METAS {
             self.metas.push((name.to_ascii_lowercase(), content));
         }

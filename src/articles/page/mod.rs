@@ -15,6 +15,7 @@ mod text;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 use url::Url;
 
 use crate::domain::article::{ArticleFacts, MAX_NAME};
@@ -79,7 +80,8 @@ impl Metadata {
 #[must_use]
 pub fn read(body: &[u8], content_type: Option<&str>, url: &Url, zone: &TimeZone) -> Metadata {
     let page = charset::decode(body.get(..MAX_PAGE).unwrap_or(body), content_type);
-    let markup = markup::read(&page);
+    let mut markup = markup::read(&page);
+    parsely(&mut markup);
     let base = markup.base.as_deref().and_then(|base| url.join(base).ok()).unwrap_or_else(|| url.clone());
     let claims = claims(&markup, &base);
     let stories = about_this_page(json_ld::stories(&markup.scripts), url, &claims);
@@ -89,7 +91,7 @@ pub fn read(body: &[u8], content_type: Option<&str>, url: &Url, zone: &TimeZone)
         description: reader.text(|s| &s.description, &DESCRIPTIONS, MAX_DESCRIPTION),
         image: reader.image(),
         section: reader.text(|s| &s.section, &SECTIONS, MAX_NAME),
-        authors: reader.authors(),
+        authors: reader.authors(url),
         published_at: reader.time(|s| &s.published, &PUBLISHED),
         modified_at: reader.time(|s| &s.modified, &MODIFIED),
         language: reader.language(),
@@ -119,7 +121,7 @@ const IMAGES: [&str; 7] = [
 ];
 const SECTIONS: [&str; 5] =
     ["article:section", "og:article:section", "parsely-section", "section", "itemprop:articlesection"];
-const AUTHORS: [&str; 11] = [
+const AUTHORS: [&str; 18] = [
     "article:author",
     "og:article:author",
     "parsely-author",
@@ -131,8 +133,15 @@ const AUTHORS: [&str; 11] = [
     "dcterms.creator",
     "sailthru.author",
     "itemprop:author",
+    "article_author",
+    "article.author",
+    "author_name",
+    "rnews:author",
+    "dcsext.author",
+    "citation_author",
+    "shareaholic:article_author_name",
 ];
-const PUBLISHED: [&str; 24] = [
+const PUBLISHED: [&str; 40] = [
     "article:published_time",
     "article:published",
     "og:article:published_time",
@@ -157,6 +166,22 @@ const PUBLISHED: [&str; 24] = [
     "sailthru.date",
     "cxenseparse:recs:publishtime",
     "article_date_original",
+    "article:publicationdate",
+    "article:post_date",
+    "article.created",
+    "pub_date",
+    "published_date",
+    "date_published",
+    "publicationdate",
+    "originalpublicationdate",
+    "rnews:datepublished",
+    "og:pubdate",
+    "bt:pubdate",
+    "iso-8601-publish-date",
+    "dcsext.articlefirstpublished",
+    "shareaholic:article_published_time",
+    "itemprop:datecreated",
+    "time:article",
 ];
 const MODIFIED: [&str; 12] = [
     "article:modified_time",
@@ -173,6 +198,26 @@ const MODIFIED: [&str; 12] = [
     "article.updated",
 ];
 const LANGUAGES: [&str; 4] = ["og:locale", "content-language", "dc.language", "language"];
+
+/// What one element says as JSON, under the names that others give it.
+fn parsely(markup: &mut Markup) {
+    let page = markup.all("parsely-page").next();
+    let Some(Ok(Value::Object(page))) = page.map(serde_json::from_str::<Value>) else { return };
+    for (field, name) in [
+        ("title", "parsely-title"),
+        ("pub_date", "parsely-pub-date"),
+        ("author", "parsely-author"),
+        ("authors", "parsely-author"),
+        ("section", "parsely-section"),
+        ("image_url", "parsely-image-url"),
+    ] {
+        match page.get(field) {
+            Some(Value::String(text)) => markup.add(name, text.clone()),
+            Some(list @ Value::Array(_)) => markup.add(name, list.to_string()),
+            _ => {}
+        }
+    }
+}
 
 /// The claims of the page's head, absolute and bounded.
 fn claims(markup: &Markup, base: &Url) -> Vec<Url> {
@@ -251,6 +296,11 @@ impl Reader<'_> {
     fn title(&self, url: &Url) -> Option<String> {
         let told = self.text(|s| &s.title, &TITLES, MAX_TITLE);
         let title = told.or_else(|| clean(&self.markup.title, MAX_TITLE))?;
+        Some(text::without_site(&title, &self.sites(url)))
+    }
+
+    /// What the page's site is called.
+    fn sites(&self, url: &Url) -> Vec<String> {
         let names = ["og:site_name", "application-name", "parsely-site"];
         let mut sites: Vec<String> =
             names.iter().flat_map(|name| self.markup.all(name)).filter_map(|n| clean(n, MAX_NAME)).collect();
@@ -258,7 +308,7 @@ impl Reader<'_> {
         // "www.the-courier.test" is called "the-courier", and "the-courier.test".
         let host = url.host_str().unwrap_or_default().trim_start_matches("www.");
         sites.extend([host.split('.').next().unwrap_or_default().to_owned(), host.to_owned()]);
-        Some(text::without_site(&title, &sites))
+        sites
     }
 
     fn image(&self) -> Option<String> {
@@ -267,9 +317,27 @@ impl Reader<'_> {
         images.next().map(String::from)
     }
 
-    fn authors(&self) -> Vec<String> {
+    /// The page's own site is an author only of what has no other.
+    fn authors(&self, url: &Url) -> Vec<String> {
+        let (mut authors, sites) = (self.named_authors(), self.sites(url));
+        let is_site = |name: &String| sites.iter().any(|site| site.eq_ignore_ascii_case(name));
+        if authors.iter().any(|name| !is_site(name)) {
+            authors.retain(|name| !is_site(name));
+        }
+        authors
+    }
+
+    fn named_authors(&self) -> Vec<String> {
         if let Some(story) = self.stories.iter().find(|story| !story.authors.is_empty()) {
             return story.authors.clone();
+        }
+        let labelled = self.markup.all("twitter:label1").next().is_some_and(names::is_by);
+        if let Some(by) = self.markup.all("twitter:data1").next().filter(|_| labelled) {
+            let mut authors = vec![];
+            names::add(by, &mut authors);
+            if !authors.is_empty() {
+                return authors;
+            }
         }
         for name in AUTHORS {
             let mut authors = vec![];
@@ -283,7 +351,22 @@ impl Reader<'_> {
                 return authors;
             }
         }
-        vec![]
+        self.visible_authors()
+    }
+
+    /// Those that readers see: what says that it names an author, else the first byline that begins as one.
+    fn visible_authors(&self) -> Vec<String> {
+        for kind in 0..3 {
+            let mut authors = vec![];
+            self.markup.author_texts(kind).for_each(|text| names::add_seen(&text, &mut authors));
+            if !authors.is_empty() {
+                return authors;
+            }
+        }
+        let mut authors = vec![];
+        let byline = self.markup.author_texts(3).find(|text| names::begins_with_by(text));
+        byline.iter().for_each(|text| names::add_seen(text, &mut authors));
+        authors
     }
 
     fn language(&self) -> Option<String> {

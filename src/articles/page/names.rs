@@ -55,13 +55,71 @@ pub(super) fn add(text: &str, names: &mut Vec<String>) {
     }
 }
 
+/// The same for a text that readers see, which says more than names: what has a number in it, or many words, is none.
+pub(super) fn add_seen(text: &str, names: &mut Vec<String>) {
+    const WITH: [&str; 5] = [" (with ", " (mit ", " (avec ", " (con ", " (med "];
+    let text = WITH.iter().fold(text.to_owned(), |text, with| text.replace(with, ", "));
+    let mut found = vec![];
+    add(&text, &mut found);
+    for name in found {
+        let opened = name.contains('(');
+        let name = if opened { name } else { name.trim_end_matches(')').to_owned() };
+        let plain = !name.contains(|c: char| c.is_numeric()) && words(&name) <= 5;
+        if plain && names.len() < MAX_AUTHORS && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+}
+
+/// True for a text that begins as a byline does.
+pub(super) fn begins_with_by(text: &str) -> bool {
+    clean(text, 2_000).is_some_and(|text| without_by(&text) != text)
+}
+
+/// True for a label before a name.
+pub(super) fn is_by(label: &str) -> bool {
+    let label = label.trim().trim_end_matches(':').to_lowercase();
+    let known = [
+        "by",
+        "written by",
+        "author",
+        "verfasst von",
+        "geschrieben von",
+        "von",
+        "écrit par",
+        "par",
+        "escrito por",
+        "por",
+        "scritto da",
+        "geschreven door",
+        "skriven av",
+        "skrevet av",
+    ];
+    known.contains(&label.as_str())
+}
+
 /// No name is what somebody is called on a network.
 fn is_name(name: &str) -> bool {
     let handle = name.starts_with('@') || (name.contains('@') && !name.contains(' '));
     let role = name.to_lowercase().split(' ').next_back().is_some_and(|last| ROLES.contains(&last));
     let nothing = matches!(
         name.to_lowercase().as_str(),
-        "null" | "undefined" | "none" | "n/a" | "unknown" | "admin" | "jr" | "phd"
+        "null"
+            | "undefined"
+            | "none"
+            | "n/a"
+            | "unknown"
+            | "admin"
+            | "jr"
+            | "phd"
+            | "ma"
+            | "md"
+            | "mph"
+            | "rn"
+            | "jd"
+            | "msc"
+            | "bsc"
+            | "esq"
     );
     name.chars().any(char::is_alphabetic) && !handle && !role && !nothing
 }

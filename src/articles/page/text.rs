@@ -153,21 +153,31 @@ fn is_inline(tag: &str) -> bool {
     )
 }
 
-/// A title without the name of its site at the end: "Story | Site".
+/// A title without the name of its site at either end: "Story | Site".
 pub(super) fn without_site(title: &str, sites: &[String]) -> String {
-    const SEPARATORS: [&str; 8] = [" | ", " - ", " – ", " — ", " :: ", " • ", " » ", " · "];
+    const SEPARATORS: [&str; 15] =
+        [" | ", " - ", " – ", " — ", " -- ", " :: ", " • ", " » ", " · ", ": ", "|", "-", "_", "｜", "："];
     let same = |part: &str| {
         let part = letters(part);
         !part.is_empty() && sites.iter().any(|site| letters(site) == part)
     };
+    let behind = |title: &str| {
+        let ends = SEPARATORS.iter().filter_map(|s| title.rfind(s).map(|at| (at, at + s.len())));
+        ends.filter(|(at, _)| *at > 0).find(|(_, rest)| same(&title[*rest..])).map(|(at, _)| at)
+    };
+    let before = |title: &str| {
+        let begins = SEPARATORS[..10].iter().filter_map(|s| title.find(s).map(|at| (at, at + s.len())));
+        let mut begins = begins.filter(|(_, rest)| !title[*rest..].trim().is_empty());
+        begins.find(|(at, _)| same(&title[..*at])).map(|(_, rest)| rest)
+    };
     let mut title = title;
-    loop {
-        let last = SEPARATORS.iter().filter_map(|s| title.rfind(s).map(|at| (at, s.len()))).max();
-        match last {
-            Some((at, length)) if at > 0 && same(&title[at + length..]) => title = title[..at].trim_end(),
-            _ => return title.to_owned(),
-        }
+    while let Some(at) = behind(title) {
+        title = title[..at].trim_end();
     }
+    if let Some(rest) = before(title) {
+        title = title[rest..].trim_start();
+    }
+    title.to_owned()
 }
 
 fn letters(text: &str) -> String {
@@ -235,6 +245,14 @@ mod tests {
             ("River rises — thecourier", "River rises"),
             ("River rises | World", "River rises | World"),
             ("The Courier", "The Courier"),
+            ("The Courier | River rises", "River rises"),
+            ("Courier: River rises", "River rises"),
+            ("River rises-The Courier", "River rises"),
+            ("River rises -- Courier", "River rises"),
+            ("River rises_World｜courier", "River rises_World"),
+            ("River rises | the-courier", "River rises"),
+            ("The Courier - Courier", "The Courier"),
+            ("The Courier - ", "The Courier - "),
             ("Blue-green - red", "Blue-green - red"),
         ];
         for (title, expected) in table {

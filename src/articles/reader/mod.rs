@@ -272,7 +272,10 @@ impl Inner {
         land.send_replace(Some(Arc::clone(&reading)));
         drop(flights);
         if left && self.late.try_send(reading).is_err() {
-            tracing::warn!(%page, "what a page says came too late and was dropped");
+            tracing::warn!(
+                page = fetch::without_query(page),
+                "what a page says came too late and was dropped"
+            );
         }
     }
 

@@ -115,6 +115,12 @@ impl Canon {
         })
     }
 
+    /// True for a parameter that tells one story from the next. A story has several pages and languages.
+    #[must_use]
+    pub fn identifies(&self, name: &str) -> bool {
+        self.tracking.identifies(name) && name != "page" && name != "lang"
+    }
+
     /// True if the page at `own` may be the one at `claim`, both canonical and on one site.
     fn may_be(&self, own: &Url, claim: &Url) -> bool {
         if standing(claim) != Standing::Page {
@@ -122,10 +128,7 @@ impl Canon {
         }
         let (own_path, claimed) = (own.path(), claim.path());
         // A claim that leaves out what tells one story from the next would make them one.
-        let identifies = |url: &Url| {
-            url.query_pairs()
-                .any(|(name, _)| self.tracking.identifies(&name) && name != "page" && name != "lang")
-        };
+        let identifies = |url: &Url| url.query_pairs().any(|(name, _)| self.identifies(&name));
         if own_path == claimed {
             return !identifies(own) || identifies(claim);
         }

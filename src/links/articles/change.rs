@@ -11,6 +11,7 @@ use crate::domain::access::{Actor, Role};
 use crate::domain::article::{Article, ArticleFacts, ArticleId, Fact};
 use crate::domain::error::{Reason, Refusal};
 use crate::links::request::{self, given};
+use crate::links::stories::address_of;
 use crate::store::links::{ArticleClaim, ArticleEdit};
 
 /// `PATCH /articles/{id}`: a field that is missing stays, `null` clears; of what its page says too, the page is
@@ -92,7 +93,7 @@ impl LinkService {
         now: Timestamp,
     ) -> Result<Arc<Article>> {
         let mut after = next(story, now);
-        after.url.clone_from(&claim.url);
+        after.move_to(claim.url.clone(), claim.address.clone());
         after.fill(&claim.facts);
         if let Some(page) = &claim.page {
             after.hear(page);
@@ -116,7 +117,9 @@ impl LinkService {
                 );
                 return Err(Refusal::field(Reason::InvalidValue, "url", detail));
             }
-            article.url = address.article;
+            let spelling = Some(address.target.as_str()).filter(|_| address.allowed);
+            let spelling = address_of(&rules.canon, &address.article, spelling);
+            article.move_to(address.article, spelling);
         }
         let said = ArticleFacts {
             title: change.title.clone().flatten(),

@@ -181,6 +181,7 @@ fn shown(article: &Article) -> Map<String, Value> {
     let facts = &article.facts;
     let shown = json!({
         "url": article.url,
+        "address": article.address(),
         "cms_id": article.cms_id,
         "title": facts.title,
         "description": facts.description,

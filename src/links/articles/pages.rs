@@ -15,7 +15,7 @@ use crate::articles::{Reading, reader};
 use crate::domain::access::{Actor, Role};
 use crate::domain::article::{Article, ArticleId};
 use crate::domain::error::{Reason, Refusal};
-use crate::links::stories::{agrees, page_state};
+use crate::links::stories::{address_of, page_state};
 use crate::store::links::ArticleEdit;
 
 /// A page that is being read is not due for so long: by then it was, or its node is gone.
@@ -44,7 +44,7 @@ impl LinkService {
         let due = self.within(self.store().articles_due(now, ROUND)).await?;
         let mut read = 0;
         for story in due {
-            let Ok(url) = Url::parse(&story.url) else { continue };
+            let Ok(url) = Url::parse(story.address()) else { continue };
             let mut leased = next(&story, now);
             leased.updated_at = story.updated_at;
             leased.read.due = now.checked_add(LEASE).ok();
@@ -71,8 +71,8 @@ impl LinkService {
         let nothing = |why: &str| Refusal::field(Reason::InvalidValue, "url", why.to_owned());
         let pages =
             self.pages().ok_or_else(|| nothing("no pages are read here (articles.fetch, allowed_hosts)"))?;
-        let allowed = self.rules().address(&story.url, true, "url").is_ok_and(|address| address.allowed);
-        let url = Url::parse(&story.url).ok().filter(|_| allowed);
+        let allowed = self.rules().address(story.address(), true, "url").is_ok_and(|address| address.allowed);
+        let url = Url::parse(story.address()).ok().filter(|_| allowed);
         let url = url.ok_or_else(|| nothing("only pages of articles.allowed_hosts are read"))?;
         let reading = pages.reader.read(&url, Instant::now().into_std()).await;
         let story = self.tell(&story.id, &reading, now).await?;
@@ -101,7 +101,10 @@ impl LinkService {
                 let known = self.claimed(&story, reading).await?;
                 if let Some((url, other)) = known {
                     match other {
-                        None => after.url = url,
+                        None => {
+                            let found = address_of(&self.rules().canon, &url, [reading.at.as_str()]);
+                            after.move_to(url, found);
+                        }
                         Some(other) => twin = Some(other).filter(|other| other.id != story.id),
                     }
                     aliases = reading.spellings.iter().map(Url::to_string).collect();
@@ -130,7 +133,10 @@ impl LinkService {
         };
         let url = identity.url.to_string();
         let other = self.known_by(&url).await?;
-        let believed = other.as_ref().is_none_or(|other| other.id == story.id || agrees(other, reading));
+        let believed = match &other {
+            Some(other) => other.id == story.id || self.is_of(other, reading, None).await,
+            None => true,
+        };
         Ok(believed.then_some((url, other)))
     }
 

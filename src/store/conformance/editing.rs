@@ -12,6 +12,8 @@ pub fn edit(found: &Found, change: impl FnOnce(&mut Link)) -> Edit {
     let old = found.link.as_ref();
     let mut link = old.clone();
     change(&mut link);
+    // Who leads it elsewhere does not want it to follow.
+    link.follows_article &= link.target == old.target || !old.follows_article;
     link.version += 1;
     link.updated_at = at(i64::try_from(link.version).expect("a version"));
     let moves = (&link.channel, &link.campaign, &link.target) != (&old.channel, &old.campaign, &old.target);

@@ -7,7 +7,7 @@ use crate::domain::article::{Article, ArticleFacts, ArticleId, Fact, PageOutcome
 use crate::domain::link::{Broken, HistoryEntry, Status};
 use crate::store::links::{
     ArticleClaim, ArticleEdit, ArticleEdited, ArticleKey, ExportItem, LinkFilter, LinkOrder, LinkPage,
-    NewLink,
+    NewLink, SlotWish,
 };
 
 /// The edit that `change` makes of an article; its tag follows from its version.
@@ -174,6 +174,58 @@ pub async fn a_move_takes_along_what_follows(store: &Store) {
     assert_eq!(find(store, "code1").await.link, first.link);
     let aliases = export(store).await.into_iter().filter(|item| matches!(item, ExportItem::Alias { .. }));
     assert_eq!(aliases.count(), 3);
+}
+
+/// Links that follow a story lead to the spelling of its address that was pasted first, or that staff gave it, with
+/// what their channels add.
+pub async fn readers_are_led_to_the_spelling_that_is_known(store: &Store) {
+    let spelling = |path: &str| format!("http://www.news.example.com/{path}/?b=1&a=2");
+    let pasted = ArticleClaim { address: Some(spelling("a")), ..claim("a") };
+    let mut on_channel = on_x(2, claim("a"), "a");
+    on_channel.link.added = text("utm_source=x&b=9");
+    let first = created(store, about(1, pasted)).await;
+    let second = created(store, on_channel.clone()).await;
+    let elsewhere = created(store, on_x(3, claim("a"), "elsewhere")).await;
+    let target = async |code| find(store, code).await.link.target.clone();
+    assert_eq!(first.link.target, text(&spelling("a")));
+    let added = |path| Some(format!("{}&utm_source=x", spelling(path)));
+    assert_eq!((&second.link.target, &second.link.added), (&added("a"), &on_channel.link.added));
+    // Whoever wishes so follows, whatever the spelling; a story that is known keeps its own.
+    let mut other = about(4, ArticleClaim { address: Some(spelling("other")), ..claim("a") });
+    (other.link.target, other.link.follows_article) = (Some(spelling("b")), true);
+    assert_eq!(existing(store, other).await.link, first.link);
+
+    let story = first.article.as_deref().unwrap();
+    let respelt = |a: &mut Article| a.move_to(a.url.clone(), Some(spelling("respelt")));
+    let story = article_changed(store, article_edit(story, respelt)).await;
+    assert_eq!(
+        (target("code1").await, target("code2").await),
+        (text(&spelling("respelt")), added("respelt"))
+    );
+    let moved = |a: &mut Article| a.move_to(url("moved"), Some(spelling("moved")));
+    let story = article_changed(store, article_edit(&story, moved)).await;
+    assert_eq!((target("code1").await, target("code2").await), (text(&spelling("moved")), added("moved")));
+    assert_eq!(find(store, "code3").await.link, elsewhere.link);
+    let words = |q: &str| LinkFilter { q: text(q), ..LinkFilter::default() };
+    assert_eq!(list(store, words("www.news.example.com/moved")).await, ["code1", "code2"]);
+    // An editor who saw the old target does not bring it back.
+    let late = changed(store, edit(&second, |link| link.note = text("late"))).await;
+    assert_eq!(late.link.target, added("moved"));
+    let plain =
+        article_changed(store, article_edit(&story, |a| a.move_to(url("moved"), Some(url("moved"))))).await;
+    assert_eq!((plain.address.as_ref(), target("code1").await), (None, text(&url("moved"))));
+    // A link that is led elsewhere and back has what its channel adds again.
+    let away = changed(store, {
+        let mut away = edit(&late, |l| (l.target, l.follows_article) = (text(&url("away")), false));
+        away.slot = SlotWish::Claim;
+        away
+    })
+    .await;
+    assert_eq!((away.link.target.clone(), away.link.follows_article), (text(&url("away")), false));
+    let mut back = edit(&away, |link| link.follows_article = true);
+    back.slot = SlotWish::Claim;
+    let back = changed(store, back).await;
+    assert_eq!(back.link.target, Some(format!("{}?utm_source=x&b=9", url("moved"))));
 }
 
 /// An edit is made once, on the version that was read, and leaves a line.

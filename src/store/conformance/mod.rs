@@ -55,6 +55,7 @@ macro_rules! store_conformance {
             }
             life {
                 a_page_says_what_nobody_else_said, other_addresses_become_aliases, a_move_takes_along_what_follows,
+                readers_are_led_to_the_spelling_that_is_known,
                 an_edit_of_an_article_is_made_once, a_held_address_is_refused,
                 a_withdrawn_article_withdraws_its_links, a_broken_target_is_noted, pages_are_due,
                 a_redacted_story_says_nothing,
@@ -164,6 +165,7 @@ pub fn claim(path: &str) -> ArticleClaim {
     ArticleClaim {
         new_id: ArticleId(format!("a-{path}").into()),
         url: url(path),
+        address: None,
         site: "news.example.com".into(),
         cms_id: None,
         aliases: vec![],
@@ -200,6 +202,7 @@ pub fn blank(target: Option<String>, made: Timestamp) -> Link {
         target_version: 1,
         article: None,
         follows_article: false,
+        added: None,
         title: None,
         channel: None,
         campaign: None,

@@ -47,6 +47,7 @@ fn stories() -> (Article, Article) {
     story.facts.modified_at = Some(at(-60));
     let article = Article {
         cms_id: Some("1".into()),
+        address: Some(url("a/")),
         facts: story.facts,
         said: [Fact::Title, Fact::Image].into_iter().collect(),
         withdrawn: true,
@@ -87,16 +88,19 @@ fn archive() -> Vec<ExportItem> {
         items.push(ExportItem::ArticleHistory { article: id.clone(), entry: line });
     }
     for (n, name) in (0..).zip(["first", "Second", "third"]) {
-        let base = blank(Some(article.url.clone()), at(n - 90));
+        let added = (n == 1).then(|| "utm_source=x".to_owned());
+        let query = if n == 1 { "?utm_source=x" } else { "" };
+        let base = blank(Some(format!("{}{query}", article.address())), at(n - 90));
         let link = Link {
             code: code(name),
             article: Some(id.clone()),
             follows_article: true,
+            added,
             title: (n == 1).then(|| "its own".into()),
             tags: vec!["t".into()],
             confidential: n == 0,
             broken: (n == 0).then(|| Broken {
-                target: article.url.clone(),
+                target: article.address().to_owned(),
                 since: at(-5),
                 status: Some(410),
                 proposal: None,

@@ -17,6 +17,8 @@ pub(in crate::transfer) struct ArticleLine {
     id: String,
     cms_id: Option<String>,
     url: String,
+    /// The spelling that readers are led to; without it, `url`.
+    address: Option<String>,
     site: String,
     title: Option<String>,
     description: Option<String>,
@@ -60,6 +62,7 @@ pub(in crate::transfer) struct LinkLine {
     target_version: u32,
     article: Option<String>,
     follows_article: bool,
+    added: Option<String>,
     holds_slot: bool,
     title: Option<String>,
     channel: Option<String>,
@@ -109,6 +112,7 @@ impl From<&Article> for ArticleLine {
             id: a.id.0.to_string(),
             cms_id: a.cms_id.clone(),
             url: a.url.clone(),
+            address: a.address.clone(),
             site: a.site.clone(),
             title: facts.title,
             description: facts.description,
@@ -151,6 +155,7 @@ impl ArticleLine {
         let new = Article::new(ArticleId(self.id.into()), self.url, self.site, self.created_at);
         Ok(Article {
             cms_id: self.cms_id,
+            address: self.address,
             facts,
             said,
             withdrawn: self.withdrawn,
@@ -174,6 +179,7 @@ impl LinkLine {
             target_version: l.target_version,
             article: l.article.map(|a| a.0.into()),
             follows_article: l.follows_article,
+            added: l.added,
             holds_slot,
             title: l.title,
             channel: l.channel,
@@ -205,6 +211,7 @@ impl LinkLine {
             target_version: self.target_version,
             article: self.article.map(|a| ArticleId(a.into())),
             follows_article: self.follows_article,
+            added: self.added,
             title: self.title,
             channel: self.channel,
             campaign: self.campaign,

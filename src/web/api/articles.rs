@@ -9,11 +9,12 @@ use utoipa::ToSchema;
 use super::cursor;
 use super::links::{HistoryList, views};
 use super::query::{Name, Params};
-use super::view::ArticleView;
+use super::view::{ArticleView, is_secret_story};
 use crate::clock;
 use crate::domain::access::Actor;
 use crate::domain::article::{Article, ArticleId};
 use crate::domain::error::{Reason, Refusal};
+use crate::domain::link::Found;
 use crate::links::ArticleChange;
 use crate::store::links::{ArticleKey, LinkFilter, LinkOrder, LinkPage};
 use crate::web::State;
@@ -62,8 +63,9 @@ pub async fn find(
         }
     };
     let article = state.links.within(state.links.store().article(key)).await?;
-    let unknown = || Refusal::new(Reason::UnknownArticle, "there is no article known by this");
-    show(&state, &*article.ok_or_else(unknown)?, &actor).await
+    let article = article.ok_or_else(unknown)?;
+    visible(&state, &article.id, &actor).await?;
+    show(&state, &article, &actor).await
 }
 
 /// An article by our id.
@@ -74,7 +76,8 @@ pub async fn read(
     Caller(actor): Caller,
     Name(id): Name,
 ) -> Result<Json<ArticleView>> {
-    let article = state.links.article(&ArticleId(id.into())).await?;
+    let id = visible(&state, &ArticleId(id.into()), &actor).await?;
+    let article = state.links.article(&id).await?;
     show(&state, &article, &actor).await
 }
 
@@ -88,7 +91,10 @@ pub async fn change(
     Name(id): Name,
     Body64(body): Body64<ArticleChange>,
 ) -> Result<Json<ArticleView>> {
-    let article = state.links.change_article(&ArticleId(id.into()), body, &actor, clock::now()).await?;
+    let article = state
+        .links
+        .change_article(&visible(&state, &ArticleId(id.into()), &actor).await?, body, &actor, clock::now())
+        .await?;
     show(&state, &article, &actor).await
 }
 
@@ -98,14 +104,14 @@ pub async fn change(
     responses((status = 200, body = HistoryList)))]
 pub async fn history(
     Shared(state): Shared<State>,
-    Caller(_): Caller,
+    Caller(actor): Caller,
     Name(id): Name,
     mut params: Params,
 ) -> Result<Json<HistoryList>> {
     let limit = params.number("limit", 1, MAX_PAGE, 50)?;
     let after = params.take("cursor");
     params.end()?;
-    let id = state.links.article(&ArticleId(id.into())).await?.id.clone();
+    let id = visible(&state, &ArticleId(id.into()), &actor).await?;
     let name = format!("article history {}", id.0);
     let before = cursor::read_number(&name, after)?;
     let mut items = state.links.article_history(&id, before, limit + 1).await?;
@@ -124,7 +130,10 @@ pub async fn refresh(
     Caller(actor): Caller,
     Name(id): Name,
 ) -> Result<Json<ArticleView>> {
-    let article = state.links.refresh(&ArticleId(id.into()), &actor, clock::now()).await?;
+    let article = state
+        .links
+        .refresh(&visible(&state, &ArticleId(id.into()), &actor).await?, &actor, clock::now())
+        .await?;
     show(&state, &article, &actor).await
 }
 
@@ -136,7 +145,10 @@ pub async fn check(
     Caller(actor): Caller,
     Name(id): Name,
 ) -> Result<Json<ArticleView>> {
-    let article = state.links.check_article(&ArticleId(id.into()), &actor, clock::now()).await?;
+    let article = state
+        .links
+        .check_article(&visible(&state, &ArticleId(id.into()), &actor).await?, &actor, clock::now())
+        .await?;
     show(&state, &article, &actor).await
 }
 
@@ -150,7 +162,8 @@ pub async fn merge(
     Name(id): Name,
     Body64(body): Body64<Merge>,
 ) -> Result<Json<ArticleView>> {
-    let (id, other) = (ArticleId(id.into()), ArticleId(body.other.into()));
+    let id = visible(&state, &ArticleId(id.into()), &actor).await?;
+    let other = visible(&state, &ArticleId(body.other.into()), &actor).await?;
     let article = state.links.merge(&id, &other, &actor, clock::now()).await?;
     show(&state, &article, &actor).await
 }
@@ -165,7 +178,10 @@ pub async fn split(
     Name(id): Name,
     Body64(body): Body64<Split>,
 ) -> Result<Json<ArticleView>> {
-    let article = state.links.split(&ArticleId(id.into()), &body.links, &actor, clock::now()).await?;
+    let article = state
+        .links
+        .split(&visible(&state, &ArticleId(id.into()), &actor).await?, &body.links, &actor, clock::now())
+        .await?;
     show(&state, &article, &actor).await
 }
 
@@ -185,14 +201,33 @@ async fn show(state: &State, article: &Article, viewer: &Actor) -> Result<Json<A
     Ok(Json(with_links(state, article, viewer, clock::now()).await?))
 }
 
+fn unknown() -> Refusal {
+    Refusal::new(Reason::UnknownArticle, "there is no article known by this")
+}
+
+/// The same id, unless nobody but others must know of the article yet.
+async fn visible(state: &State, id: &ArticleId, viewer: &Actor) -> Result<ArticleId> {
+    let article = state.links.article(id).await?;
+    let now = clock::now();
+    match is_secret_story(&newest(state, &article.id, now).await?, viewer, now) {
+        true => Err(unknown().into()),
+        false => Ok(article.id.clone()),
+    }
+}
+
 async fn with_links(state: &State, article: &Article, viewer: &Actor, now: Timestamp) -> Result<ArticleView> {
+    let found = newest(state, &article.id, now).await?;
+    Ok(ArticleView { links: Some(views(state, &found, viewer, now).await?), ..ArticleView::new(article) })
+}
+
+/// An article's newest links.
+async fn newest(state: &State, id: &ArticleId, now: Timestamp) -> Result<Vec<Found>> {
     let page = LinkPage {
-        filter: LinkFilter { article: Some(article.id.clone()), ..LinkFilter::default() },
+        filter: LinkFilter { article: Some(id.clone()), ..LinkFilter::default() },
         order: LinkOrder::Created,
         descending: true,
         after: None,
         limit: MAX_LINKS,
     };
-    let found = state.links.within(state.links.store().list(page, now)).await?;
-    Ok(ArticleView { links: Some(views(state, &found, viewer, now).await?), ..ArticleView::new(article) })
+    Ok(state.links.within(state.links.store().list(page, now)).await?)
 }

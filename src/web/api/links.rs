@@ -13,7 +13,7 @@ use super::cursor;
 use super::query::{Name, Params};
 use super::view::{LinkView, is_hidden};
 use crate::clock;
-use crate::domain::access::Actor;
+use crate::domain::access::{Actor, Role};
 use crate::domain::code::Code;
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::{Found, HistoryEntry, Status, Via};
@@ -204,9 +204,14 @@ pub async fn list(
     let after = params.take("cursor");
     let sort = params.take("sort").unwrap_or_else(|| "-created".to_owned());
     let broken = params.take_if("status", &["broken"]);
-    let filter = LinkFilter { broken, ..filter(&mut params, &state, now)? };
+    let mut filter = LinkFilter { broken, ..filter(&mut params, &state, now)? };
     params.end()?;
     let (order, descending) = order(&sort)?;
+    // A list that is found or sorted by what is secret would tell it.
+    let tells = filter.q.is_some() || filter.section.is_some() || filter.author.is_some();
+    if (tells || order == LinkOrder::Title) && actor.role != Role::Admin {
+        filter.viewer = Some(actor.name.clone());
+    }
     let name = format!("links {sort} {filter:?}");
     let after = after.map(|c| cursor::read(&name, &c)).transpose()?;
     let page = LinkPage { filter, order, descending, after, limit: limit + 1 };
@@ -271,6 +276,7 @@ fn filter(params: &mut Params, state: &State, now: Timestamp) -> std::result::Re
             })
             .transpose()?,
         article: None,
+        viewer: None,
         from: from.and(second(range.from)),
         to: to.and(second(range.to)),
     })

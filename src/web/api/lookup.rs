@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::links::views;
 use super::query::Params;
-use super::view::{ArticleView, LinkView};
+use super::view::{ArticleView, LinkView, is_secret_story};
 use crate::clock;
 use crate::domain::error::{Reason, Refusal};
 use crate::web::State;
@@ -61,8 +61,9 @@ pub async fn lookup(
     let now = clock::now();
     let mut found = state.links.lookup(&url, now).await?;
     found.links.reverse();
+    let secret = is_secret_story(&found.links, &actor, now);
     Ok(Json(LookupView {
-        article: found.article.as_deref().map(ArticleView::new),
+        article: found.article.as_deref().filter(|_| !secret).map(ArticleView::new),
         canonical: found.address.article,
         target: found.address.target,
         dropped: found.address.dropped,

@@ -111,6 +111,12 @@ pub fn is_hidden(found: &Found, viewer: Option<&Actor>, now: Timestamp) -> bool 
     link.is_secret(now) && !may
 }
 
+/// True if all that is known of a story is for the makers of its links and admins alone.
+#[must_use]
+pub fn is_secret_story(links: &[Found], viewer: &Actor, now: Timestamp) -> bool {
+    !links.is_empty() && links.iter().all(|found| is_hidden(found, Some(viewer), now))
+}
+
 /// A story.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Article)]

@@ -3,7 +3,11 @@
 mod attacks;
 mod identity;
 mod inspect;
+mod life;
+mod newsroom;
+mod nodes;
 mod pages;
 mod patience;
+mod secrets;
 mod site;
 mod stories;

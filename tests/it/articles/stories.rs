@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::site::{Asked, Site, hang, html, redirect, status};
-use crate::harness::{TestApp, Value, eventually, json};
+use super::newsroom::Newsroom;
+use super::site::{Asked, hang, html, redirect, status};
+use crate::harness::{Value, eventually, json};
 
 const RIVER: &str = "/world/2026/the-river-rises-1";
 
@@ -46,44 +47,9 @@ fn answer(asked: &Asked, stream: &mut TcpStream) -> io::Result<()> {
     }
 }
 
-struct Newsroom {
-    app: TestApp,
-    site: Site,
-}
-
-impl Newsroom {
-    async fn start() -> Newsroom {
-        let site = Site::start(answer);
-        let host = format!("127.0.0.1:{}", site.port);
-        let app = TestApp::start_with(|config| {
-            config.articles.allowed_hosts = vec![host.clone()];
-            config.articles.fetch_private_hosts = vec![host];
-            let utm = [("utm_source".to_owned(), "x".to_owned())].into();
-            config.links.channels.insert("x".into(), utm);
-        })
-        .await;
-        Newsroom { app, site }
-    }
-
-    fn url(&self, path: &str) -> String {
-        self.site.url("127.0.0.1", path).into()
-    }
-
-    /// The link of an address, made or found.
-    async fn make(&self, path: &str) -> Value {
-        let answer = self.app.api.post("/links", &json!({ "url": self.url(path) })).await;
-        assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.text());
-        answer.json()
-    }
-
-    async fn article(&self, id: &Value) -> Value {
-        self.app.api.get(&format!("/articles/{}", id.as_str().unwrap())).await.expect(200).json()
-    }
-}
-
 #[tokio::test]
 async fn a_story_has_one_code_whatever_address_it_comes_by() {
-    let room = Newsroom::start().await;
+    let room = Newsroom::start(answer).await;
     let first = room.make(RIVER).await;
     let article = &first["article"];
     assert_eq!((&article["title"], &article["section"]), (&json!("The river rises"), &json!("World")));
@@ -114,7 +80,7 @@ async fn a_story_has_one_code_whatever_address_it_comes_by() {
 
 #[tokio::test]
 async fn of_a_hanging_site_only_the_first_creation_waits() {
-    let room = Newsroom::start().await;
+    let room = Newsroom::start(answer).await;
     room.make("/hang/2026/slow-story-1").await;
     let began = Instant::now();
     let more = (0..8).map(|_| room.make("/hang/2026/slow-story-2"));
@@ -125,7 +91,7 @@ async fn of_a_hanging_site_only_the_first_creation_waits() {
 
 #[tokio::test]
 async fn a_story_moves_and_takes_its_links_along() {
-    let room = Newsroom::start().await;
+    let room = Newsroom::start(answer).await;
     let api = &room.app.api;
     let url = room.url("/world/2026/the-bridge-2");
     let link = api.create(json!({ "url": url, "cms_id": "4711" })).await;
@@ -159,7 +125,7 @@ async fn a_story_moves_and_takes_its_links_along() {
 
 #[tokio::test]
 async fn a_withdrawn_story_shows_a_notice_and_gets_no_new_link() {
-    let room = Newsroom::start().await;
+    let room = Newsroom::start(answer).await;
     let api = &room.app.api;
     let link = room.make(RIVER).await;
     let (code, id) = (link["code"].as_str().unwrap(), link["article"]["id"].as_str().unwrap());
@@ -193,7 +159,7 @@ async fn a_withdrawn_story_shows_a_notice_and_gets_no_new_link() {
 
 #[tokio::test]
 async fn two_articles_become_one_and_part_again() {
-    let room = Newsroom::start().await;
+    let room = Newsroom::start(answer).await;
     let api = &room.app.api;
     let (old, young) = (room.make(RIVER).await, room.make("/world/2026/nameless-3").await);
     let id = |link: &Value| link["article"]["id"].as_str().unwrap().to_owned();
@@ -218,7 +184,7 @@ async fn two_articles_become_one_and_part_again() {
 
 #[tokio::test]
 async fn what_is_confidential_is_for_its_maker_and_admins_until_it_opens() {
-    let room = Newsroom::start().await;
+    let room = Newsroom::start(answer).await;
     let api = &room.app.api;
     let (maker, other) = (api.as_role("editor").await, api.as_role("editor").await);
     let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3_600);
@@ -244,7 +210,7 @@ async fn what_is_confidential_is_for_its_maker_and_admins_until_it_opens() {
 
 #[tokio::test]
 async fn a_button_gets_the_short_url_of_an_article_that_names_itself() {
-    let room = Newsroom::start().await;
+    let room = Newsroom::start(answer).await;
     let ask =
         async |path: &str| room.app.http.get(&format!("/api/v1/short-url?url={}", room.url(path))).await;
     let answer = ask(RIVER).await.expect(200);
@@ -266,7 +232,7 @@ async fn a_button_gets_the_short_url_of_an_article_that_names_itself() {
 
 #[tokio::test]
 async fn a_page_that_comes_late_is_kept() {
-    let room = Newsroom::start().await;
+    let room = Newsroom::start(answer).await;
     let link = room.make("/late/2026/the-tide-turns-1").await;
     let id = link["article"]["id"].clone();
     assert_eq!(link["article"]["title"], Value::Null);

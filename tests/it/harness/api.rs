@@ -81,6 +81,12 @@ impl Api {
         self.get(&format!("/links/{code}")).await.expect(200).json()
     }
 
+    /// What a request for a link to this address would do.
+    pub async fn lookup(&self, url: &str) -> Value {
+        let url: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
+        self.get(&format!("/lookup?url={url}")).await.expect(200).json()
+    }
+
     /// Changes a link as it is now; `fields` need no version.
     pub async fn change(&self, code: &str, fields: Value) -> Answer {
         let mut body = fields;

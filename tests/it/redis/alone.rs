@@ -9,7 +9,7 @@ use super::servers::Standalone;
 use crate::harness::{TestApp, eventually, json};
 
 /// A configuration over this server.
-fn over(server: &Standalone) -> impl FnOnce(&mut Config) + use<> {
+pub fn over(server: &Standalone) -> impl FnOnce(&mut Config) + use<> {
     let settings = server.settings();
     move |config| {
         config.store.kind = Kind::Redis;

@@ -1,7 +1,7 @@
 //! The Redis store against real `redis-server` processes.
 
 mod alike;
-mod alone;
+pub mod alone;
 mod care;
 mod coherent;
 mod conformance;

@@ -41,7 +41,7 @@ pub(super) async fn first_line(
 /// Writes the first lines of all links that follow a story which gets another address.
 pub(super) async fn keep(records: &Records, mirror: &dyn Links, article: &Article) -> Result<()> {
     let now = mirror.article(ArticleKey::Id(article.id.clone())).await?;
-    if now.is_none_or(|now| now.url == article.url) {
+    if now.is_none_or(|now| now.address() == article.address()) {
         return Ok(());
     }
     let filter = LinkFilter { article: Some(article.id.clone()), ..LinkFilter::default() };

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::names::Names;
 use super::read::{self, found, links_of};
-use super::slots::{Holder, holder, in_article, slot_in};
+use super::slots::{Holder, holder, slot_in};
 use super::story::told;
 use crate::domain::article::Article;
 use crate::domain::code::Code;
@@ -318,7 +318,7 @@ async fn holder_of(
 /// The record of a new link: what the store fills in, and times as they will be read again.
 fn complete(link: &Link, code: Code, article: Option<&Article>) -> Link {
     let link = match article {
-        Some(article) => in_article(link, article),
+        Some(article) => link.in_article(article),
         None => Link { article: None, follows_article: false, ..link.clone() },
     };
     Link { code, ..as_kept(link) }

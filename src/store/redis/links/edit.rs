@@ -10,7 +10,7 @@ use super::births::first_line;
 use super::create::{as_kept, write_all};
 use super::names::Names;
 use super::read::{found, join_one, links_of, story_of};
-use super::slots::{Holder, holder, in_article, slot_of};
+use super::slots::{Holder, holder, slot_of};
 use super::story::{HISTORY, remember, told};
 use crate::domain::code::Code;
 use crate::domain::link::{Broken, Found, HistoryEntry, Link, Slot};
@@ -64,7 +64,7 @@ async fn attempt(records: &Records, tries: &mut Tries, edit: &Edit) -> Result<Op
     let to = about.as_ref().map(|about| &about.story.article.id);
     let wish = edit.slot.at_least(old.link.article.as_ref(), to);
     match &about {
-        Some(about) if wish != SlotWish::Keep => link = in_article(&link, &about.story.article),
+        Some(about) if wish != SlotWish::Keep => link = link.in_article(&about.story.article),
         Some(about) => link.article = Some(about.story.article.id.clone()),
         None => (link.article, link.follows_article) = (None, false),
     }

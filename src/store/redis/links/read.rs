@@ -59,8 +59,8 @@ pub(super) async fn join_one(records: &Records, kept: Kept) -> Result<Found> {
 
 /// A link with the article that it is about.
 pub(super) fn found(mut link: Link, article: Option<&Arc<Article>>) -> Found {
-    if let (true, Some(article)) = (link.follows_article, article) {
-        link.target = Some(article.url.clone());
+    if let Some(article) = article {
+        link.follow(article);
     }
     link.settle_broken();
     Found { link: Arc::new(link), article: article.cloned() }

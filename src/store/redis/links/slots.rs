@@ -45,11 +45,5 @@ pub(super) fn slot_of(link: &Link) -> Option<Slot> {
 
 /// The slot that a link would have in an article.
 pub(super) fn slot_in(link: &Link, article: &Article) -> Option<Slot> {
-    in_article(link, article).slot()
-}
-
-/// A link as one of an article: it follows it if it leads to its address.
-pub(super) fn in_article(link: &Link, article: &Article) -> Link {
-    let follows_article = link.target.as_ref() == Some(&article.url);
-    Link { article: Some(article.id.clone()), follows_article, ..link.clone() }
+    link.in_article(article).slot()
 }

@@ -241,7 +241,9 @@ async fn import_link(
                 return Ok(Some(Err(format!("there is no article {}", id.0))));
             };
             // What follows an article leads where it does; any other address is the link's own.
-            link.follows_article &= link.target.as_ref() == Some(&story.article.url);
+            let mut led = link.clone();
+            led.follow(&story.article);
+            link.follows_article &= led.target == link.target;
             if holds_slot && take_slot(records, &mut story, &link).await? {
                 article = Some(record.becomes(story.write()?));
             }

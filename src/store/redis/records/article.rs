@@ -213,6 +213,8 @@ enum Part {
         due_ms: Option<i64>,
     },
     WriteTags(Vec<[u8; 8]>),
+    /// The spelling that readers are led to, if it is not the address.
+    Address(String),
 }
 
 fn is(of: &SlotOf, slot: &Slot) -> bool {
@@ -290,6 +292,7 @@ fn parts(story: &Story) -> Vec<Part> {
         }),
         (!write_tags.is_empty())
             .then(|| Part::WriteTags(write_tags.iter().map(|tag| tag.to_le_bytes()).collect())),
+        text(&article.address, Part::Address),
     ];
     parts.into_iter().flatten().collect()
 }
@@ -327,6 +330,7 @@ fn add(story: &mut Story, said: &mut Option<Said>, part: Part) -> Result<()> {
                 due: due_ms.map(time).transpose()?,
             };
         }
+        Part::Address(url) => article.address = Some(url),
         Part::WriteTags(tags) => story.write_tags = tags.into_iter().map(u64::from_le_bytes).collect(),
     }
     Ok(())

@@ -75,6 +75,7 @@ enum Part {
         status: Option<u16>,
         proposal: Option<String>,
     },
+    Added(String),
 }
 
 /// The record of these links, oldest first; none is no record.
@@ -157,6 +158,7 @@ fn parts(kept: &Kept) -> Vec<Part> {
             status: broken.status,
             proposal: broken.proposal.clone(),
         }),
+        text(&link.added, Part::Added),
     ];
     parts.into_iter().flatten().collect()
 }
@@ -170,6 +172,7 @@ fn kept(key: &str, wire: WireLink) -> Result<Kept> {
         target_version: 1,
         article: wire.article.map(WireId::id),
         follows_article,
+        added: None,
         title: None,
         channel: None,
         campaign: None,
@@ -222,6 +225,7 @@ fn add(kept: &mut Kept, part: Part) -> Result<()> {
         Part::RetiredAt(at) => link.retired_at = Some(time(at)?),
         Part::TargetVersion(version) => link.target_version = version,
         Part::Confidential => link.confidential = true,
+        Part::Added(query) => link.added = Some(query),
         Part::Broken { target, since_ms, status, proposal } => {
             link.broken = Some(Broken { target, since: time(since_ms)?, status, proposal });
         }
@@ -271,6 +275,7 @@ mod tests {
         let full = Link {
             target: Some("https://elsewhere.example/".into()),
             follows_article: false,
+            added: Some("utm_source=x".into()),
             target_version: 3,
             title: Some("t".into()),
             channel: Some(String::new()),

@@ -6,9 +6,10 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows::{self, articles};
+use super::rows::{self, articles, found};
 use super::trail;
 use crate::domain::article::{Article, ArticleId, MAX_ALIASES, MAX_MERGED};
+use crate::domain::link::Link;
 use crate::store::Result;
 use crate::store::links::{ArticleClaim, ArticleKey};
 use crate::store::sqlite::failure::{corrupt, ms, signed};
@@ -171,7 +172,7 @@ pub(in crate::store::sqlite) fn insert_row(conn: &Connection, article: &Article)
 fn write(conn: &Connection, row: i64, article: &Article) -> Result<()> {
     let (facts, read) = (&article.facts, &article.read);
     conn.prepare_cached(
-        "UPDATE articles SET cms_id = ?, url = ?, site = ?, title = ?, description = ?, section = ?, authors = ?, \
+        "UPDATE articles SET cms_id = ?, url = ?, address = ?, site = ?, title = ?, description = ?, section = ?, authors = ?, \
          published_at = ?, modified_at = ?, image = ?, language = ?, said = ?, withdrawn = ?, \
          replacement_url = ?, message = ?, merged_into = ?, read_outcome = ?, read_at = ?, read_failures = ?, \
          read_due = ?, created_at = ?, updated_at = ?, version = ? WHERE id = ?",
@@ -179,6 +180,7 @@ fn write(conn: &Connection, row: i64, article: &Article) -> Result<()> {
     .execute(params![
         article.cms_id,
         article.url,
+        article.address,
         article.site,
         facts.title,
         facts.description,
@@ -251,15 +253,25 @@ pub(in crate::store::sqlite) fn replace(
         }
         insert_authors(conn, row, &article.facts.authors)?;
     }
-    if old.url != article.url {
-        conn.prepare_cached("UPDATE links SET target = ? WHERE article = ? AND follows_article = 1")?
-            .execute(params![article.url, row])?;
+    if old.address() != article.address() {
+        lead_followers(conn, row, article)?;
         conn.prepare_cached(
             "INSERT OR IGNORE INTO search_pending (link) SELECT id FROM links WHERE article = ?",
         )?
         .execute([row])?;
     }
     update(conn, row, article)
+}
+
+/// Leads the links that follow an article to where it lives.
+pub(in crate::store::sqlite) fn lead_followers(conn: &Connection, row: i64, article: &Article) -> Result<()> {
+    let mut lead = conn.prepare_cached("UPDATE links SET target = ? WHERE id = ?")?;
+    for record in rows::records(conn, found!("WHERE l.article = ?1 AND l.follows_article = 1"), [row])? {
+        let mut link = Link::clone(&record.found.link);
+        link.follow(article);
+        lead.execute(params![link.target, record.id])?;
+    }
+    Ok(())
 }
 
 /// Writes an article's row, and what its links show of it.

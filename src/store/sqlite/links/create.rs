@@ -119,8 +119,7 @@ fn holder_of(conn: &Connection, new: &NewLink, known: Option<&(i64, Article)>) -
 }
 
 fn slot_in(link: &Link, article: &Article) -> Option<Slot> {
-    let follows_article = link.target.as_ref() == Some(&article.url);
-    Link { article: Some(article.id.clone()), follows_article, ..link.clone() }.slot()
+    link.in_article(article).slot()
 }
 
 /// Answers with a link that was there; what the claim knows of its story is not lost.
@@ -156,8 +155,11 @@ pub(super) fn story(
 
 /// The record of a new link: what the store fills in, and times as they will be read again.
 fn complete(link: Link, code: Code, article: Option<&Article>) -> Link {
-    let follows_article = link.target.is_some() && link.target.as_ref() == article.map(|a| &a.url);
-    Link { code, article: article.map(|a| a.id.clone()), follows_article, ..as_kept(link) }
+    let link = match article {
+        Some(article) => link.in_article(article),
+        None => Link { article: None, follows_article: false, ..link },
+    };
+    Link { code, ..as_kept(link) }
 }
 
 /// A link with its times as they will be read again.

@@ -36,14 +36,17 @@ pub(super) fn edit(conn: &Connection, edit: Edit) -> Result<Edited> {
         (None, None) => None,
     };
     let mut link = as_kept(edit.link);
-    link.article = article.as_ref().map(|(_, a)| a.id.clone());
+    let slot = edit.slot.at_least(old.found.link.article.as_ref(), article.as_ref().map(|(_, a)| &a.id));
+    match &article {
+        Some((_, article)) if slot != SlotWish::Keep => link = link.in_article(article),
+        // Its story may have moved since the editor saw it.
+        Some((_, article)) => link.follow(article),
+        None => (link.article, link.follows_article) = (None, false),
+    }
     // Nobody but who looked at the target says what is wrong with it.
     link.broken.clone_from(&old.found.link.broken);
     link.settle_broken();
-    let slot = edit.slot.at_least(old.found.link.article.as_ref(), link.article.as_ref());
     if slot != SlotWish::Keep {
-        link.follows_article =
-            link.target.is_some() && link.target.as_ref() == article.as_ref().map(|(_, a)| &a.url);
         let row = article.as_ref().map(|(row, _)| *row);
         if let Some(holder) = move_slot(conn, &old, &link, row, slot)? {
             return Ok(Edited::SlotHeld(holder.found));
@@ -91,7 +94,7 @@ pub(in crate::store::sqlite) fn update(
     tag: RequestTag,
 ) -> Result<()> {
     conn.prepare_cached(
-        "UPDATE links SET target = ?, target_version = ?, article = ?, follows_article = ?, title = ?, \
+        "UPDATE links SET target = ?, target_version = ?, article = ?, follows_article = ?, added = ?, title = ?, \
          channel = ?, campaign = ?, tags = ?, note = ?, not_before = ?, expires_at = ?, expired_url = ?, \
          message = ?, redirect_status = ?, forward_query = ?, confidential = ?, disabled = ?, broken = ?, \
          retired_at = ?, updated_at = ?, version = ?, write_tags = ?, shown_title = ?, section = ? WHERE id = ?",
@@ -101,6 +104,7 @@ pub(in crate::store::sqlite) fn update(
         link.target_version,
         article.map(|(row, _)| *row),
         link.follows_article,
+        link.added,
         link.title,
         link.channel,
         link.campaign,

@@ -67,6 +67,10 @@ pub(super) fn terms(filter: &LinkFilter, now: Timestamp) -> Vec<Term> {
     if let Some(status) = filter.status {
         of_status(&mut terms, status, ms(now));
     }
+    if let Some(viewer) = &filter.viewer {
+        let sql = "(l.confidential = 0 OR l.not_before IS NULL OR l.not_before <= ? OR l.created_by = ?)";
+        terms.push(Term::plain(sql, [Value::Integer(ms(now)), Value::Text(viewer.clone())]));
+    }
     if filter.broken {
         let sql = "(~l.broken IS NOT NULL AND json_extract(l.broken, '$.target') IS l.target)";
         let finder = "SELECT id FROM links WHERE broken IS NOT NULL";

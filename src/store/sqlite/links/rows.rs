@@ -17,7 +17,7 @@ use crate::store::{Error, Result};
 /// The columns of an article `a`, as [`article_columns`] reads them.
 macro_rules! article_names {
     () => {
-        "a.id, a.name, a.cms_id, a.url, a.site, a.title, a.description, a.section, a.authors, a.published_at, \
+        "a.id, a.name, a.cms_id, a.url, a.address, a.site, a.title, a.description, a.section, a.authors, a.published_at, \
          a.modified_at, a.image, a.language, a.said, a.withdrawn, a.replacement_url, a.message, a.merged_into, \
          a.read_outcome, a.read_at, a.read_failures, a.read_due, a.created_at, a.updated_at, a.version"
     };
@@ -28,7 +28,7 @@ pub(super) use article_names;
 macro_rules! found {
     ($rest:literal) => {
         concat!(
-            "SELECT l.id, l.created_tag, l.write_tags, l.code, l.target, l.target_version, l.follows_article, \
+            "SELECT l.id, l.created_tag, l.write_tags, l.code, l.target, l.target_version, l.follows_article, l.added, \
              l.title, l.channel, l.campaign, l.tags, l.note, l.not_before, l.expires_at, l.expired_url, \
              l.message, l.redirect_status, l.forward_query, l.confidential, l.disabled, l.broken, l.retired_at, \
              l.created_at, l.created_by, l.via, l.updated_at, l.version, ",
@@ -107,6 +107,7 @@ fn link(c: &mut Columns<'_>) -> Result<Link> {
         target_version: c.next()?,
         article: None,
         follows_article: c.next()?,
+        added: c.next()?,
         title: c.next()?,
         channel: c.next()?,
         campaign: c.next()?,
@@ -139,6 +140,7 @@ fn article_columns(c: &mut Columns<'_>) -> Result<Option<(i64, Article)>> {
         id: ArticleId(c.next()?),
         cms_id: c.next()?,
         url: c.next()?,
+        address: c.next()?,
         site: c.next()?,
         facts: ArticleFacts {
             title: c.next()?,
@@ -244,11 +246,11 @@ pub(in crate::store::sqlite) fn insert_link(
     tag: Option<u64>,
 ) -> Result<i64> {
     conn.prepare_cached(
-        "INSERT INTO links (code, key, target, target_version, article, follows_article, title, channel, \
+        "INSERT INTO links (code, key, target, target_version, article, follows_article, added, title, channel, \
          campaign, tags, note, not_before, expires_at, expired_url, message, redirect_status, forward_query, \
          confidential, disabled, broken, retired_at, created_at, created_by, via, updated_at, version, \
          created_tag, write_tags, shown_title, section) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-         ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, x'', ?, ?)",
+         ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, x'', ?, ?)",
     )?
     .execute(params![
         link.code.as_str(),
@@ -257,6 +259,7 @@ pub(in crate::store::sqlite) fn insert_link(
         link.target_version,
         article.map(|(row, _)| row),
         link.follows_article,
+        link.added,
         link.title,
         link.channel,
         link.campaign,

@@ -122,8 +122,8 @@ fn put_link(conn: &Connection, there: Option<Record>, kept: Kept) -> Result<()> 
             Some(row) => Some((row, articles::by_row(conn, row)?)),
         },
     };
-    if let Some((_, article)) = article.as_ref().filter(|_| link.follows_article) {
-        link.target = Some(article.url.clone());
+    if let Some((_, article)) = &article {
+        link.follow(article);
     }
     let id = match there {
         None => rows::insert_link(conn, &link, article.as_ref().map(|(row, a)| (*row, a)), created_tag)?,
@@ -252,11 +252,11 @@ fn put_article_history(conn: &Connection, article: &ArticleId, entry: &HistoryEn
 fn adopt(conn: &Connection, row: i64, article: &Article) -> Result<()> {
     let adopted = conn
         .prepare_cached(
-            "UPDATE links SET article = ?1, target = CASE WHEN follows_article = 1 THEN ?2 ELSE target END \
-             WHERE id IN (SELECT link FROM waiting WHERE article = ?3)",
+            "UPDATE links SET article = ? WHERE id IN (SELECT link FROM waiting WHERE article = ?)",
         )?
-        .execute(params![row, article.url, article.id.0])?;
+        .execute(params![row, article.id.0])?;
     if adopted > 0 {
+        articles::lead_followers(conn, row, article)?;
         conn.prepare_cached(
             "INSERT OR IGNORE INTO search_pending (link) SELECT link FROM waiting WHERE article = ?",
         )?

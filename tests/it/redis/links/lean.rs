@@ -29,6 +29,7 @@ fn request(drawer: &Drawer, lanes: &Lanes, n: usize) -> NewLink {
     let claim = ArticleClaim {
         new_id: drawer.article_id(entropy.bytes("article", n)),
         url: url.clone(),
+        address: None,
         site: "www.example-newspaper.com".into(),
         cms_id: None,
         aliases: vec![],

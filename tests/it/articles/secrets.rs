@@ -1,0 +1,135 @@
+//! What is embargoed and confidential, asked for in every way that might tell it.
+
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
+
+use super::newsroom::Newsroom;
+use super::site::html;
+use crate::harness::{Api, Value, eventually, json};
+
+const SECRET: [&str; 4] = ["Palace", "palace", "Leaks", "Spy"];
+
+fn tells(text: &str) -> bool {
+    SECRET.iter().any(|word| text.contains(word))
+}
+
+/// A newsroom with one story under embargo, whose link is confidential.
+async fn newsroom() -> (Newsroom, Api, Value) {
+    let page = "<title>The Palace Leaks</title><meta property='article:section' content='Spy desk'>\
+                <meta name=author content='Spy'>";
+    let room = Newsroom::start(move |_, stream| html(stream, page)).await;
+    let maker = room.app.api.as_role("editor").await;
+    let opens = Timestamp::now() + SignedDuration::from_hours(1);
+    let url = room.url("/world/2026/the-palace-1");
+    let body = json!({ "url": url, "confidential": true, "not_before": opens.to_string(), "code": "embargo",
+        "title": "Palace, own title", "note": "Leaks note" });
+    let link = maker.create(body).await;
+    (room, maker, link)
+}
+
+#[tokio::test]
+async fn readers_and_crawlers_learn_nothing() {
+    let (room, _, link) = newsroom().await;
+    let api = &room.app.api;
+    api.create(json!({ "url": room.url("/world/2026/open-2"), "code": "embargos" })).await;
+    let text = async |path: &str| {
+        let answer = room.app.http.get(path).await;
+        format!("{:?} {}", answer.headers, answer.text())
+    };
+    // (a code that is like it, for "did you mean")
+    for path in
+        ["/embargo", "/embargo+", "/embargo.q", "/EMBARGO.Q", "/embarg", "/embargoo", "/robots.txt", "/"]
+    {
+        assert!(!tells(&text(path).await), "{path}");
+    }
+    assert!(!text("/embarg").await.contains("/embargo\""), "it is suggested to nobody");
+    let url = room.url("/world/2026/the-palace-1");
+    let button = room.app.http.get(&format!("/api/v1/short-url?url={url}")).await;
+    button.expect_problem(404, "unknown_article", None);
+    assert!(!button.text().contains("embargo") && !format!("{:?}", button.headers).contains("embargo"));
+    assert_eq!(api.link("embargo").await["version"], link["version"]);
+}
+
+#[tokio::test]
+async fn colleagues_learn_no_title_and_no_target() {
+    let (room, maker, link) = newsroom().await;
+    let api = &room.app.api;
+    let id = link["article"]["id"].as_str().unwrap();
+    let url = room.url("/world/2026/the-palace-1");
+    let paths = [
+        "/links/embargo".to_owned(),
+        "/links/embargo/history".to_owned(),
+        "/links".to_owned(),
+        "/links?q=Palace".to_owned(),
+        "/links?q=the-palace".to_owned(),
+        "/links?q=Leaks".to_owned(),
+        "/links?section=Spy+desk".to_owned(),
+        "/links?author=Spy".to_owned(),
+        "/links?sort=title".to_owned(),
+        format!("/articles/{id}"),
+        format!("/articles/{id}/history"),
+        format!("/articles?url={url}"),
+        "/reports/top?by=link".to_owned(),
+        "/reports/top?by=article".to_owned(),
+        "/reports/top?by=host".to_owned(),
+    ];
+    let (colleague, viewer) = (api.as_role("editor").await, api.as_role("viewer").await);
+    for path in &paths {
+        for other in [&colleague, &viewer] {
+            let answer = other.get(path).await;
+            assert!(!tells(&answer.text()), "{path}: {}", answer.text());
+        }
+    }
+    for path in [
+        "/links?q=Palace",
+        "/links?q=Leaks",
+        "/links?section=Spy+desk",
+        "/links?author=Spy",
+        "/links?sort=title",
+    ] {
+        for (who, seen) in [(&colleague, 0), (&viewer, 0), (&maker, 1), (api, 1)] {
+            let items = who.get(path).await.expect(200).json()["items"].as_array().unwrap().len();
+            assert_eq!(items, seen, "{path}");
+        }
+    }
+    // Who knows the address learns no headline.
+    let known = colleague.lookup(&url).await;
+    assert_eq!(known["article"], Value::Null);
+    assert!(!["Palace", "Leaks", "Spy"].iter().any(|word| known.to_string().contains(word)), "{known}");
+    colleague.get(&format!("/articles/{id}")).await.expect_problem(404, "unknown_article", None);
+    let patch = json!({ "version": 1, "title": "x" });
+    colleague.patch(&format!("/articles/{id}"), &patch).await.expect_problem(404, "unknown_article", None);
+    let asked = colleague.post("/links", &json!({ "url": url })).await.expect(200);
+    assert!(!asked.text().contains("Palace") && asked.json()["status"] == "scheduled", "{}", asked.text());
+    // Its maker and admins see all of it.
+    for who in [&maker, api] {
+        assert_eq!(who.get(&format!("/articles/{id}")).await.expect(200).json()["title"], "The Palace Leaks");
+        assert!(who.lookup(&url).await.to_string().contains("Palace"));
+    }
+}
+
+#[tokio::test]
+async fn the_wall_screen_shows_a_code_until_it_opens() {
+    let (room, maker, _) = newsroom().await;
+    let mut events = room.app.api.call(Method::GET, "/live").events().await;
+    events.find("snapshot", |_| true).await;
+    let url = room.url("/world/2026/the-palace-2");
+    let opens = Timestamp::now() + SignedDuration::from_hours(1);
+    let body =
+        json!({ "url": url, "confidential": true, "not_before": opens.to_string(), "title": "Palace 2" });
+    let link = maker.create(body).await;
+    let event = events.find("change", |change| change["code"] == link["code"]).await;
+    assert!(!tells(&event.data.to_string()), "{:?}", event.data);
+}
+
+#[tokio::test]
+async fn it_is_for_all_once_it_is_open() {
+    let (room, maker, _) = newsroom().await;
+    let colleague = room.app.api.as_role("editor").await;
+    let now = Timestamp::now() + SignedDuration::from_millis(500);
+    maker.change("embargo", json!({ "not_before": now.to_string() })).await.expect(200);
+    eventually("it opens", async || (colleague.follow("embargo").await.status == 302).then_some(())).await;
+    let items = colleague.get("/links?q=Palace").await.expect(200).json();
+    assert_eq!(items["items"][0]["title"], "Palace, own title");
+    assert!(colleague.get("/links?sort=title").await.expect(200).text().contains("Palace"));
+}
