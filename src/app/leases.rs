@@ -76,3 +76,72 @@ impl Lease {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::store::{self, Error};
+
+    /// Answers as it is told, and notes who gave what back.
+    struct Scripted {
+        answers: Mutex<Vec<store::Result<bool>>>,
+        released: Mutex<Vec<(String, String)>>,
+    }
+
+    #[async_trait]
+    impl Leases for Scripted {
+        async fn lease(
+            &self,
+            _name: &str,
+            _holder: &str,
+            _now: Timestamp,
+            span: Duration,
+        ) -> store::Result<bool> {
+            assert_eq!(span, SPAN);
+            self.answers.lock().unwrap().pop().unwrap_or(Ok(true))
+        }
+
+        async fn release(&self, name: &str, holder: &str) -> store::Result<()> {
+            self.released.lock().unwrap().push((name.into(), holder.into()));
+            Ok(())
+        }
+    }
+
+    fn scripted(answers: Vec<store::Result<bool>>) -> (Arc<Scripted>, Lease) {
+        let leases = Arc::new(Scripted { answers: Mutex::new(answers), released: Mutex::default() });
+        let lease = Lease::new(Arc::<Scripted>::clone(&leases), "stories");
+        (leases, lease)
+    }
+
+    #[tokio::test]
+    async fn it_is_held_and_given_back_at_a_stop() {
+        let (leases, lease) = scripted(vec![]);
+        let (stop, mut held) = (CancellationToken::new(), lease.watch());
+        assert!(!*held.borrow());
+        let watching = async {
+            held.changed().await.unwrap();
+            assert!(*held.borrow_and_update());
+            stop.cancel();
+        };
+        tokio::join!(lease.keep(&stop), watching);
+        assert!(!*held.borrow());
+        assert_eq!(*leases.released.lock().unwrap(), [("stories".to_owned(), lease.holder.clone())]);
+        assert_ne!(scripted(vec![]).1.holder, lease.holder, "each node is another holder");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_get_it_does_not_have_it() {
+        for answer in [Ok(false), Err(Error::Unavailable("away".into()))] {
+            let (_, lease) = scripted(vec![answer]);
+            let (stop, held) = (CancellationToken::new(), lease.watch());
+            stop.cancel();
+            lease.keep(&stop).await;
+            assert!(!*held.borrow() && !held.has_changed().unwrap());
+        }
+    }
+}

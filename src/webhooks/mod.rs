@@ -12,6 +12,8 @@ pub mod message;
 pub mod schedule;
 pub mod sign;
 pub mod spikes;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};

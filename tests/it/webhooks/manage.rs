@@ -103,7 +103,8 @@ async fn lists_have_pages() {
     }
     let hooks = app.get(&format!("/webhooks/{}", made[0])).await.expect(200).json();
     let all = settled(&app, &hooks, 9, "delivered").await;
-    let times: Vec<&str> = all.iter().map(|one| text(one, "created_at")).collect();
+    let times: Vec<jiff::Timestamp> =
+        all.iter().map(|one| text(one, "created_at").parse().unwrap()).collect();
     assert!(times.is_sorted_by(|a, b| a >= b), "{times:?}");
     let page = app.get(&format!("/webhooks/{}/deliveries?limit=4", made[0])).await.expect(200).json();
     let cursor = text(&page, "next_cursor");
