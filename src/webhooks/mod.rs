@@ -65,6 +65,9 @@ impl Settings {
         if self.retry_after.iter().any(|pause| pause.0 < Duration::from_millis(10)) {
             return Err(("retry_after", "a pause is at least 10ms".into()));
         }
+        if self.disable_after.0.is_zero() {
+            return Err(("disable_after", "longer than nothing: else the first failure disables".into()));
+        }
         Ok(())
     }
 
