@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::AccountService;
 use crate::clock;
+use crate::settings::SettingsService;
 use crate::store::cache::Cache;
 use crate::store::links::Changes;
 use crate::store::{self, Links};
@@ -62,6 +63,8 @@ pub struct Follower {
     pub cache: Arc<Cache>,
     /// Told of keys.
     pub accounts: Arc<AccountService>,
+    /// Told of settings and channels, if anybody uses them.
+    pub settings: Option<Arc<SettingsService>>,
     /// Told of webhooks.
     pub webhooks: Arc<WebhookService>,
     /// Told how it goes.
@@ -113,6 +116,9 @@ impl Follower {
         }
         if changes.accounts {
             self.accounts.reload().await?;
+            if let Some(settings) = &self.settings {
+                settings.reload().await?;
+            }
             self.webhooks.reload().await?;
         }
         Ok(changes)

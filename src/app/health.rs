@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::coherence::Coherence;
 use crate::hits::Hits;
 use crate::hits::journal::Alarm;
+use crate::settings::SettingsService;
 use crate::store::cache::Cache;
 use crate::store::{Backend, Tallies};
 use crate::telemetry::{self, gauge};
@@ -54,6 +55,7 @@ pub struct Health {
     coherence: Arc<Coherence>,
     tallies: Arc<dyn Tallies>,
     backend: Arc<dyn Backend>,
+    settings: Arc<SettingsService>,
     /// Since when each reason holds, for those that do not know it themselves.
     since: Mutex<BTreeMap<&'static str, Timestamp>>,
 }
@@ -67,9 +69,11 @@ impl Health {
         clients: Arc<Clients>,
         coherence: Arc<Coherence>,
         (tallies, backend): (Arc<dyn Tallies>, Arc<dyn Backend>),
+        settings: Arc<SettingsService>,
     ) -> Health {
         let phase = AtomicU8::new(Phase::Starting as u8);
-        Health { phase, hits, cache, clients, coherence, tallies, backend, since: Mutex::default() }
+        let since = Mutex::default();
+        Health { phase, hits, cache, clients, coherence, tallies, backend, settings, since }
     }
 
     /// Goes on to the next phase.
@@ -150,9 +154,25 @@ impl Health {
             let since = self.first_seen("journal_stream_held", now);
             reasons.push(Reason { code: "journal_stream_held", detail, since });
         }
+        reasons.extend(self.left_out(now));
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         since.retain(|code, _| reasons.iter().any(|reason| reason.code == *code));
         reasons
+    }
+
+    /// What staff have set and cannot be.
+    fn left_out(&self, now: Timestamp) -> Option<Reason> {
+        let composed = self.settings.now();
+        let named =
+            composed.left_out.iter().map(|out| format!("{} {} ({})", out.kind.as_str(), out.name, out.why));
+        let named: Vec<String> = named.take(5).collect();
+        let more = composed.left_out.len() - named.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (!named.is_empty()).then(|| Reason {
+            code: "setting_left_out",
+            detail: format!("what staff have set cannot be and is left out: {}{more}", named.join(", ")),
+            since: self.first_seen("setting_left_out", now),
+        })
     }
 
     fn first_seen(&self, code: &'static str, now: Timestamp) -> Timestamp {

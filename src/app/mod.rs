@@ -4,6 +4,7 @@
 //! process stops and says which. [`start`] is what `main` and every test use.
 
 pub mod coherence;
+mod effects;
 pub mod health;
 mod keys;
 mod leases;
@@ -25,10 +26,7 @@ pub use parts::JOURNAL;
 
 use crate::clock;
 use crate::config::Config;
-use crate::domain::target::Rules;
-use crate::hits::classify::Current;
 use crate::hits::journal::Journal;
-use crate::hits::readers::Readers;
 use crate::store::Store;
 use crate::{telemetry, web};
 use health::{Health, Phase};
@@ -50,8 +48,6 @@ pub struct Running {
     health: Arc<Health>,
     state: web::State,
     journal: Arc<Journal>,
-    readers: Arc<Readers>,
-    tables: Arc<Current>,
     store: Store,
     tasks: Tasks,
     _lock: DataLock,
@@ -81,23 +77,10 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     };
     let (health, state, journal) =
         (Arc::clone(&parts.health), parts.state.clone(), Arc::clone(&parts.journal));
-    let (readers, tables) = (Arc::clone(&parts.readers), Arc::clone(&parts.tables));
     let first_key = parts.first_key.take();
     let tasks = tasks::start(&config, parts, public, operations);
     health.enter(Phase::Running);
-    Ok(Running {
-        public_addr,
-        ops_addr,
-        first_key,
-        health,
-        state,
-        journal,
-        readers,
-        tables,
-        store,
-        tasks,
-        _lock: lock,
-    })
+    Ok(Running { public_addr, ops_addr, first_key, health, state, journal, store, tasks, _lock: lock })
 }
 
 async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -167,20 +150,13 @@ impl Running {
         }
     }
 
-    /// Takes lists and limits from a configuration that was read again; all else needs a restart.
+    /// Takes what can change while it runs ([`effects`]) from a configuration that was read again, with what staff
+    /// changed over it; all else needs a restart.
     ///
     /// # Errors
     /// [`crate::config::Invalid`]; then nothing changed.
-    pub fn reload(&self, config: &Config) -> anyhow::Result<()> {
-        // All is read before anything is put in place.
-        let own = self.state.links.rules().own.clone();
-        let rules = Rules { own, ..config.target_rules()? };
-        let (tables, lists) = (config.classifying()?, config.lists()?);
-        self.state.links.set_rules(rules);
-        self.tables.set(Arc::new(tables));
-        self.readers.set(lists);
-        self.state.clients.set(&config.clients);
-        self.state.limits.set(&config.server, config.links.creations_per_minute);
+    pub async fn reload(&self, config: Config) -> anyhow::Result<()> {
+        self.state.settings.rebase(config).await?;
         tracing::info!("lists and limits were read again");
         Ok(())
     }

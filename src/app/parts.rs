@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -12,14 +12,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::coherence::{Coherence, Follower};
+use super::effects::{self, Effects};
 use super::health::Health;
 use super::keys::{KeyKeeper, random_key};
 use super::leases::Lease;
 use super::stories::Stories;
 use super::telling::Telling;
 use crate::accounts::AccountService;
-use crate::articles::Reading;
 use crate::articles::fetch::System;
+use crate::articles::{Reader, Reading};
 use crate::config::Config;
 use crate::domain::access::Role;
 use crate::domain::calendar::Calendar;
@@ -35,13 +36,14 @@ use crate::links::codes::{Drawer, system_bytes};
 use crate::links::{Channels, LinkService, Pages};
 use crate::live::Live;
 use crate::reports::ReportService;
+use crate::settings::{self, SettingsService};
 use crate::store::Store;
 use crate::store::cache::Cache;
 use crate::store::tallies::Dataset;
 use crate::telemetry::RedirectMetrics;
 use crate::web::client::Clients;
 use crate::web::redirect::Redirector;
-use crate::web::{State, auth, pages as web_pages};
+use crate::web::{State, auth};
 use crate::webhooks::{Needs, WebhookService};
 
 /// The journal's folder within the data folder.
@@ -54,14 +56,11 @@ pub(super) struct Parts {
     pub(super) journal: Arc<Journal>,
     pub(super) state: State,
     pub(super) redirector: Arc<Redirector>,
-    pub(super) readers: Arc<Readers>,
-    pub(super) tables: Arc<Current>,
     pub(super) day_keys: KeyKeeper,
     pub(super) keys_shared: bool,
     pub(super) applier: Applier,
     pub(super) follower: Follower,
-    /// None: no page is read.
-    pub(super) stories: Option<Stories>,
+    pub(super) stories: Stories,
     /// Delivers to webhooks.
     pub(super) telling: Telling,
     /// The change feed's version when the caches were empty.
@@ -69,16 +68,20 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Puts everything together over an open store.
+    /// Puts everything together over an open store; `base` is what the operator gave.
     pub(super) async fn new(
-        config: &Config,
+        base: &Config,
         store: &Store,
         public_addr: SocketAddr,
         now: Timestamp,
     ) -> anyhow::Result<Parts> {
+        // First: what is changed after this is told by the feed.
+        let version = store.links.changes_since(0).await?.version;
+        let settings = Arc::new(SettingsService::open(Arc::clone(&store.documents), base.clone()).await?);
+        let composed = settings.now();
+        let config = &composed.config;
         let dataset = store.tallies.dataset().await?;
         let calendar = calendar(config, store, &dataset, now).await?;
-        let version = store.links.changes_since(0).await?.version;
         let accounts = Arc::new(AccountService::open(Arc::clone(&store.accounts)).await?);
         let webhooks = Arc::new(webhooks(config, store, public_addr).await?);
         let journal = Arc::new(open_journal(config, &dataset, now).await?);
@@ -92,31 +95,30 @@ impl Parts {
             links: Arc::clone(&store.links),
             cache: Arc::clone(&cache),
             accounts: Arc::clone(&accounts),
+            settings: Some(Arc::clone(&settings)),
             webhooks: Arc::clone(&webhooks),
             coherence: Arc::clone(&coherence),
             interval: config.links.poll_interval.0,
             deadline: config.links.store_timeout.0,
         };
         let hits = Hits::new(Arc::clone(&journal), progress, config.journal.sync, config.hits.watch_for.0);
-        let (pages, late) = pages(config, public_addr)?.unzip();
-        let told = (accounts, hits, calendar, Arc::clone(&webhooks));
-        let state = state(config, store, told, (&cache, pages.clone()), public_addr)?;
-        let stories = pages.zip(late).map(|(pages, late)| Stories {
-            links: Arc::clone(&state.links),
-            tallies: Arc::clone(&store.tallies),
-            reader: pages.reader,
-            late,
-            lease: Lease::new(Arc::clone(&store.leases), "stories"),
-        });
-        let telling = telling(store, webhooks);
+        let (reader, late) = reader(config, public_addr)?;
+        let told = (accounts, Arc::clone(&settings), hits, calendar, Arc::clone(&webhooks));
+        let state = state(config, store, told, (&cache, effects::reading(config, &reader)), public_addr)?;
         let health = Arc::new(Health::new(
             Arc::clone(&state.hits),
             Arc::clone(&cache),
             Arc::clone(&state.clients),
             coherence,
             (Arc::clone(&store.tallies), Arc::clone(&store.backend)),
+            Arc::clone(&settings),
         ));
         let redirector = Arc::new(redirector(config, &state, cache, &readers, &tables));
+        take_changes(&state, &redirector, &reader);
+        let tallies = Arc::clone(&store.tallies);
+        let lease = Lease::new(Arc::clone(&store.leases), "stories");
+        let stories = Stories { links: Arc::clone(&state.links), tallies, reader, late, lease };
+        let telling = telling(store, webhooks);
         // Last: a start that failed before must not have used up the only time the key is shown.
         let first_key = first_key(&state.accounts, now).await?;
         Ok(Parts {
@@ -125,8 +127,6 @@ impl Parts {
             journal,
             state,
             redirector,
-            readers,
-            tables,
             day_keys,
             keys_shared,
             applier,
@@ -139,7 +139,8 @@ impl Parts {
 }
 
 /// Counts what the journal has, and closes it. With `all`, also what waits for the operator's word.
-pub(super) async fn settle(config: &Config, store: &Store, now: Timestamp, all: bool) -> anyhow::Result<()> {
+pub(super) async fn settle(base: &Config, store: &Store, now: Timestamp, all: bool) -> anyhow::Result<()> {
+    let config = &settings::effective(base, &*store.documents).await?;
     let dataset = store.tallies.dataset().await?;
     let journal = Arc::new(open_journal(config, &dataset, now).await?);
     let cache = Arc::new(cache(config, store, &dataset));
@@ -200,15 +201,17 @@ fn cache(config: &Config, store: &Store, dataset: &Dataset) -> Cache {
     Cache::new(Arc::clone(&store.links), dataset.lanes, bytes, unknown_for, settings.store_timeout.0)
 }
 
+/// What the handlers are told besides links: who calls, what is set, hits, days, and who is told what happens.
+type Told = (Arc<AccountService>, Arc<SettingsService>, Hits, Calendar, Arc<WebhookService>);
+
 fn state(
     config: &Config,
     store: &Store,
-    (accounts, hits, calendar, webhooks): (Arc<AccountService>, Hits, Calendar, Arc<WebhookService>),
+    (accounts, settings, hits, calendar, webhooks): Told,
     (cache, pages): (&Arc<Cache>, Option<Pages>),
     public_addr: SocketAddr,
 ) -> anyhow::Result<State> {
     let public_url: Arc<str> = config.public_url(public_addr).into();
-    let newsroom = &config.newsroom;
     let links = LinkService::new(
         Arc::clone(&store.links),
         Arc::clone(cache),
@@ -226,7 +229,7 @@ fn state(
     let (all_links, numbers) = (Arc::clone(&store.links), Arc::clone(&store.tallies));
     let live = Live::new(Arc::clone(&all_links), Arc::clone(&numbers), Arc::clone(&hits), calendar.clone());
     let reports = ReportService::new(all_links, numbers, calendar);
-    let pages = web_pages::Pages::new(&newsroom.name, &newsroom.language, &newsroom.home, &public_url)?;
+    let pages = effects::web_pages(config, &public_url)?;
     Ok(State {
         links: Arc::new(links),
         accounts,
@@ -241,27 +244,38 @@ fn state(
         limits: Arc::new(auth::Limits::new(&config.server, config.links.creations_per_minute)),
         webhooks,
         public_url,
-        home: newsroom.home.as_str().into(),
+        settings,
     })
 }
 
-/// What reads pages, and what it read too late for a link; None if it is not to read any.
-#[allow(clippy::type_complexity, reason = "a pair, taken apart where it is used")]
-fn pages(
+/// What reads pages, and what it reads too late for a link. It is there also while none is to be read: staff may want it
+/// later.
+fn reader(
     config: &Config,
     public_addr: SocketAddr,
-) -> anyhow::Result<Option<(Pages, mpsc::Receiver<Arc<Reading>>)>> {
+) -> anyhow::Result<(Reader, mpsc::Receiver<Arc<Reading>>)> {
     let settings = &config.articles;
-    if !settings.fetch || settings.allowed_hosts.is_empty() {
-        return Ok(None);
-    }
     let wrong = |(key, why): (&str, String)| anyhow::anyhow!("articles.{key}: {why}");
     let fetcher =
         settings.fetcher(&config.public_url(public_addr), Arc::new(System::new())).map_err(wrong)?;
     let zone = jiff::tz::TimeZone::get(&config.newsroom.timezone)?;
-    let canon = settings.canon().map_err(wrong)?;
-    let (reader, late) = crate::articles::Reader::new(canon, Arc::new(fetcher), zone);
-    Ok(Some((Pages { reader, wait: settings.fetch_wait.0 }, late)))
+    Ok(Reader::new(settings.canon().map_err(wrong)?, Arc::new(fetcher), zone))
+}
+
+/// From now on a changed configuration is put in force.
+fn take_changes(state: &State, redirector: &Arc<Redirector>, reader: &Reader) {
+    let effects = Effects {
+        links: Arc::clone(&state.links),
+        reader: reader.clone(),
+        tables: Arc::clone(&redirector.tables),
+        readers: Arc::clone(&redirector.readers),
+        clients: Arc::clone(&state.clients),
+        limits: Arc::clone(&state.limits),
+        pages: Arc::clone(&state.pages),
+        redirector: Arc::clone(redirector),
+        public_url: Arc::clone(&state.public_url),
+    };
+    state.settings.on_change(Arc::new(move |config| effects.apply(config)));
 }
 
 /// What tells webhooks, in the background.
@@ -310,7 +324,7 @@ fn redirector(
         tables: Arc::clone(tables),
         orphans: Arc::clone(&state.orphans),
         metrics: RedirectMetrics::new(),
-        fallback_url: config.links.fallback_url.clone(),
+        fallback_url: RwLock::new(config.links.fallback_url.as_str().into()),
     }
 }
 
@@ -343,7 +357,8 @@ async fn calendar(
     Ok(Calendar::new(&zones)?)
 }
 
-fn own_rules(config: &Config, public_url: &str) -> anyhow::Result<Rules> {
+/// The rules for targets, with our own host.
+pub(super) fn own_rules(config: &Config, public_url: &str) -> anyhow::Result<Rules> {
     let url = url::Url::parse(public_url).context("server.public_url")?;
     let own = url.host_str().map(|host| (host.to_owned(), url.port_or_known_default()));
     Ok(Rules { own, ..config.target_rules()? })

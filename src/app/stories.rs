@@ -102,6 +102,11 @@ async fn check(links: &LinkService, tallies: &dyn Tallies, reader: &Reader, mut 
             }
             continue;
         }
+        // Staff may want pages to be read, or not, at any time.
+        if !links.reads_pages() {
+            tokio::time::sleep(CHECK_EVERY).await;
+            continue;
+        }
         if let Err(error) = round(links, tallies, reader, &mut scheduler).await {
             tracing::error!(%error, "targets could not be checked");
         }
@@ -122,7 +127,7 @@ async fn round(
     let due = scheduler.due(&rows, clock::now());
     let (tell, mut told) = mpsc::channel(ROUND);
     let looking = async move {
-        look_at_all(reader.fetcher(), reader.canon(), due, PAUSE, &tell).await;
+        look_at_all(reader.fetcher(), &reader.canon(), due, PAUSE, &tell).await;
     };
     let keeping = async {
         while let Some((due, health)) = told.recv().await {

@@ -80,9 +80,7 @@ pub(super) fn start(config: &Config, parts: Parts, public: TcpListener, operatio
     workers.run("the applier", &tell, on_own_thread(parts.applier, stop()));
     workers.run("the day keys", &tell, parts.day_keys.run(parts.keys_shared, stop()));
     workers.run("the live board", &tell, live.run(stop()));
-    if let Some(stories) = parts.stories {
-        workers.run("the reading of pages", &tell, stories.run(stop()));
-    }
+    workers.run("the reading of pages", &tell, parts.stories.run(stop()));
     workers.run("the webhooks", &tell, parts.telling.run(stop()));
     workers.run("the metrics", &tell, keep_metrics(stop()));
 

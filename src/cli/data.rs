@@ -11,6 +11,7 @@ use crate::app::{self, JOURNAL, lock};
 use crate::clock;
 use crate::config::Config;
 use crate::hits::verify::{self, Report};
+use crate::settings;
 use crate::store::Store;
 use crate::transfer::{self, import::Options};
 
@@ -175,8 +176,9 @@ pub(super) fn restore(config: Config, dir: &Path) -> anyhow::Result<()> {
 }
 
 pub(super) fn verify(config: Config) -> anyhow::Result<()> {
-    let tables = config.classifying()?.into();
     block_on(with_store(&config, async |store| {
+        // By what hits are counted with, which staff may have changed.
+        let tables = settings::effective(&config, &*store.documents).await?.classifying()?.into();
         let bar = Bar::new("verifying");
         let folder = config.data.dir.join(JOURNAL);
         let kept = verify::Kept { folder: &folder, tables };

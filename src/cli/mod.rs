@@ -130,7 +130,8 @@ enum Command {
 enum ConfigCommand {
     /// Reads all layers and says what is wrong.
     Check,
-    /// Prints the effective configuration, secrets redacted.
+    /// Prints the effective configuration, secrets redacted. What staff changed lies in the store and is not in it; the
+    /// API's /settings shows both.
     Print,
 }
 

@@ -54,15 +54,18 @@ fn announce(running: &Running) {
     }
 }
 
+async fn read_again(running: &Running, common: &Common) -> anyhow::Result<()> {
+    running.reload(load(common)?).await
+}
+
 async fn run(mut running: Running, common: &Common, signals: &mut Signals) -> anyhow::Result<()> {
     let failed = loop {
         tokio::select! {
             _ = signals.term.recv() => break None,
             _ = signals.int.recv() => break None,
             name = running.failed() => break Some(name),
-            _ = signals.hup.recv() => match load(common).map_err(anyhow::Error::from).and_then(|c| running.reload(&c)) {
-                Ok(()) => {}
-                Err(error) => tracing::error!(error = format!("{error:#}"), "nothing was read again"),
+            _ = signals.hup.recv() => if let Err(error) = read_again(&running, common).await {
+                tracing::error!(error = format!("{error:#}"), "nothing was read again");
             },
         }
     };

@@ -103,9 +103,9 @@ pub struct LinkService {
     rules: RwLock<Arc<Rules>>,
     drawer: codes::Drawer,
     deadline: Duration,
-    channels: Channels,
+    channels: RwLock<Arc<Channels>>,
     /// None: no page is read.
-    pages: Option<Pages>,
+    pages: RwLock<Option<Pages>>,
     /// None: nobody is told what happens.
     hears: Option<Arc<dyn news::Hears>>,
 }
@@ -119,7 +119,7 @@ impl LinkService {
         drawer: codes::Drawer,
         deadline: Duration,
     ) -> LinkService {
-        let (channels, pages, hears) = (Channels::default(), None, None);
+        let (channels, pages, hears) = (RwLock::default(), RwLock::default(), None);
         let rules = RwLock::new(Arc::new(rules));
         LinkService { store, cache, rules, drawer, deadline, channels, pages, hears }
     }
@@ -127,21 +127,37 @@ impl LinkService {
     /// The same, adding to targets what their channels say.
     #[must_use]
     pub fn with_channels(self, channels: Channels) -> LinkService {
-        LinkService { channels, ..self }
+        LinkService { channels: RwLock::new(Arc::new(channels)), ..self }
     }
 
     /// The same, reading the pages of stories that nobody knows.
     #[must_use]
     pub fn reading(self, pages: Pages) -> LinkService {
-        LinkService { pages: Some(pages), ..self }
+        LinkService { pages: RwLock::new(Some(pages)), ..self }
     }
 
-    fn channels(&self) -> &Channels {
-        &self.channels
+    fn channels(&self) -> Arc<Channels> {
+        Arc::clone(&self.channels.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn pages(&self) -> Option<&Pages> {
-        self.pages.as_ref()
+    fn pages(&self) -> Option<Pages> {
+        self.pages.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// True if pages are read now.
+    #[must_use]
+    pub fn reads_pages(&self) -> bool {
+        self.pages().is_some()
+    }
+
+    /// Puts other channels in their place; links that are there keep their targets.
+    pub fn set_channels(&self, channels: Channels) {
+        *self.channels.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(channels);
+    }
+
+    /// Says what reads pages from now on; None for nobody.
+    pub fn set_pages(&self, pages: Option<Pages>) {
+        *self.pages.write().unwrap_or_else(PoisonError::into_inner) = pages;
     }
 
     /// The rules for targets, as they are now.

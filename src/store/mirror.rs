@@ -13,12 +13,13 @@ use sha2::{Digest, Sha256};
 
 use super::links::RequestTag;
 use super::tallies::Dataset;
-use super::{Accounts, Links, Result, Webhooks};
+use super::{Accounts, Documents, Links, Result, Webhooks};
 use crate::domain::article::{Article, ArticleId};
 use crate::domain::code::Code;
 use crate::domain::lane::Lane;
 use crate::domain::link::{HistoryEntry, Link, SlotTarget};
 use crate::store::accounts::{AuditEntry, Key, User};
+use crate::store::documents::DocumentKind;
 use crate::store::webhooks::Webhook;
 
 /// Values that a record had before, remembered for each.
@@ -112,6 +113,21 @@ pub enum Value {
     /// A line of the audit that is not a link's own. The mirror makes those of links and articles
     /// itself, from their history.
     Audit(AuditEntry),
+    /// A document.
+    Document {
+        /// What it is.
+        kind: DocumentKind,
+        /// Its name.
+        name: String,
+        /// What it says; None for one that was removed.
+        value: Option<serde_json::Value>,
+        /// Its version.
+        version: u64,
+        /// Its last change.
+        updated_at: Timestamp,
+        /// Whose that was.
+        updated_by: String,
+    },
     /// A webhook.
     Webhook(Box<Webhook>),
     /// There is no webhook with this id any more.
@@ -245,6 +261,9 @@ pub trait Mirror: Send + Sync {
 
     /// Its accounts. Writes are refused.
     fn accounts(&self) -> Arc<dyn Accounts>;
+
+    /// Its documents. Writes are refused.
+    fn documents(&self) -> Arc<dyn Documents>;
 
     /// Its webhooks. Writes are refused.
     fn webhooks(&self) -> Arc<dyn Webhooks>;

@@ -8,6 +8,7 @@ pub mod cache;
 pub mod care;
 pub mod conformance;
 pub mod day_keys;
+pub mod documents;
 mod family;
 pub mod leases;
 pub mod links;
@@ -29,6 +30,7 @@ use jiff::Timestamp;
 
 pub use accounts::Accounts;
 pub use day_keys::DayKeys;
+pub use documents::Documents;
 pub use leases::Leases;
 pub use links::Links;
 pub use settings::Settings;
@@ -67,6 +69,8 @@ pub struct Store {
     pub accounts: Arc<dyn Accounts>,
     /// Keys of the day.
     pub day_keys: Arc<dyn DayKeys>,
+    /// Settings and channels that staff change.
+    pub documents: Arc<dyn Documents>,
     /// Who wants to be told of what.
     pub webhooks: Arc<dyn Webhooks>,
     /// Messages on their way to them.

@@ -18,6 +18,9 @@ const MAX_VALUE: usize = 200;
 /// Longest id or name of anything, in bytes.
 const MAX_ID: usize = 400;
 
+/// Largest setting or channel, as JSON, in bytes.
+const MAX_DOCUMENT: usize = crate::settings::MAX_VALUE;
+
 /// Says what is wrong with an item.
 pub(super) fn item(item: &Item) -> Result<(), String> {
     match item {
@@ -36,6 +39,12 @@ pub(super) fn item(item: &Item) -> Result<(), String> {
         Item::Tally(scope, row) => number(scope, row),
         Item::Sketch(scope, _) => scope_name(scope),
         Item::Stream(line) => stream(line),
+        Item::Document(document) => {
+            if document.value.to_string().len() > MAX_DOCUMENT {
+                return Err(format!("a {} has at most {MAX_DOCUMENT} bytes", document.kind.as_str()));
+            }
+            name("the name of a setting or channel", &document.name).and_then(|()| version(document.version))
+        }
         Item::Webhook(webhook) => known_webhook(webhook),
     }
 }

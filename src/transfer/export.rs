@@ -65,6 +65,7 @@ pub async fn export<W: Write>(
     out.put(KIND, &header(store, now).await?)?;
     links(store, &mut out).await?;
     accounts(store, &mut out).await?;
+    documents(store, &mut out).await?;
     let before = store.tallies.streams().await?;
     tallies(store, &mut out).await?;
     let settled = streams(store, &mut out).await? == before && before.iter().all(is_settled);
@@ -123,6 +124,8 @@ fn kind_of(line: &Line) -> &'static str {
         Line::Audit(_) => "audit",
         Line::Webhook(_) => "webhook",
         Line::End(_) => "end",
+        Line::Setting(_) => "setting",
+        Line::Channel(_) => "channel",
     }
 }
 
@@ -135,6 +138,13 @@ async fn accounts<W: Write>(store: &Store, out: &mut Out<'_, W>) -> Result<(), E
     }
     for webhook in store.webhooks.all().await? {
         out.put("webhook", &format::webhook_line(webhook))?;
+    }
+    Ok(())
+}
+
+async fn documents<W: Write>(store: &Store, out: &mut Out<'_, W>) -> Result<(), Error> {
+    for document in store.documents.documents().await? {
+        out.put(document.kind.as_str(), &format::document_line(document))?;
     }
     Ok(())
 }

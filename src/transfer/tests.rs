@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::*;
 use crate::clock;
 use crate::domain::access::Role;
@@ -12,6 +14,7 @@ use crate::hits::verify::tests::{Busy, House, LANES, append, block_on, silent, v
 use crate::store::accounts::{Key, User};
 use crate::store::conformance::webhooks::webhook;
 use crate::store::conformance::{Random, at};
+use crate::store::documents::{DocumentChange, DocumentChanged, DocumentKind};
 use crate::store::webhooks::{Disabled, Webhook};
 use crate::store::{Backend, Store};
 
@@ -46,6 +49,14 @@ pub(super) async fn filled(dir: &Path) -> String {
         disabled_at: Some(at(5)),
     };
     assert!(accounts.add_user(user).await.unwrap());
+    for (kind, name, value) in [
+        (DocumentKind::Setting, "newsroom.name", json!("Post")),
+        (DocumentKind::Channel, "x", json!({ "utm_source": "x" })),
+    ] {
+        let (name, value, by) = (name.to_owned(), Some(value), "key:k1".to_owned());
+        let change = DocumentChange { kind, name, value, seen: None, by, at: at(6) };
+        assert_eq!(house.store.documents.change_document(change).await.unwrap(), DocumentChanged::Done(1));
+    }
     assert!(house.store.webhooks.add(webhook("w1", 6)).await.unwrap());
     let disabled = Some(Disabled { at: at(8), why: "it answered 410".into() });
     let other = Webhook { version: 2, disabled, ..webhook("w2", 7) };

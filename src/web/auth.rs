@@ -36,6 +36,8 @@ pub struct Limits {
 }
 
 struct Now {
+    /// What it was made of.
+    of: [u32; 3],
     failed: DefaultKeyedRateLimiter<IpAddr>,
     requests: Option<DefaultKeyedRateLimiter<String>>,
     creations: Option<DefaultKeyedRateLimiter<String>>,
@@ -45,6 +47,7 @@ struct Now {
 
 impl Now {
     fn new(settings: &Settings, creations_per_minute: u32) -> Now {
+        let of = numbers(settings, creations_per_minute);
         let requests = NonZeroU32::new(settings.key_requests_per_minute).map(|n| {
             let burst = NonZeroU32::new(n.get() / 10).unwrap_or(NonZeroU32::MIN);
             RateLimiter::keyed(Quota::per_minute(n).allow_burst(burst))
@@ -56,8 +59,12 @@ impl Now {
         let by_buttons = RateLimiter::direct(a_day.allow_burst(BUTTONS_A_DAY));
         let failed = RateLimiter::keyed(Quota::per_minute(failed));
         let buttons = RateLimiter::keyed(Quota::per_minute(BUTTONS_A_MINUTE));
-        Now { failed, requests, creations, buttons, by_buttons }
+        Now { of, failed, requests, creations, buttons, by_buttons }
     }
+}
+
+fn numbers(settings: &Settings, creations_per_minute: u32) -> [u32; 3] {
+    [settings.key_requests_per_minute, settings.failed_keys_per_minute, creations_per_minute]
 }
 
 impl Limits {
@@ -68,8 +75,11 @@ impl Limits {
         Limits { now: RwLock::new(Arc::new(now)), clock: DefaultClock::default() }
     }
 
-    /// Puts other limits in their place; everyone begins anew.
+    /// Puts other limits in their place; then everyone begins anew.
     pub fn set(&self, settings: &Settings, creations_per_minute: u32) {
+        if self.now().of == numbers(settings, creations_per_minute) {
+            return;
+        }
         let now = Arc::new(Now::new(settings, creations_per_minute));
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = now;
     }

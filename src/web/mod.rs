@@ -31,6 +31,7 @@ use crate::links::LinkService;
 use crate::live::Live;
 use crate::orphans::OrphanCounter;
 use crate::reports::ReportService;
+use crate::settings::SettingsService;
 use crate::store::Tallies;
 use crate::units::Span;
 use crate::webhooks::WebhookService;
@@ -121,8 +122,8 @@ pub struct State {
     pub webhooks: Arc<WebhookService>,
     /// Scheme, host and port of this service, without a slash at its end.
     pub public_url: Arc<str>,
-    /// Where `/` leads; empty for the desk.
-    pub home: Arc<str>,
+    /// What staff change while it runs.
+    pub settings: Arc<SettingsService>,
 }
 
 /// The routes of the public listener: everything that is no code.

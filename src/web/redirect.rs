@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use http::header::{ALLOW, CACHE_CONTROL, LOCATION, REFERER, USER_AGENT};
@@ -65,7 +65,7 @@ pub struct Redirector {
     /// What is measured.
     pub metrics: RedirectMetrics,
     /// Where visits to closed links go; empty for a notice.
-    pub fallback_url: String,
+    pub fallback_url: RwLock<Arc<str>>,
 }
 
 /// What of a request is needed after its head is gone.
@@ -276,7 +276,8 @@ impl Redirector {
             }
             MissedReason::Retired => (Shown::Retired, message, None),
         };
-        let elsewhere = own.unwrap_or(&self.fallback_url);
+        let fallback = Arc::clone(&self.fallback_url.read().unwrap_or_else(PoisonError::into_inner));
+        let elsewhere = own.unwrap_or(&fallback);
         match HeaderValue::from_str(elsewhere) {
             Ok(location) if !elsewhere.is_empty() => {
                 let mut response = Response::new(Payload::Empty);
@@ -288,6 +289,11 @@ impl Redirector {
             }
             _ => page(StatusCode::GONE, self.pages.closed(shown, message)),
         }
+    }
+
+    /// Sends visits to closed links there from now on; nowhere if it is empty.
+    pub fn set_fallback(&self, url: &str) {
+        *self.fallback_url.write().unwrap_or_else(PoisonError::into_inner) = url.into();
     }
 
     fn unavailable(&self, error: &crate::store::Error) -> Response<Payload> {

@@ -24,5 +24,6 @@ mod redirect;
 mod redis;
 mod refused;
 mod reports;
+mod settings;
 mod tidy;
 mod webhooks;

@@ -86,7 +86,7 @@ fn tests_wait_for_things_and_all_of_them_run() {
 }
 
 /// (a floor, what it must not know)
-const FLOORS: [(&[&str], &[&str]); 5] = [
+const FLOORS: [(&[&str], &[&str]); 6] = [
     (
         &["domain"],
         &[
@@ -132,6 +132,8 @@ const FLOORS: [(&[&str], &[&str]); 5] = [
         &["hits", "links", "accounts", "orphans", "reports", "webhooks"],
         &["crate::web", "crate::app", "crate::cli", "crate::config", "axum::", "hyper::"],
     ),
+    // Puts values into a configuration, so it knows that one.
+    (&["settings"], &["crate::web", "crate::app", "crate::cli", "axum::", "hyper::"]),
     // Reads pages, so it has a client; who makes links asks it, never the other way round.
     (
         &["articles"],

@@ -11,7 +11,7 @@ mod tests;
 mod titles;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -108,7 +108,7 @@ pub fn read_body(canon: &Canon, zone: &TimeZone, address: &Url, body: &[u8]) -> 
 pub struct Reader(Arc<Inner>);
 
 struct Inner {
-    canon: Canon,
+    canon: RwLock<Arc<Canon>>,
     fetcher: Arc<Fetcher>,
     zone: TimeZone,
     titles: Titles,
@@ -139,7 +139,7 @@ impl Reader {
     ) -> (Reader, mpsc::Receiver<Arc<Reading>>) {
         let (late, comes_late) = mpsc::channel(MAX_LATE);
         let inner = Inner {
-            canon,
+            canon: RwLock::new(Arc::new(canon)),
             fetcher,
             zone,
             titles: Titles::default(),
@@ -154,8 +154,13 @@ impl Reader {
 
     /// What tells which addresses are one article.
     #[must_use]
-    pub fn canon(&self) -> &Canon {
-        &self.0.canon
+    pub fn canon(&self) -> Arc<Canon> {
+        self.0.canon()
+    }
+
+    /// Puts another in its place. A page that is being read is judged by one or the other.
+    pub fn set_canon(&self, canon: Canon) {
+        *self.0.canon.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(canon);
     }
 
     /// What fetches; link checks take their turns at it too.
@@ -202,7 +207,7 @@ impl Reader {
     /// What is fetched for an address: the page behind AMP and mobile forms, without tracking, which would tell a
     /// site of a reader that there was not.
     fn page(&self, address: &Url) -> Url {
-        let mut page = self.0.canon.target(address, false).url;
+        let mut page = self.0.canon().target(address, false).url;
         page.set_fragment(None);
         page
     }
@@ -233,12 +238,16 @@ impl Reader {
 }
 
 impl Inner {
+    fn canon(&self) -> Arc<Canon> {
+        Arc::clone(&self.canon.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn flights(&self) -> MutexGuard<'_, HashMap<Url, Flight>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn slow(&self, page: &Url) -> Arc<Reading> {
-        Arc::new(Reading::without_page(&self.canon, page, Outcome::Slow, "the site takes too long"))
+        Arc::new(Reading::without_page(&self.canon(), page, Outcome::Slow, "the site takes too long"))
     }
 
     /// Waits for the end.
@@ -282,7 +291,7 @@ impl Inner {
     async fn look(&self, page: &Url, now: Instant) -> Reading {
         let without = |outcome, status, why: &str| Reading {
             status,
-            ..Reading::without_page(&self.canon, page, outcome, why)
+            ..Reading::without_page(&self.canon(), page, outcome, why)
         };
         let answers = |status: u16| format!("the site answers {status}");
         match self.fetcher.fetch(page, now).await {
@@ -298,13 +307,13 @@ impl Inner {
     }
 
     async fn understand(&self, asked: &Url, page: fetch::Page, now: Instant) -> Reading {
-        let (at, moved) = (page.url.clone(), page.moved);
+        let (at, moved, canon) = (page.url.clone(), page.moved, self.canon());
         let Some(facts) = self.parse(page).await else {
-            return Reading::without_page(&self.canon, asked, Outcome::Slow, "it was not read to its end");
+            return Reading::without_page(&canon, asked, Outcome::Slow, "it was not read to its end");
         };
         let found = Found { asked, at, moved, facts };
         let mut doubtful = None;
-        let reading = learn::learn(&self.canon, found.clone(), |claim, own, title| {
+        let reading = learn::learn(&canon, found.clone(), |claim, own, title| {
             let agreed = self.titles.agree(claim, own, title);
             doubtful = (agreed == Agreed::Doubtful).then(|| claim.clone());
             agreed == Agreed::Yes
@@ -314,15 +323,16 @@ impl Inner {
         let agree = |claim: &Identity, own: &Identity, title: Option<&str>| {
             self.titles.agree(claim, own, title) == Agreed::Yes
         };
-        learn::learn(&self.canon, found, agree)
+        learn::learn(&canon, found, agree)
     }
 
     /// Asks the page at an address what its title is now: a headline is changed more often than an address is wrong.
     async fn settle(&self, claim: &Identity, claims: &[Url], now: Instant) {
         // As the page spells it, which may be the only host that there is.
-        let spelt = claims.iter().find(|spelt| self.canon.identity(spelt) == *claim);
+        let canon = self.canon();
+        let spelt = claims.iter().find(|spelt| canon.identity(spelt) == *claim);
         if let fetch::Outcome::Page(page) = self.fetcher.fetch(spelt.unwrap_or(&claim.url), now).await {
-            let own = self.canon.identity(&page.url);
+            let own = canon.identity(&page.url);
             let title = self.parse(page).await.and_then(|facts| facts.title);
             if own == *claim && title.is_some() {
                 self.titles.agree(claim, &own, title.as_deref());

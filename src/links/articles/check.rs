@@ -43,7 +43,7 @@ impl LinkService {
                 let (reader, started) = (&pages.reader, Instant::now().into_std());
                 seen.push((
                     target.clone(),
-                    check::look(reader.fetcher(), reader.canon(), &url, started).await,
+                    check::look(reader.fetcher(), &reader.canon(), &url, started).await,
                 ));
             }
             let Some((_, health)) = seen.iter().find(|(there, _)| *there == target) else { continue };

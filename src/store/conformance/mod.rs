@@ -17,6 +17,7 @@ pub mod accounts;
 pub mod applying;
 pub mod creating;
 pub mod day_keys;
+pub mod documents;
 pub mod editing;
 pub mod estimates;
 pub mod feed;
@@ -87,6 +88,11 @@ macro_rules! store_conformance {
                 keys_are_kept, keys_end_once, users_are_kept, the_audit_is_newest_first, old_lines_of_the_audit_go,
                 links_write_their_own_audit, an_idempotency_key, a_request_that_died, answers_are_forgotten,
                 accounts_come_back_as_they_were,
+            }
+            documents {
+                documents_are_kept, a_stale_change_changes_nothing, removed_documents_keep_their_version,
+                names_are_bounded, only_one_of_many_changes_wins, changes_of_documents_are_told,
+                documents_come_back_as_they_were,
             }
             estimates {
                 sketches_are_merged, many_readers_are_estimated, sketches_go, unknown_values_are_bounded,

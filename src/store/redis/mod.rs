@@ -11,6 +11,7 @@ pub mod conn;
 pub mod dataset;
 pub mod day_keys;
 pub mod doctor;
+pub mod documents;
 pub mod feed;
 pub mod lanes;
 pub mod leases;

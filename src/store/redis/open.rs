@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::accounts::RedisAccounts;
 use super::conn::Conn;
 use super::day_keys::RedisDayKeys;
+use super::documents::RedisDocuments;
 use super::feed::Feed;
 use super::lanes::Lanes;
 use super::leases::RedisLeases;
@@ -84,6 +85,7 @@ async fn over(
         webhooks: Arc::new(RedisWebhooks::new(records.clone(), Arc::clone(mirror))),
         deliveries: Arc::new(RedisDeliveries::new(records.clone())),
         tallies: Arc::new(RedisTallies::new(conn.clone(), lanes).beside(Arc::clone(mirror))),
+        documents: Arc::new(RedisDocuments::new(records.clone(), Arc::clone(mirror))),
         accounts: Arc::new(RedisAccounts::new(records, Arc::clone(mirror))),
         backend: Arc::new(Joined { conn: conn.clone(), feed, mirror: Arc::clone(mirror) }),
     })

@@ -8,6 +8,7 @@ mod accounts;
 pub mod care;
 pub mod day_keys;
 mod deliveries;
+mod documents;
 mod failure;
 mod file;
 mod leases;
@@ -89,21 +90,16 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
         reading: Mutex::new(reading),
         writing: Mutex::new(vec![links_thread, tallies_thread]),
     };
+    let (writer, readers) = (|| Some(links_writer.clone()), || links_readers.clone());
     let store = Store {
-        links: Arc::new(links::SqliteLinks {
-            writer: Some(links_writer.clone()),
-            readers: links_readers.clone(),
-            changed,
+        links: Arc::new(links::SqliteLinks { writer: writer(), readers: readers(), changed }),
+        documents: Arc::new(documents::SqliteDocuments { writer: writer(), readers: readers() }),
+        accounts: Arc::new(accounts::SqliteAccounts { writer: writer(), readers: readers() }),
+        webhooks: Arc::new(webhooks::SqliteWebhooks { writer: writer(), readers: readers() }),
+        deliveries: Arc::new(deliveries::SqliteDeliveries {
+            writer: links_writer.clone(),
+            readers: readers(),
         }),
-        accounts: Arc::new(accounts::SqliteAccounts {
-            writer: Some(links_writer.clone()),
-            readers: links_readers.clone(),
-        }),
-        webhooks: Arc::new(webhooks::SqliteWebhooks {
-            writer: Some(links_writer.clone()),
-            readers: links_readers.clone(),
-        }),
-        deliveries: Arc::new(deliveries::SqliteDeliveries { writer: links_writer, readers: links_readers }),
         leases: Arc::new(leases::MemoryLeases::default()),
         tallies: Arc::new(tallies::SqliteTallies {
             writer: tallies_writer,

@@ -3,6 +3,7 @@
 //! Guarantees that what is written is read back as it was, and that a field or kind which is not known is an
 //! error and not lost in silence. Knows neither files nor stores.
 
+mod documents;
 mod links;
 mod rest;
 mod webhooks;
@@ -12,8 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::tally::{DaySketch, Row, Scope};
 use crate::store::accounts::AccountItem;
+use crate::store::documents::{Document, DocumentKind};
 use crate::store::links::ExportItem;
 use crate::store::webhooks::Webhook;
+use documents::DocumentLine;
+pub(super) use documents::document_line;
 pub(super) use links::link_line;
 use links::{AliasLine, ArticleLine, HistoryLine, LinkLine};
 use rest::{AuditLine, KeyLine, TallyLine, UniquesLine, UserLine};
@@ -68,6 +72,8 @@ pub(super) enum Line {
     Audit(AuditLine),
     Webhook(WebhookLine),
     End(EndLine),
+    Setting(DocumentLine),
+    Channel(DocumentLine),
 }
 
 /// What a line says, in the words of the stores.
@@ -81,6 +87,7 @@ pub(super) enum Item {
     Stream(StreamLine),
     Webhook(Webhook),
     End(u64),
+    Document(Document),
 }
 
 impl Item {
@@ -99,6 +106,7 @@ impl Item {
             Item::Stream(_) => "stream",
             Item::Webhook(_) => "webhook",
             Item::End(_) => "end",
+            Item::Document(document) => document.kind.as_str(),
         }
     }
 }
@@ -123,5 +131,7 @@ pub(super) fn read(text: &[u8]) -> Result<Item, String> {
         Line::Audit(line) => rest::audit(line),
         Line::Webhook(line) => webhooks::read(line),
         Line::End(line) => Item::End(line.lines),
+        Line::Setting(line) => Item::Document(line.read(DocumentKind::Setting)),
+        Line::Channel(line) => Item::Document(line.read(DocumentKind::Channel)),
     })
 }

@@ -20,6 +20,7 @@ use super::{Error, Lines, Progress, Unfinished, check, files, format, io};
 use crate::domain::tally::{DaySketch, Group, Row, Scope, Series};
 use crate::store::Store;
 use crate::store::accounts::AccountItem;
+use crate::store::documents::Document;
 use crate::store::links::ExportItem;
 use crate::store::webhooks::Webhook;
 pub use marker::MARKER;
@@ -189,6 +190,7 @@ async fn admit(store: &Store, dir: &Path, header: &Header, options: Options) -> 
 struct Pending {
     links: Vec<(u64, ExportItem)>,
     accounts: Vec<AccountItem>,
+    documents: Vec<Document>,
     webhooks: Vec<Webhook>,
     groups: Vec<Group>,
     rows: usize,
@@ -271,6 +273,7 @@ impl Importer<'_> {
         let turned = match item {
             Item::Links(_) => self.pending.links.is_empty(),
             Item::Account(_) => self.pending.accounts.is_empty(),
+            Item::Document(_) => self.pending.documents.is_empty(),
             Item::Webhook(_) => self.pending.webhooks.is_empty(),
             Item::Tally(..) | Item::Sketch(..) => self.pending.groups.is_empty() && self.group.is_none(),
             Item::Stream(_) | Item::End(_) => true,
@@ -281,6 +284,7 @@ impl Importer<'_> {
         match item {
             Item::Links(item) => self.pending.links.push((self.at, item)),
             Item::Account(item) => self.pending.accounts.push(item),
+            Item::Document(document) => self.pending.documents.push(document),
             Item::Webhook(webhook) => self.pending.webhooks.push(webhook),
             Item::Tally(scope, row) => {
                 if !self.tally(scope, row) {
@@ -300,6 +304,7 @@ impl Importer<'_> {
         }
         let full = self.pending.links.len() >= CHUNK
             || self.pending.accounts.len() >= CHUNK
+            || self.pending.documents.len() >= CHUNK
             || self.pending.webhooks.len() >= CHUNK
             || self.pending.groups.len() >= CHUNK
             || self.pending.rows >= ROWS;
@@ -391,8 +396,9 @@ impl Importer<'_> {
 
     /// Puts what waits into the store and notes how far the import is.
     async fn flush(&mut self) -> Result<(), Error> {
-        let Pending { links, accounts, webhooks, groups, .. } = std::mem::take(&mut self.pending);
-        if links.is_empty() && accounts.is_empty() && webhooks.is_empty() && groups.is_empty() {
+        let Pending { links, accounts, documents, webhooks, groups, .. } = std::mem::take(&mut self.pending);
+        let accounted = accounts.is_empty() && documents.is_empty() && webhooks.is_empty();
+        if links.is_empty() && accounted && groups.is_empty() {
             return Ok(());
         }
         if !links.is_empty() {
@@ -404,6 +410,9 @@ impl Importer<'_> {
         }
         if !accounts.is_empty() {
             self.sink.accounts(accounts).await?;
+        }
+        if !documents.is_empty() {
+            self.sink.documents(documents).await?;
         }
         if !webhooks.is_empty() {
             self.sink.webhooks(webhooks).await?;

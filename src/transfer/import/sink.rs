@@ -11,6 +11,7 @@ use crate::domain::lane::Lane;
 use crate::domain::link::Link;
 use crate::domain::tally::{Group, StreamId};
 use crate::store::accounts::AccountItem;
+use crate::store::documents::Document;
 use crate::store::links::{ArticleKey, ExportItem};
 use crate::store::webhooks::Webhook;
 use crate::store::{Result, Store};
@@ -125,6 +126,10 @@ impl<'a> Sink<'a> {
 
     pub(super) async fn accounts(&self, items: Vec<AccountItem>) -> Result<()> {
         if self.options.dry_run { Ok(()) } else { self.store.accounts.import(items).await }
+    }
+
+    pub(super) async fn documents(&self, documents: Vec<Document>) -> Result<()> {
+        if self.options.dry_run { Ok(()) } else { self.store.documents.import_documents(documents).await }
     }
 
     pub(super) async fn webhooks(&self, webhooks: Vec<Webhook>) -> Result<()> {

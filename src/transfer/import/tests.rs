@@ -55,9 +55,10 @@ fn out_and_in_and_out_is_the_same() {
         assert_eq!((bad, done.bad, done.whole), (vec![], 0, true));
         let again = exported(&store).await;
         assert_eq!(content(&text), content(&again));
-        for kind in
-            ["article", "alias", "link", "history", "key", "user", "tally", "stream", "audit", "webhook"]
-        {
+        for kind in [
+            "article", "alias", "link", "history", "key", "user", "setting", "channel", "tally", "stream",
+            "audit", "webhook",
+        ] {
             let lines = text.lines().filter(|l| l.starts_with(&format!("{{\"kind\":\"{kind}\""))).count();
             assert!(lines > 0, "{kind}");
             assert_eq!(done.lines.of(kind), u64::try_from(lines).unwrap(), "{kind}");

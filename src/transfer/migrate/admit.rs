@@ -88,6 +88,8 @@ async fn filled(to: &Store) -> Result<Option<&'static str>, Error> {
         Some("API keys, as after a first start")
     } else if !to.accounts.users().await?.is_empty() {
         Some("users")
+    } else if !to.documents.documents().await?.is_empty() {
+        Some("settings or channels")
     } else if !to.accounts.audited(None, 1).await?.is_empty() {
         Some("an audit")
     } else {

@@ -14,6 +14,7 @@ use super::numbers;
 use crate::domain::code::fold;
 use crate::store::Store;
 use crate::store::accounts::{AUDIT_KEPT, AuditEntry, Key, User};
+use crate::store::documents::Document;
 use crate::store::links::ExportItem;
 use crate::store::tallies::StreamState;
 use crate::store::webhooks::Webhook;
@@ -98,6 +99,7 @@ pub async fn compare(
     }
     keys(from.accounts.keys().await?, to.accounts.keys().await?)?;
     users(from.accounts.users().await?, to.accounts.users().await?)?;
+    documents(&from.documents.documents().await?, &to.documents.documents().await?)?;
     webhooks(from.webhooks.all().await?, to.webhooks.all().await?)?;
     (compared.audited, compared.audit_gone) = audit(from, to).await?;
     compared.scopes = numbers::compare(from, to, &mut told).await?;
@@ -209,6 +211,14 @@ fn users(mut ours: Vec<User>, mut theirs: Vec<User>) -> Result<(), Error> {
     ours.sort_by(|a, b| a.name.cmp(&b.name));
     theirs.sort_by(|a, b| a.name.cmp(&b.name));
     first_difference(&ours, &theirs, |user| format!("user {}", user.name))
+}
+
+fn documents(ours: &[Document], theirs: &[Document]) -> Result<(), Error> {
+    let missing = |one: &[Document], two: &[Document]| one.iter().find(|d| !two.contains(d)).cloned();
+    let Some(Document { kind, name, .. }) = missing(ours, theirs).or_else(|| missing(theirs, ours)) else {
+        return Ok(());
+    };
+    Err(differ(format!("{} {name} is missing or another in one of them", kind.as_str())))
 }
 
 fn webhooks(mut ours: Vec<Webhook>, mut theirs: Vec<Webhook>) -> Result<(), Error> {

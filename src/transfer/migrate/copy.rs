@@ -19,8 +19,8 @@ const AUDIT_PAGE: usize = 500;
 /// What was copied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Copied {
-    /// What this run copied, by kind: articles, aliases, links, lines of history, keys, users, lines of the audit,
-    /// and scopes that have numbers.
+    /// What this run copied, by kind: articles, aliases, links, lines of history, keys, users, settings, channels, lines
+    /// of the audit, and scopes that have numbers.
     pub lines: Lines,
     /// True if an earlier run had begun.
     pub resumed: bool,
@@ -118,6 +118,9 @@ impl Copying<'_> {
         users.iter().for_each(|_| self.copied.lines.add("user"));
         let keys = keys.into_iter().map(AccountItem::Key);
         self.to.accounts.import(keys.chain(users.into_iter().map(AccountItem::User)).collect()).await?;
+        let documents = self.from.documents.documents().await?;
+        documents.iter().for_each(|document| self.copied.lines.add(document.kind.as_str()));
+        self.to.documents.import_documents(documents).await?;
         let webhooks = self.from.webhooks.all().await?;
         webhooks.iter().for_each(|_| self.copied.lines.add("webhook"));
         // From store to store with their secrets: receivers need not be told. What is on its way stays behind.

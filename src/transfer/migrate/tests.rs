@@ -12,6 +12,7 @@ use crate::store::conformance::applying::{batch, clicked};
 use crate::store::conformance::editing::{changed, edit};
 use crate::store::conformance::webhooks::webhook;
 use crate::store::conformance::{at, choose, code, created, find};
+use crate::store::documents::{Document, DocumentChange, DocumentChanged};
 use crate::store::links::ExportItem;
 use crate::store::settings::Kind;
 use crate::store::webhooks::Webhook;
@@ -73,7 +74,10 @@ fn lanes_may_become_fewer_or_more() {
             finish(&from).await;
             let copied = copy(&from, &to, two.path(), &silent).await.unwrap();
             assert!(!copied.resumed);
-            for kind in ["article", "alias", "link", "history", "key", "user", "audit", "scope", "webhook"] {
+            for kind in [
+                "article", "alias", "link", "history", "key", "user", "setting", "channel", "audit", "scope",
+                "webhook",
+            ] {
                 assert!(copied.lines.of(kind) > 0, "{kind}");
             }
             assert!(matches!(unfinished(two.path()).unwrap(), Some(Unfinished::Migration { .. })));
@@ -204,6 +208,39 @@ fn what_is_missing_is_named() {
         from.accounts.audit(vec![line.clone()]).await.unwrap();
         assert!(compared().await.contains("thing.done thing:a by cli"));
         to.accounts.import(vec![AccountItem::Audit(line)]).await.unwrap();
+        let document = from.documents.documents().await.unwrap().remove(0);
+        let DocumentChanged::Done(_) = from.documents.change_document(change(&document, None)).await.unwrap()
+        else {
+            panic!("it is there")
+        };
+        assert!(compared().await.contains("setting newsroom.name is missing or another"));
+        let back = change(&document, Some(document.value.clone()));
+        from.documents.change_document(back.clone()).await.unwrap();
+        for _ in 0..2 {
+            let other = DocumentChange { value: Some("Other".into()), ..back.clone() };
+            to.documents.change_document(other).await.unwrap();
+            to.documents.change_document(back.clone()).await.unwrap();
+        }
+        assert!(compared().await.contains("setting newsroom.name is missing or another"), "another version");
+        from.close().await.unwrap();
+        to.close().await.unwrap();
+    });
+}
+
+fn change(document: &Document, value: Option<serde_json::Value>) -> DocumentChange {
+    let Document { kind, name, .. } = document.clone();
+    DocumentChange { kind, name, value, seen: None, by: "cli".into(), at: at(80) }
+}
+
+#[test]
+fn a_missing_link_is_named() {
+    block_on(async {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let from = source(one.path()).await;
+        finish(&from).await;
+        let to = open_store(two.path(), "Europe/Vienna");
+        copy(&from, &to, two.path(), &silent).await.unwrap();
+        let compared = async || refusal(compare(&from, &to, two.path(), &silent).await);
         created(&from, choose(9, "late", "late")).await;
         assert!(compared().await.contains("link late is missing in the target"));
         from.close().await.unwrap();

@@ -7,7 +7,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::query::Name;
-use super::{accounts, articles, audit, links, live, lookup, qr, reports, view, webhooks};
+use super::{
+    accounts, articles, audit, channels, links, live, lookup, qr, reports, settings, view, webhooks,
+};
 use crate::domain::error::{Reason, Refusal};
 use crate::links::request;
 use crate::web::State;
@@ -23,8 +25,10 @@ use crate::web::error::Error;
         articles::history, articles::refresh, articles::check, articles::merge, articles::split, articles::redact, reports::summary, reports::series, reports::top,
         reports::more::heat, reports::more::curve, reports::more::orphans, reports::reasons::reasons, live::live,
         accounts::keys, accounts::create_key, accounts::revoke_key, accounts::users, accounts::add_user,
-        accounts::disable_user, audit::list, webhooks::list, webhooks::create, webhooks::read, webhooks::change,
-        webhooks::remove, webhooks::new_secret, webhooks::deliveries, webhooks::test, webhooks::retry),
+        accounts::disable_user, audit::list, settings::list, settings::read, settings::set, settings::change,
+        settings::remove, channels::list, channels::create, channels::change, channels::remove,
+        webhooks::list, webhooks::create, webhooks::read, webhooks::change, webhooks::remove, webhooks::new_secret,
+        webhooks::deliveries, webhooks::test, webhooks::retry),
     components(schemas(request::NewLink, request::Change, request::ArticleFactsSchema, view::LinkView,
         view::ArticleView, view::TotalsView)),
     tags((name = "links"), (name = "articles"), (name = "reports"), (name = "administration")),

@@ -6,7 +6,7 @@
 mod site;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use askama::Template;
 use base64::Engine;
@@ -105,8 +105,11 @@ struct Desk<'a> {
     public_url: &'a str,
 }
 
-/// All pages, in the newsroom's name and language.
-pub struct Pages {
+/// All pages, in the newsroom's name and language as they are now.
+pub struct Pages(RwLock<Arc<Made>>);
+
+/// Pages in one name and language.
+struct Made {
     newsroom: Arc<str>,
     language: String,
     home: String,
@@ -122,11 +125,58 @@ pub struct Pages {
 pub struct Broken(String);
 
 impl Pages {
-    /// Makes the pages that never change.
+    /// Makes the pages that are the same for all.
     ///
     /// # Errors
     /// [`Broken`] for built-in texts that cannot be read.
     pub fn new(newsroom: &str, language: &str, home: &str, public_url: &str) -> Result<Pages, Broken> {
+        Ok(Pages(RwLock::new(Arc::new(Made::new(newsroom, language, home, public_url)?))))
+    }
+
+    /// Puts these in the place of others, all at once.
+    pub fn set(&self, pages: Pages) {
+        let made = pages.made();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = made;
+    }
+
+    fn made(&self) -> Arc<Made> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A page without anything of a link in it.
+    #[must_use]
+    pub fn shown(&self, shown: Shown) -> Html {
+        self.made().shown(shown)
+    }
+
+    /// The page of a closed link, with the message its editor gave it.
+    #[must_use]
+    pub fn closed(&self, shown: Shown, message: Option<&str>) -> Html {
+        self.made().closed(shown, message)
+    }
+
+    /// Where an active link leads.
+    #[must_use]
+    pub fn preview(&self, found: &Found) -> Html {
+        self.made().preview(found)
+    }
+
+    /// The first page of staff.
+    #[must_use]
+    pub fn desk(&self) -> Html {
+        let made = self.made();
+        made.html(made.desk.clone())
+    }
+
+    /// Where `/` leads; None for the desk.
+    #[must_use]
+    pub fn home(&self) -> Option<String> {
+        Some(self.made().home.clone()).filter(|home| !home.is_empty())
+    }
+}
+
+impl Made {
+    fn new(newsroom: &str, language: &str, home: &str, public_url: &str) -> Result<Made, Broken> {
         let broken = |e: &dyn std::fmt::Display| Broken(e.to_string());
         let mut file: StringsFile = toml::from_str(STRINGS).map_err(|e| broken(&e))?;
         let primary = language.split('-').next().unwrap_or_default().to_ascii_lowercase();
@@ -137,7 +187,7 @@ impl Pages {
             "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         );
         let desk = Desk { newsroom, style: STYLE, public_url }.render().map_err(|e| broken(&e))?;
-        let mut pages = Pages {
+        let mut pages = Made {
             newsroom: newsroom.into(),
             language,
             home: home.to_owned(),
@@ -161,24 +211,18 @@ impl Pages {
         Ok(pages)
     }
 
-    /// A page without anything of a link in it.
-    #[must_use]
-    pub fn shown(&self, shown: Shown) -> Html {
+    fn shown(&self, shown: Shown) -> Html {
         self.html(self.plain.get(&shown).cloned().unwrap_or_default())
     }
 
-    /// The page of a closed link, with the message its editor gave it.
-    #[must_use]
-    pub fn closed(&self, shown: Shown, message: Option<&str>) -> Html {
+    fn closed(&self, shown: Shown, message: Option<&str>) -> Html {
         match message.and_then(|_| self.render(shown, message).ok()) {
             Some(page) => self.html(page),
             None => self.shown(shown),
         }
     }
 
-    /// Where an active link leads.
-    #[must_use]
-    pub fn preview(&self, found: &Found) -> Html {
+    fn preview(&self, found: &Found) -> Html {
         let (link, article) = (&found.link, found.article.as_deref());
         let title = link.title.as_deref().or(article.and_then(|a| a.facts.title.as_deref()));
         let address = link.target.as_deref().unwrap_or_default();
@@ -195,12 +239,6 @@ impl Pages {
                 self.shown(Shown::Unavailable)
             }
         }
-    }
-
-    /// The first page of staff.
-    #[must_use]
-    pub fn desk(&self) -> Html {
-        self.html(self.desk.clone())
     }
 
     fn html(&self, body: Bytes) -> Html {

@@ -28,8 +28,8 @@ pub fn routes(contact: String) -> Router<State> {
 }
 
 async fn root(extract::State(state): extract::State<State>) -> Response {
-    let to = if state.home.is_empty() { "/-/" } else { &*state.home };
-    match HeaderValue::from_str(to) {
+    let to = state.pages.home().unwrap_or_else(|| "/-/".to_owned());
+    match HeaderValue::try_from(to) {
         Ok(to) => (StatusCode::FOUND, [(LOCATION, to)]).into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }

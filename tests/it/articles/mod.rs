@@ -9,5 +9,5 @@ mod nodes;
 mod pages;
 mod patience;
 mod secrets;
-mod site;
+pub mod site;
 mod stories;

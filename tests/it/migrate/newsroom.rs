@@ -97,6 +97,12 @@ fn people(home: &Home, node: &Node) {
     let made = home.api(node, "POST", "/keys", &json!({ "name": "old", "role": "admin" }));
     let old = made["key"].as_str().unwrap().split('_').nth(1).unwrap().to_owned();
     home.command(&["key", "revoke", &old]).done();
+    for (name, value) in
+        [("newsroom.name", json!("Die Post")), ("links.denied_hosts", json!(["bad.example"]))]
+    {
+        home.api(node, "POST", "/settings", &json!({ "name": name, "value": value }));
+    }
+    home.api(node, "POST", "/channels", &json!({ "name": "x", "utm_source": "x", "utm_medium": "social" }));
     home.command(&["user", "add", "Ana", "--role", "editor"]).done();
     home.command(&["user", "add", "Zoë", "--role", "viewer"]).done();
     home.command(&["user", "disable", "Zoë"]).done();

@@ -15,6 +15,7 @@ use slugline::store::redis::accounts::RedisAccounts;
 use slugline::store::redis::conn::Conn;
 use slugline::store::redis::dataset;
 use slugline::store::redis::day_keys::RedisDayKeys;
+use slugline::store::redis::documents::RedisDocuments;
 use slugline::store::redis::feed::Feed;
 use slugline::store::redis::lanes::Lanes;
 use slugline::store::redis::leases::RedisLeases;
@@ -95,6 +96,7 @@ impl House {
         let files = sqlite::open(dir.path(), &store_settings, at(0), "Europe/Vienna").unwrap().store;
         let store = Store {
             links: Arc::new(RedisLinks::new(records.clone(), Arc::clone(&feed), Arc::clone(&mirror))),
+            documents: Arc::new(RedisDocuments::new(records.clone(), Arc::clone(&mirror))),
             accounts: Arc::new(RedisAccounts::new(records.clone(), Arc::clone(&mirror))),
             webhooks: Arc::new(RedisWebhooks::new(records.clone(), Arc::clone(&mirror))),
             deliveries: Arc::new(RedisDeliveries::new(records)),

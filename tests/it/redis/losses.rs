@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use slugline::clock;
 use slugline::domain::access::Role;
+use slugline::store::conformance::documents::change;
 use slugline::store::conformance::editing::{changed, edit};
 use slugline::store::conformance::{ask, at, claim, created, find, url};
 use slugline::store::links::{ArticleClaim, ArticleKey, Edit, NewLink};
@@ -40,9 +41,15 @@ async fn a_rollback_is_put_back_by_the_nodes_that_have_it() {
     one.make(many(0, 30)).await;
     let service = Following::start(&one).await;
     let (key, _) = service.accounts.create_key("desk", Role::Admin, None, "cli", clock::now()).await.unwrap();
+    for (name, value) in [("kept", "a"), ("changed", "a"), ("removed", "a")] {
+        one.documents.change_document(change(name, Some(value.into()), 1)).await.unwrap();
+    }
     server.say(&["SAVE"]).await;
 
     // All of this the store will lose.
+    for (name, value) in [("changed", Some("b".into())), ("removed", None), ("new", Some("a".into()))] {
+        one.documents.change_document(change(name, value, 2)).await.unwrap();
+    }
     one.make(many(30, 30)).await;
     for n in [3, 4, 33] {
         let found = find(&one, &format!("code{n}")).await;
@@ -69,6 +76,10 @@ async fn a_rollback_is_put_back_by_the_nodes_that_have_it() {
     let story = ArticleKey::Url("https://news.example.com/story-5".into());
     let story = new.links.article(story).await.unwrap().unwrap();
     assert_eq!(story.facts.title.as_deref(), Some("Storm"));
+    let documents = new.documents.documents().await.unwrap();
+    assert_eq!(documents, one.documents.documents().await.unwrap());
+    let documents: Vec<_> = documents.iter().map(|d| (d.name.as_str(), d.version)).collect();
+    assert_eq!(documents, [("changed", 2), ("kept", 1), ("new", 1)], "what was removed stays so");
     let keys = new.accounts.keys().await.unwrap();
     assert!(keys.iter().any(|k| k.id == key.id && k.revoked_at.is_some()), "it stays revoked");
     for node in [&one, &two, &new] {

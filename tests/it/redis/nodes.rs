@@ -128,6 +128,7 @@ impl Following {
             links,
             cache: cache.clone(),
             accounts: accounts.clone(),
+            settings: None,
             webhooks: Arc::new(webhooks(node).await),
             coherence: coherence.clone(),
             interval: Duration::from_millis(500),

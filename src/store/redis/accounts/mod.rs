@@ -5,7 +5,7 @@
 //! over the lanes. Knows hashes only, never a secret.
 
 mod answers;
-mod lines;
+pub(super) mod lines;
 
 use std::sync::Arc;
 

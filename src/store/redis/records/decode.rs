@@ -1,7 +1,7 @@
 //! What a record means to the mirror.
 
 use super::name::Name;
-use super::{Alias, AliasName, KeptWebhook, Story, account, link, trail, webhook};
+use super::{Alias, AliasName, KeptWebhook, Story, account, document, link, trail, webhook};
 use crate::store::mirror::{AliasKind, Base, Put, Value};
 use crate::store::{Error, Result};
 
@@ -32,6 +32,11 @@ fn value(name: Name, raw: &[u8]) -> Result<Value> {
         Name::Key(id) => Value::Key(account::key::read(&id, raw)?.ok_or_else(nothing)?.of),
         Name::User(_) => Value::User(account::user::read(raw)?.ok_or_else(nothing)?.of),
         Name::Audit(id) => Value::Audit(account::audit::read(id, raw)?),
+        Name::Document(kind, name) => {
+            let document::Kept { value, version, updated_at, updated_by, .. } =
+                document::read(raw)?.ok_or_else(nothing)?;
+            Value::Document { kind, name, value, version, updated_at, updated_by }
+        }
         Name::Webhook(id) => match webhook::read(&id, raw)? {
             KeptWebhook::There(there) => Value::Webhook(Box::new(there.of)),
             KeptWebhook::Gone | KeptWebhook::None => Value::NoWebhook(id),

@@ -10,6 +10,7 @@ mod answer;
 mod article;
 mod commit;
 mod decode;
+pub mod document;
 mod link;
 mod name;
 mod trail;

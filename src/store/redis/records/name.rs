@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::article::ArticleId;
 use crate::domain::code::Code;
 use crate::domain::lane::Lane;
+use crate::store::documents::DocumentKind;
 use crate::store::redis::lanes::Lanes;
 use crate::store::{Error, Result};
 
@@ -39,6 +40,8 @@ pub enum Name {
     User(String),
     /// A line of the audit.
     Audit(u64),
+    /// A document, by its name.
+    Document(DocumentKind, String),
     /// A webhook.
     Webhook(String),
 }
@@ -79,6 +82,7 @@ impl Name {
             Name::Key(id) => [b"k", id.as_bytes()].concat(),
             Name::User(name) => [b"n", name.as_bytes()].concat(),
             Name::Audit(id) => [b"e".as_slice(), &id.to_be_bytes()].concat(),
+            Name::Document(kind, name) => [b"s", letter(*kind).as_slice(), name.as_bytes()].concat(),
             Name::Webhook(id) => [b"w", id.as_bytes()].concat(),
         }
     }
@@ -99,7 +103,9 @@ impl Name {
             Name::Article(id) | Name::ArticleHistory(id, _) => lanes.of(&id.0),
             Name::Url(hash) | Name::CmsId(hash) => lanes.of(&hex(hash)),
             Name::History(code, _) => lanes.of(&code.key()),
-            Name::Key(_) | Name::User(_) | Name::Audit(_) | Name::Webhook(_) => lanes.root(),
+            Name::Key(_) | Name::User(_) | Name::Audit(_) | Name::Document(..) | Name::Webhook(_) => {
+                lanes.root()
+            }
         }
     }
 }
@@ -123,9 +129,21 @@ fn read(field: &[u8]) -> Option<Name> {
         b'k' => Name::Key(text()?),
         b'n' => Name::User(text()?),
         b'e' => Name::Audit(u64::from_be_bytes(rest.try_into().ok()?)),
+        b's' => {
+            let kind = DocumentKind::ALL.into_iter().find(|kind| rest.starts_with(letter(*kind)))?;
+            Name::Document(kind, text()?.split_off(1))
+        }
         b'w' => Name::Webhook(text()?),
         _ => return None,
     })
+}
+
+/// What tells kinds of documents apart.
+fn letter(kind: DocumentKind) -> &'static [u8; 1] {
+    match kind {
+        DocumentKind::Setting => b"s",
+        DocumentKind::Channel => b"c",
+    }
 }
 
 /// A name and a version with a zero byte between them.
@@ -186,12 +204,14 @@ mod tests {
             Name::Key("k".into()),
             Name::user("Ödön"),
             Name::Audit(77),
+            Name::Document(DocumentKind::Setting, "articles.sites".into()),
+            Name::Document(DocumentKind::Channel, "Übersicht".into()),
             Name::Webhook("w1".into()),
         ];
         for name in names {
             assert_eq!(Name::of(&name.field()).unwrap(), name);
         }
-        for bad in [b"".as_slice(), b"?a", b"u123", b"h12345678", b"e1", b"l\xff"] {
+        for bad in [b"".as_slice(), b"?a", b"u123", b"h12345678", b"e1", b"l\xff", b"s", b"sxa"] {
             assert!(Name::of(bad).is_err(), "{bad:?}");
         }
         assert_ne!(Name::cms_id("a", "b"), Name::cms_id("ab", ""));

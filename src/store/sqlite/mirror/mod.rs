@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::accounts::{SqliteAccounts, forget_audit};
+use super::documents::SqliteDocuments;
 use super::failure::{ms, signed, unsigned};
 use super::file::MIRROR;
 use super::links::articles::{URL, with_merged};
@@ -29,7 +30,7 @@ use crate::domain::article::ArticleId;
 use crate::domain::lane::Lane;
 use crate::store::mirror::{AliasKind, Followed, Mark, Mirror, Put, Raw};
 use crate::store::tallies::Dataset;
-use crate::store::{Accounts, Links, Result, Settings, Webhooks};
+use crate::store::{Accounts, Documents, Links, Result, Settings, Webhooks};
 
 /// Lanes that are no code's: the site lane and the root lane.
 const MORE_LANES: Lane = 2;
@@ -40,7 +41,8 @@ const WIPE: &str = "DELETE FROM meta; DELETE FROM zones; DELETE FROM lanes; DELE
     DELETE FROM waiting; DELETE FROM slot_codes; DELETE FROM alias_names; DELETE FROM articles; \
     DELETE FROM article_authors; DELETE FROM links; DELETE FROM link_tags; DELETE FROM history; \
     DELETE FROM article_history; \
-    DELETE FROM keys; DELETE FROM users; DELETE FROM audit; DELETE FROM search_pending; DELETE FROM webhooks; \
+    DELETE FROM keys; DELETE FROM users; DELETE FROM documents; DELETE FROM audit; DELETE FROM search_pending; \
+    DELETE FROM webhooks; \
     INSERT INTO search (search) VALUES ('delete-all');";
 
 /// Opens the mirror in `dir`, or makes one there.
@@ -56,6 +58,7 @@ pub fn open(dir: &Path, settings: &Settings) -> Result<Arc<dyn Mirror>> {
     Ok(Arc::new(SqliteMirror {
         links: Arc::new(SqliteLinks { writer: None, readers: readers.clone(), changed }),
         accounts: Arc::new(SqliteAccounts { writer: None, readers: readers.clone() }),
+        documents: Arc::new(SqliteDocuments { writer: None, readers: readers.clone() }),
         webhooks: Arc::new(SqliteWebhooks { writer: None, readers: readers.clone() }),
         writer,
         readers,
@@ -98,6 +101,7 @@ struct SqliteMirror {
     readers: Readers,
     links: Arc<SqliteLinks>,
     accounts: Arc<SqliteAccounts>,
+    documents: Arc<SqliteDocuments>,
     webhooks: Arc<SqliteWebhooks>,
     reading: Mutex<Vec<JoinHandle<()>>>,
     writing: Mutex<Vec<JoinHandle<()>>>,
@@ -282,6 +286,10 @@ impl Mirror for SqliteMirror {
 
     fn accounts(&self) -> Arc<dyn Accounts> {
         Arc::<SqliteAccounts>::clone(&self.accounts)
+    }
+
+    fn documents(&self) -> Arc<dyn Documents> {
+        Arc::<SqliteDocuments>::clone(&self.documents)
     }
 
     fn webhooks(&self) -> Arc<dyn Webhooks> {

@@ -12,7 +12,9 @@ use crate::domain::code::Code;
 use crate::domain::lane::Lane;
 use crate::domain::link::{HistoryEntry, Link, SlotTarget};
 use crate::store::Result;
+use crate::store::documents::Remembered;
 use crate::store::mirror::{ABSENT, AliasKind, BASES, Base, Kept, Put, SlotOf, Value, base_of};
+use crate::store::sqlite::documents::put_document;
 use crate::store::sqlite::failure::{ms, signed};
 use crate::store::sqlite::links::rows::Record;
 use crate::store::sqlite::links::{articles, edit, rows, trail};
@@ -33,6 +35,10 @@ pub(super) fn put(conn: &Connection, lane: Lane, put: Put) -> Result<()> {
         Value::Key(key) => put_key(conn, &key),
         Value::User(user) => put_user(conn, &user),
         Value::Audit(entry) => put_audit(conn, &entry),
+        Value::Document { kind, name, value, version, updated_at, updated_by } => {
+            let remembered = Remembered { value, version };
+            put_document(conn, (kind, &name), &remembered, (updated_at, &updated_by))
+        }
         Value::Webhook(webhook) => webhooks::put(conn, &webhook),
         Value::NoWebhook(id) => webhooks::take_out(conn, &id).map(drop),
         Value::Nothing | Value::Gone => Ok(()),

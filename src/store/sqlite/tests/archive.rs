@@ -19,11 +19,17 @@ use crate::store::conformance::applying::{audit_holds, batch, clicked, clicks, l
 use crate::store::conformance::editing::{changed, edit, retire};
 use crate::store::conformance::webhooks::{delivery, webhook};
 use crate::store::conformance::{existing, url};
+use crate::store::documents::{Document, DocumentKind};
 use crate::store::links::{ArticleKey, LinkFilter, LinkOrder, LinkPage};
 
 const CURRENT: &str = "tests/fixtures/store-v5";
-const RELEASED: [&str; 4] =
-    ["tests/fixtures/store-v1", "tests/fixtures/store-v2", "tests/fixtures/store-v3", CURRENT];
+const RELEASED: [&str; 5] = [
+    "tests/fixtures/store-v1",
+    "tests/fixtures/store-v2",
+    "tests/fixtures/store-v3",
+    "tests/fixtures/store-v4",
+    CURRENT,
+];
 
 /// The search index is not dumped: its tables are FTS5's own. All links are to be indexed again.
 fn dump(file: &Path) -> String {
@@ -83,6 +89,18 @@ fn load(fixture: &Path, dir: &Path) {
     }
 }
 
+/// Stores of before had no documents.
+fn a_channel() -> Document {
+    Document {
+        kind: DocumentKind::Channel,
+        name: "x".into(),
+        value: serde_json::json!({ "utm_source": "x" }),
+        version: 3,
+        updated_at: at(4),
+        updated_by: "user:maria".into(),
+    }
+}
+
 /// What the fixtures hold; [`is_a_little_of_everything`] reads it again.
 async fn a_little_of_everything(store: &Store) {
     let mut new = choose(1, "a", "Vote-26");
@@ -102,6 +120,7 @@ async fn a_little_of_everything(store: &Store) {
     store.accounts.add_key(key("mnopqrstuvwx", 1)).await.unwrap();
     store.accounts.revoke_key("mnopqrstuvwx", "cli", at(2)).await.unwrap();
     store.accounts.add_user(user("Maria", 0)).await.unwrap();
+    store.documents.import_documents(vec![a_channel()]).await.unwrap();
     store.accounts.begin("key:a", "i", [1; 32], at(0)).await.unwrap();
     let answer = Answer { status: 201, body: b"{}".to_vec() };
     store.accounts.finish("key:a", "i", Some(answer)).await.unwrap();
@@ -174,6 +193,9 @@ fn every_released_schema_opens_as_it_was() {
         let opened = open_in(dir.path(), 1);
         block_on(async {
             is_a_little_of_everything(&opened.store).await;
+            let has = ["tests/fixtures/store-v4", CURRENT].contains(&fixture);
+            let documents = if has { vec![a_channel()] } else { vec![] };
+            assert_eq!(opened.store.documents.documents().await.unwrap(), documents, "{fixture}");
             // And it lives on.
             created(&opened.store, ask(10, "new", &["new"])).await;
             opened.store.close().await.unwrap();

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use slugline::domain::link::Found;
 use slugline::store::conformance::accounts::{key, user};
+use slugline::store::conformance::documents::change;
 use slugline::store::conformance::editing::edit;
 use slugline::store::conformance::{at, choose, created, existing, find, url};
+use slugline::store::documents::{DocumentChange, DocumentChanged};
 use slugline::store::links::{ArticleClaim, Creation, Edited, NewLink};
 use slugline::store::{Error, Store};
 
@@ -218,6 +220,30 @@ async fn accounts_whose_replies_are_lost_are_told_so() {
     }
     let lines = accounts.audited(None, 100).await.unwrap();
     assert_eq!(lines.iter().filter(|line| !line.action.starts_with("link.")).count(), 8, "{lines:#?}");
+}
+
+/// Documents: changed and removed once, and told so; also who has read the version that they replaced.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn documents_whose_replies_are_lost_are_told_so() {
+    let mut two = Two::open().await;
+    let documents = two.far.store.documents.clone();
+    for fault in [Fault::DropReply, Fault::Hold] {
+        let name = format!("{fault:?}");
+        for (n, value) in [(1, Some("a".into())), (2, Some("b".into())), (3, None), (4, Some("c".into()))] {
+            two.strike(fault, 0, 1);
+            let seen = if n == 4 { Some(0) } else { Some(n - 1) };
+            let asked = DocumentChange { seen, ..change(&name, value, 5) };
+            assert_eq!(documents.change_document(asked).await.unwrap(), DocumentChanged::Done(n), "{name}");
+        }
+        two.proxy.deliver().await;
+        let asked = DocumentChange { seen: Some(2), ..change(&name, Some("late".into()), 6) };
+        assert_eq!(documents.change_document(asked).await.unwrap(), DocumentChanged::Stale(4));
+        let all = documents.documents().await.unwrap();
+        assert!(all.iter().any(|d| d.name == name && d.version == 4 && d.value == "c"), "{all:?}");
+    }
+    let lines = two.far.store.accounts.audited(None, 100).await.unwrap();
+    // Of one moment: lines that say the same are one.
+    assert_eq!(lines.iter().filter(|line| line.action.starts_with("setting.")).count(), 8, "{lines:#?}");
 }
 
 /// A request that was begun and whose reply was lost is new, not running.

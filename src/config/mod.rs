@@ -1,7 +1,11 @@
-//! The configuration: compiled-in defaults < file < environment < flags.
+//! The configuration: compiled-in defaults < file < environment < flags. What staff change lies between the first two
+//! (`settings/`).
 //!
 //! Each module owns the settings it reads; this file only puts them together. Guarantees that an unknown key or
 //! a value that cannot be is an [`Invalid`] that names the key, before anything is started.
+
+mod explicit;
+mod newsroom;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,12 +13,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+pub use explicit::{Explicit, Given, Layer};
+pub use newsroom::Newsroom;
+
 use crate::hits::readers::networks::Networks;
 use crate::hits::readers::place::Places;
 use crate::{articles, hits, links, store, web, webhooks};
 
 /// `config/default.toml`.
-pub const DEFAULTS: &str = include_str!("../config/default.toml");
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 const PREFIX: &str = "SLUGLINE__";
 /// Tables whose keys are the operator's, each with a value like those in it. A key may have dots (a host's name), which
 /// are `__` in the environment.
@@ -53,6 +60,9 @@ pub struct Config {
     pub newsroom: Newsroom,
     /// Logs.
     pub log: Log,
+    /// Which of all these were given, and where.
+    #[serde(skip)]
+    pub explicit: Explicit,
     /// Telling others what happens.
     pub webhooks: webhooks::Settings,
 }
@@ -63,22 +73,6 @@ pub struct Config {
 pub struct Data {
     /// The folder.
     pub dir: PathBuf,
-}
-
-/// `[newsroom]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Newsroom {
-    /// Shown to readers.
-    pub name: String,
-    /// IANA zone.
-    pub timezone: String,
-    /// BCP 47.
-    pub language: String,
-    /// Where `/` leads; empty for the desk.
-    pub home: String,
-    /// For security.txt; empty for none.
-    pub security_contact: String,
 }
 
 /// `[log]`.
@@ -128,25 +122,28 @@ impl Config {
         flags: &[String],
     ) -> Result<Config, Invalid> {
         let defaults: Table = DEFAULTS.parse().map_err(|e| Invalid::new("default.toml", e))?;
-        let mut merged = defaults.clone();
+        let (mut merged, mut explicit) = (defaults.clone(), Explicit::default());
         if let Some(path) = file {
             let name = path.display().to_string();
             let text = std::fs::read_to_string(path).map_err(|e| Invalid::new(&name, e))?;
             let table = text.parse::<Table>().map_err(|e| Invalid::new(&name, e.message()))?;
+            explicit.note_table(&table, &name);
             overlay(&mut merged, table);
         }
         for (name, text) in environment {
             if let Some(rest) = name.strip_prefix(PREFIX) {
                 let (path, text) = from_environment(rest, text, &defaults)?;
                 put(&mut merged, &defaults, &path, &text)?;
+                explicit.note(&path, Layer::Environment, &name);
             }
         }
         for flag in flags {
             let (path, text) =
                 flag.split_once('=').ok_or_else(|| Invalid::new(flag, "expected section.key=value"))?;
             put(&mut merged, &defaults, path, text)?;
+            explicit.note(path, Layer::Flag, &format!("--set {path}"));
         }
-        Config::from_table(merged)
+        Ok(Config { explicit, ..Config::from_table(merged)? })
     }
 
     /// The defaults alone.
@@ -175,7 +172,11 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    /// [`Invalid`], naming the key.
+    pub fn check(&self) -> Result<(), Invalid> {
         let at = |section: &'static str| {
             move |(key, why): (&str, String)| Invalid::new(format!("{section}.{key}"), why)
         };
@@ -200,9 +201,7 @@ impl Config {
         self.store.redis.check().map_err(at("store.redis"))?;
         crate::domain::calendar::Calendar::new(&[(0, self.newsroom.timezone.clone())])
             .map_err(|e| Invalid::new("newsroom.timezone", e.detail))?;
-        if !self.newsroom.home.is_empty() {
-            url::Url::parse(&self.newsroom.home).map_err(|e| Invalid::new("newsroom.home", e))?;
-        }
+        self.newsroom.check().map_err(at("newsroom"))?;
         let filter = tracing_subscriber::EnvFilter::try_new(&self.log.filter);
         filter.map_err(|e| Invalid::new("log.filter", e))?;
         Ok(())
@@ -366,6 +365,9 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.codes.length, 10);
+        let given = |option: &str| config.explicit.of(option).map(|given| given.place.as_str());
+        assert_eq!(given("clients.trusted_proxies"), Some("SLUGLINE__CLIENTS__TRUSTED_PROXIES"));
+        assert_eq!((given("codes.length"), given("codes.alphabet")), (Some("--set codes.length"), None));
         assert_eq!(config.clients.trusted_proxies.len(), 2);
     }
 
