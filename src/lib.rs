@@ -21,3 +21,4 @@ pub mod telemetry;
 pub mod transfer;
 pub mod units;
 pub mod web;
+pub mod webhooks;

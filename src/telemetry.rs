@@ -54,6 +54,10 @@ pub const CORRUPT: &str = "slugline_journal_corrupt_total";
 pub const LINK_CHECKS: &str = "slugline_link_checks_total";
 /// Links with clicks in the last days whose targets are broken or have moved.
 pub const BROKEN_LINKS: &str = "slugline_broken_links";
+/// Tries of webhooks' messages by outcome.
+pub const WEBHOOK_DELIVERIES: &str = "slugline_webhook_deliveries_total";
+/// Messages that could not be put on their way.
+pub const WEBHOOK_LOST: &str = "slugline_webhook_messages_lost_total";
 
 /// Redirects take microseconds: the buckets begin there.
 const REDIRECT_BUCKETS: [f64; 13] =
@@ -100,6 +104,11 @@ fn describe() {
     counter!(CORRUPT, "Corrupt places found in journals.");
     counter!(LINK_CHECKS, "Targets that were looked at.");
     gauge!(BROKEN_LINKS, "Links with clicks in the last days whose targets are broken or have moved.");
+    counter!(WEBHOOK_DELIVERIES, "Tries of webhooks' messages, by outcome (delivered, again, given_up).");
+    counter!(
+        WEBHOOK_LOST,
+        "Messages for webhooks that could not be put on their way (store away, too many waiting)."
+    );
 }
 
 /// A counter that has not counted yet is 0 and not absent, so that an alert on its rise sees the first one.
@@ -114,6 +123,10 @@ fn begin_at_zero() {
     metrics::counter!(CORRUPT).absolute(0);
     metrics::counter!(LINK_CHECKS).absolute(0);
     metrics::gauge!(BROKEN_LINKS).set(0.0);
+    for outcome in ["delivered", "again", "given_up"] {
+        metrics::counter!(WEBHOOK_DELIVERIES, "outcome" => outcome).absolute(0);
+    }
+    metrics::counter!(WEBHOOK_LOST).absolute(0);
 }
 
 /// The handles of the redirect, looked up once.

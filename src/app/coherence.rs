@@ -17,6 +17,7 @@ use crate::settings::SettingsService;
 use crate::store::cache::Cache;
 use crate::store::links::Changes;
 use crate::store::{self, Links};
+use crate::webhooks::WebhookService;
 
 /// Failures shorter than this are not told, in seconds.
 const TOLERATED: i64 = 3;
@@ -64,6 +65,8 @@ pub struct Follower {
     pub accounts: Arc<AccountService>,
     /// Told of settings and channels, if anybody uses them.
     pub settings: Option<Arc<SettingsService>>,
+    /// Told of webhooks.
+    pub webhooks: Arc<WebhookService>,
     /// Told how it goes.
     pub coherence: Arc<Coherence>,
     /// Between two looks.
@@ -116,6 +119,7 @@ impl Follower {
             if let Some(settings) = &self.settings {
                 settings.reload().await?;
             }
+            self.webhooks.reload().await?;
         }
         Ok(changes)
     }

@@ -7,10 +7,12 @@ pub mod coherence;
 mod effects;
 pub mod health;
 mod keys;
+mod leases;
 pub mod lock;
 mod parts;
 mod stories;
 mod tasks;
+mod telling;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

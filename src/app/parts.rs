@@ -15,7 +15,9 @@ use super::coherence::{Coherence, Follower};
 use super::effects::{self, Effects};
 use super::health::Health;
 use super::keys::{KeyKeeper, random_key};
+use super::leases::Lease;
 use super::stories::Stories;
+use super::telling::Telling;
 use crate::accounts::AccountService;
 use crate::articles::fetch::System;
 use crate::articles::{Reader, Reading};
@@ -42,6 +44,7 @@ use crate::telemetry::RedirectMetrics;
 use crate::web::client::Clients;
 use crate::web::redirect::Redirector;
 use crate::web::{State, auth};
+use crate::webhooks::{Needs, WebhookService};
 
 /// The journal's folder within the data folder.
 pub const JOURNAL: &str = "journal";
@@ -58,6 +61,8 @@ pub(super) struct Parts {
     pub(super) applier: Applier,
     pub(super) follower: Follower,
     pub(super) stories: Stories,
+    /// Delivers to webhooks.
+    pub(super) telling: Telling,
     /// The change feed's version when the caches were empty.
     pub(super) version: u64,
 }
@@ -78,6 +83,7 @@ impl Parts {
         let dataset = store.tallies.dataset().await?;
         let calendar = calendar(config, store, &dataset, now).await?;
         let accounts = Arc::new(AccountService::open(Arc::clone(&store.accounts)).await?);
+        let webhooks = Arc::new(webhooks(config, store, public_addr).await?);
         let journal = Arc::new(open_journal(config, &dataset, now).await?);
         let progress = Arc::new(Progress::new(now.as_millisecond()));
         let cache = Arc::new(cache(config, store, &dataset));
@@ -90,19 +96,15 @@ impl Parts {
             cache: Arc::clone(&cache),
             accounts: Arc::clone(&accounts),
             settings: Some(Arc::clone(&settings)),
+            webhooks: Arc::clone(&webhooks),
             coherence: Arc::clone(&coherence),
             interval: config.links.poll_interval.0,
             deadline: config.links.store_timeout.0,
         };
         let hits = Hits::new(Arc::clone(&journal), progress, config.journal.sync, config.hits.watch_for.0);
         let (reader, late) = reader(config, public_addr)?;
-        let state = state(
-            config,
-            store,
-            (accounts, Arc::clone(&settings), hits, calendar),
-            (&cache, effects::reading(config, &reader)),
-            public_addr,
-        )?;
+        let told = (accounts, Arc::clone(&settings), hits, calendar, Arc::clone(&webhooks));
+        let state = state(config, store, told, (&cache, effects::reading(config, &reader)), public_addr)?;
         let health = Arc::new(Health::new(
             Arc::clone(&state.hits),
             Arc::clone(&cache),
@@ -114,7 +116,9 @@ impl Parts {
         let redirector = Arc::new(redirector(config, &state, cache, &readers, &tables));
         take_changes(&state, &redirector, &reader);
         let tallies = Arc::clone(&store.tallies);
-        let stories = Stories { links: Arc::clone(&state.links), tallies, reader, late };
+        let lease = Lease::new(Arc::clone(&store.leases), "stories");
+        let stories = Stories { links: Arc::clone(&state.links), tallies, reader, late, lease };
+        let telling = telling(store, webhooks);
         // Last: a start that failed before must not have used up the only time the key is shown.
         let first_key = first_key(&state.accounts, now).await?;
         Ok(Parts {
@@ -128,6 +132,7 @@ impl Parts {
             applier,
             follower,
             stories,
+            telling,
             version,
         })
     }
@@ -196,10 +201,13 @@ fn cache(config: &Config, store: &Store, dataset: &Dataset) -> Cache {
     Cache::new(Arc::clone(&store.links), dataset.lanes, bytes, unknown_for, settings.store_timeout.0)
 }
 
+/// What the handlers are told besides links: who calls, what is set, hits, days, and who is told what happens.
+type Told = (Arc<AccountService>, Arc<SettingsService>, Hits, Calendar, Arc<WebhookService>);
+
 fn state(
     config: &Config,
     store: &Store,
-    (accounts, settings, hits, calendar): (Arc<AccountService>, Arc<SettingsService>, Hits, Calendar),
+    (accounts, settings, hits, calendar, webhooks): Told,
     (cache, pages): (&Arc<Cache>, Option<Pages>),
     public_addr: SocketAddr,
 ) -> anyhow::Result<State> {
@@ -212,7 +220,7 @@ fn state(
         config.links.store_timeout.0,
     );
     let channels = Channels::new(&config.links.channels).map_err(anyhow::Error::msg)?;
-    let links = links.with_channels(channels);
+    let links = links.with_channels(channels).telling(Arc::<WebhookService>::clone(&webhooks));
     let links = match pages {
         Some(pages) => links.reading(pages),
         None => links,
@@ -234,6 +242,7 @@ fn state(
         pages: Arc::new(pages),
         clients: Arc::new(Clients::new(&config.clients)),
         limits: Arc::new(auth::Limits::new(&config.server, config.links.creations_per_minute)),
+        webhooks,
         public_url,
         settings,
     })
@@ -267,6 +276,35 @@ fn take_changes(state: &State, redirector: &Arc<Redirector>, reader: &Reader) {
         public_url: Arc::clone(&state.public_url),
     };
     state.settings.on_change(Arc::new(move |config| effects.apply(config)));
+}
+
+/// What tells webhooks, in the background.
+fn telling(store: &Store, service: Arc<WebhookService>) -> Telling {
+    Telling {
+        service,
+        links: Arc::clone(&store.links),
+        tallies: Arc::clone(&store.tallies),
+        lease: Lease::new(Arc::clone(&store.leases), "webhooks"),
+    }
+}
+
+/// Webhooks, with what sends to them.
+async fn webhooks(config: &Config, store: &Store, public_addr: SocketAddr) -> anyhow::Result<WebhookService> {
+    let public_url = config.public_url(public_addr);
+    let wrong = |(key, why): (&str, String)| anyhow::anyhow!("articles.{key}: {why}");
+    // A resolver of its own, with room for all: names that hang must not hold up messages to others.
+    let (resolver, deadline) = (Arc::new(System::of(crate::webhooks::MOST)), config.webhooks.deadline.0);
+    let poster = config.articles.poster(&public_url, resolver, deadline).map_err(wrong)?;
+    let needs = Needs {
+        webhooks: Arc::clone(&store.webhooks),
+        deliveries: Arc::clone(&store.deliveries),
+        accounts: Arc::clone(&store.accounts),
+        poster: Arc::new(poster),
+        settings: config.webhooks.clone(),
+        public_url: public_url.into(),
+        deadline: config.links.store_timeout.0,
+    };
+    Ok(WebhookService::open(needs).await?)
 }
 
 fn redirector(

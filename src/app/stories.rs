@@ -1,16 +1,17 @@
 //! What is done for stories in the background: pages that came late, pages that are due, and link checks.
 //!
-//! Guarantees that a failure is logged and tried again later, and that all of it ends at a stop. What is decided is
-//! `links` and `articles`; here is only when.
+//! Guarantees that a failure is logged and tried again later, that of many nodes one looks at pages and targets, and that
+//! all of it ends at a stop. What is decided is `links` and `articles`; here is only when.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::leases::Lease;
 use crate::articles::check::{PAUSE, Row, Scheduler, look_at_all};
 use crate::articles::fetch::without_query;
 use crate::articles::{Reader, Reading};
@@ -40,16 +41,20 @@ pub(super) struct Stories {
     pub(super) tallies: Arc<dyn Tallies>,
     pub(super) reader: Reader,
     pub(super) late: mpsc::Receiver<Arc<Reading>>,
+    /// Whose turn it is to look at pages and targets.
+    pub(super) lease: Lease,
 }
 
 impl Stories {
     /// Does what comes up until `stop`.
     pub(super) async fn run(self, stop: CancellationToken) {
-        let Stories { links, tallies, reader, late } = self;
+        let Stories { links, tallies, reader, late, lease } = self;
+        let held = lease.watch();
         tokio::join!(
             until(&stop, hear(&links, late)),
-            until(&stop, read_due(&links)),
-            until(&stop, check(&links, &*tallies, &reader)),
+            until(&stop, read_due(&links, held.clone())),
+            until(&stop, check(&links, &*tallies, &reader, held)),
+            lease.keep(&stop),
         );
         reader.stop().await;
     }
@@ -70,9 +75,12 @@ async fn hear(links: &LinkService, mut late: mpsc::Receiver<Arc<Reading>>) {
     std::future::pending().await
 }
 
-async fn read_due(links: &LinkService) {
+async fn read_due(links: &LinkService, held: watch::Receiver<bool>) {
     loop {
         tokio::time::sleep(DUE_EVERY).await;
+        if !*held.borrow() {
+            continue;
+        }
         match links.read_due(clock::now()).await {
             Ok(0) => {}
             Ok(pages) => tracing::debug!(pages, "pages were read again"),
@@ -82,10 +90,18 @@ async fn read_due(links: &LinkService) {
 }
 
 /// Looks whether the targets that still get clicks are there.
-async fn check(links: &LinkService, tallies: &dyn Tallies, reader: &Reader) {
+async fn check(links: &LinkService, tallies: &dyn Tallies, reader: &Reader, mut held: watch::Receiver<bool>) {
     let mut scheduler = Scheduler::new(ROUND);
     tokio::time::sleep(FIRST_CHECK).await;
     loop {
+        if !*held.borrow_and_update() {
+            // Another node says how many are broken.
+            metrics::gauge!(telemetry::BROKEN_LINKS).set(0.0);
+            if held.changed().await.is_err() {
+                return;
+            }
+            continue;
+        }
         // Staff may want pages to be read, or not, at any time.
         if !links.reads_pages() {
             tokio::time::sleep(CHECK_EVERY).await;
@@ -94,7 +110,8 @@ async fn check(links: &LinkService, tallies: &dyn Tallies, reader: &Reader) {
         if let Err(error) = round(links, tallies, reader, &mut scheduler).await {
             tracing::error!(%error, "targets could not be checked");
         }
-        tokio::time::sleep(CHECK_EVERY).await;
+        // Who loses the lease says so at once.
+        let _ = tokio::time::timeout(CHECK_EVERY, held.changed()).await;
     }
 }
 
@@ -116,7 +133,7 @@ async fn round(
         while let Some((due, health)) = told.recv().await {
             let verdict = scheduler.seen(due.target.as_str(), &health, clock::now());
             metrics::counter!(telemetry::LINK_CHECKS).increment(1);
-            if let Err(error) = links.judged(&due, &verdict).await {
+            if let Err(error) = links.judged(&due, &verdict, clock::now()).await {
                 tracing::error!(%error, target = without_query(&due.target), "what a check found could not be kept");
             }
         }

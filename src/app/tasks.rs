@@ -81,6 +81,7 @@ pub(super) fn start(config: &Config, parts: Parts, public: TcpListener, operatio
     workers.run("the day keys", &tell, parts.day_keys.run(parts.keys_shared, stop()));
     workers.run("the live board", &tell, live.run(stop()));
     workers.run("the reading of pages", &tell, parts.stories.run(stop()));
+    workers.run("the webhooks", &tell, parts.telling.run(stop()));
     workers.run("the metrics", &tell, keep_metrics(stop()));
 
     let bounds = Bounds {

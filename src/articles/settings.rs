@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::fetch::{Fetcher, Options, Resolve, SecretHeader};
+use super::fetch::{Fetcher, Options, Poster, Resolve, SecretHeader};
 use crate::domain::canonical::tracking::{Lists, Tracking};
 use crate::domain::canonical::{Canon, Sites};
 use crate::domain::error::Refusal;
@@ -93,6 +93,20 @@ impl Settings {
         let options =
             Options { private_hosts: self.private_hosts()?, secrets: self.secrets()?, ..Options::new(about) };
         Fetcher::new(options, resolve).map_err(|why| ("fetch", why))
+    }
+
+    /// What posts messages, behind the same guard. `about` is an address at which a receiver learns who sends.
+    ///
+    /// # Errors
+    /// (key, why).
+    pub fn poster(
+        &self,
+        about: &str,
+        resolve: Arc<dyn Resolve>,
+        deadline: Duration,
+    ) -> Result<Poster, Wrong> {
+        let posting = Poster::new(about, self.private_hosts()?, resolve, deadline);
+        posting.map_err(|why| ("fetch_private_hosts", why))
     }
 
     fn private_hosts(&self) -> Result<Vec<HostRule>, Wrong> {

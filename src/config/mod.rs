@@ -18,7 +18,7 @@ pub use newsroom::Newsroom;
 
 use crate::hits::readers::networks::Networks;
 use crate::hits::readers::place::Places;
-use crate::{articles, hits, links, store, web};
+use crate::{articles, hits, links, store, web, webhooks};
 
 /// `config/default.toml`.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -63,6 +63,8 @@ pub struct Config {
     /// Which of all these were given, and where.
     #[serde(skip)]
     pub explicit: Explicit,
+    /// Telling others what happens.
+    pub webhooks: webhooks::Settings,
 }
 
 /// `[data]`.
@@ -185,6 +187,7 @@ impl Config {
         self.codes.check().map_err(at("codes"))?;
         self.links.check().map_err(at("links"))?;
         self.articles.check().map_err(at("articles"))?;
+        self.webhooks.check().map_err(at("webhooks"))?;
         self.target_rules()?;
         self.clients.check().map_err(at("clients"))?;
         self.classifying()?;

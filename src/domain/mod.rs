@@ -16,5 +16,6 @@ pub mod link;
 pub mod report;
 pub mod series;
 pub mod sketch;
+pub mod spike;
 pub mod tally;
 pub mod target;

@@ -174,7 +174,10 @@ impl LinkService {
         if !waiting.is_empty() {
             return Err(Error::Store(crate::store::Error::Corrupt("no free code could be drawn".into())));
         }
-        Ok(results.into_iter().flatten().collect())
+        let results: Vec<std::result::Result<Made, Refusal>> = results.into_iter().flatten().collect();
+        let made = results.iter().flatten().filter(|made| made.created).map(|made| &made.found);
+        self.tell_created(made, &asked.actor.name, asked.now).await;
+        Ok(results)
     }
 
     /// Checks what needs nothing but the rules.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::codes::Entropy;
 use super::create::{claim, to_millisecond};
 use super::editable::Editable;
+use super::news::What;
 use super::request::{Change, NewLink, order};
 use super::{Error, LinkService, Result};
 use crate::domain::access::Actor;
@@ -99,9 +100,11 @@ impl LinkService {
     }
 
     async fn write(&self, edit: Edit, now: Timestamp) -> Result<Found> {
+        let HistoryEntry { by, action, changes, .. } = edit.entry.clone();
         match self.within(self.store.edit(edit, now)).await? {
             Edited::Changed(found) => {
                 self.changed(&found);
+                self.tell_of(What::Changed { action, changes }, &found, &by, now).await;
                 Ok(found)
             }
             Edited::Stale(found) => Err(stale(&found).into()),

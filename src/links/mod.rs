@@ -11,6 +11,7 @@ mod create;
 mod edit;
 pub mod editable;
 mod lookup;
+pub mod news;
 pub mod request;
 mod stories;
 
@@ -105,6 +106,8 @@ pub struct LinkService {
     channels: RwLock<Arc<Channels>>,
     /// None: no page is read.
     pages: RwLock<Option<Pages>>,
+    /// None: nobody is told what happens.
+    hears: Option<Arc<dyn news::Hears>>,
 }
 
 impl LinkService {
@@ -116,8 +119,9 @@ impl LinkService {
         drawer: codes::Drawer,
         deadline: Duration,
     ) -> LinkService {
-        let (channels, pages) = (RwLock::default(), RwLock::default());
-        LinkService { store, cache, rules: RwLock::new(Arc::new(rules)), drawer, deadline, channels, pages }
+        let (channels, pages, hears) = (RwLock::default(), RwLock::default(), None);
+        let rules = RwLock::new(Arc::new(rules));
+        LinkService { store, cache, rules, drawer, deadline, channels, pages, hears }
     }
 
     /// The same, adding to targets what their channels say.

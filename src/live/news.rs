@@ -9,20 +9,14 @@ use serde::Serialize;
 
 use super::{TopLink, title_of};
 use crate::domain::calendar::Day;
-use crate::domain::tally::{BEYOND, Counts, Scope, Series, shown_value};
+use crate::domain::spike;
+use crate::domain::tally::{BEYOND, Scope, Series, shown_value};
 use crate::store::{self, Links, Tallies};
 
 /// Clicks at which a link's milestone is told.
 const MILESTONES: [u64; 9] = [100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000];
 /// Clicks of a day with which a source is told.
 const SOURCE: u64 = 100;
-/// A spike has at least so many clicks in its last minutes ...
-const SPIKE: u64 = 50;
-/// ... which is so many times what is usual for the hour before.
-const TIMES: u64 = 3;
-/// How long a spike lasts, and the hour that it is compared with, in seconds.
-const SPIKE_S: i64 = 300;
-const USUAL_S: i64 = 3_600;
 /// A spike of one link is told once in this time, in seconds.
 const AGAIN_S: i64 = 1_800;
 /// Changed links that are told at once; a batch of more is told by its first.
@@ -123,21 +117,15 @@ impl News {
         now: Timestamp,
     ) -> store::Result<Vec<Change>> {
         let (to, mut news) = (now.as_second(), vec![]);
-        for link in top.iter().filter(|link| link.clicks >= SPIKE) {
+        for link in top.iter().filter(|link| link.clicks >= spike::LEAST) {
             if self.spikes.get(&link.code).is_some_and(|told| to - told < AGAIN_S) {
                 continue;
             }
             let scope = Scope::Link(link.code.as_str().into());
-            let rows = tallies.rows(&scope, Series::Minute, to - SPIKE_S - USUAL_S, to + 60).await?;
-            let sum = |recent: bool| -> Counts {
-                let of = rows.iter().filter(|row| (row.bucket >= to - SPIKE_S) == recent);
-                of.map(|row| row.counts).sum()
-            };
-            let (now_clicks, before) = (sum(true).clicks, sum(false).clicks);
-            // An hour has twelve times as many minutes.
-            if now_clicks >= SPIKE && now_clicks * 12 >= TIMES * before {
+            let rows = tallies.rows(&scope, Series::Minute, spike::since(to), to + 60).await?;
+            if let Some(clicks) = spike::of(rows.iter().map(|row| (row.bucket, row.counts.clicks)), to) {
                 self.spikes.insert(link.code.clone(), to);
-                news.push(change(now, "spike", &link.code, now_clicks.to_string()));
+                news.push(change(now, "spike", &link.code, clicks.to_string()));
             }
         }
         Ok(news)

@@ -13,13 +13,14 @@ use sha2::{Digest, Sha256};
 
 use super::links::RequestTag;
 use super::tallies::Dataset;
-use super::{Accounts, Documents, Links, Result};
+use super::{Accounts, Documents, Links, Result, Webhooks};
 use crate::domain::article::{Article, ArticleId};
 use crate::domain::code::Code;
 use crate::domain::lane::Lane;
 use crate::domain::link::{HistoryEntry, Link, SlotTarget};
 use crate::store::accounts::{AuditEntry, Key, User};
 use crate::store::documents::DocumentKind;
+use crate::store::webhooks::Webhook;
 
 /// Values that a record had before, remembered for each.
 pub const BASES: usize = 8;
@@ -127,6 +128,10 @@ pub enum Value {
         /// Whose that was.
         updated_by: String,
     },
+    /// A webhook.
+    Webhook(Box<Webhook>),
+    /// There is no webhook with this id any more.
+    NoWebhook(String),
     /// Nothing by itself; its bytes are kept.
     Nothing,
     /// It is no more; its bytes go.
@@ -259,6 +264,9 @@ pub trait Mirror: Send + Sync {
 
     /// Its documents. Writes are refused.
     fn documents(&self) -> Arc<dyn Documents>;
+
+    /// Its webhooks. Writes are refused.
+    fn webhooks(&self) -> Arc<dyn Webhooks>;
 
     /// Finishes what was begun and closes the file. Later calls are `Unavailable`.
     async fn close(&self) -> Result<()>;

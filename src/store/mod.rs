@@ -1,4 +1,4 @@
-//! Floor 1: keeps links, numbers and accounts.
+//! Floor 1: keeps links, numbers, accounts and webhooks.
 //!
 //! One trait by noun, object-safe; [`Store`] holds one of each. A backend is one folder here and one line in
 //! [`open`]; nothing above this floor can tell which it is. Knows the domain and nothing above.
@@ -10,6 +10,7 @@ pub mod conformance;
 pub mod day_keys;
 pub mod documents;
 mod family;
+pub mod leases;
 pub mod links;
 pub mod mirror;
 mod named;
@@ -18,6 +19,7 @@ pub mod redis;
 pub mod settings;
 pub mod sqlite;
 pub mod tallies;
+pub mod webhooks;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,9 +31,11 @@ use jiff::Timestamp;
 pub use accounts::Accounts;
 pub use day_keys::DayKeys;
 pub use documents::Documents;
+pub use leases::Leases;
 pub use links::Links;
 pub use settings::Settings;
 pub use tallies::Tallies;
+pub use webhooks::{Deliveries, Webhooks};
 
 /// What can go wrong inside a store. None of it is ever shown to a client.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +71,13 @@ pub struct Store {
     pub day_keys: Arc<dyn DayKeys>,
     /// Settings and channels that staff change.
     pub documents: Arc<dyn Documents>,
-    /// What holds them together.
+    /// Who wants to be told of what.
+    pub webhooks: Arc<dyn Webhooks>,
+    /// Messages on their way to them.
+    pub deliveries: Arc<dyn Deliveries>,
+    /// Which of many nodes does what one should do.
+    pub leases: Arc<dyn Leases>,
+    /// What holds the others together.
     pub backend: Arc<dyn Backend>,
 }
 

@@ -9,6 +9,7 @@ use crate::domain::link::{Link, MAX_TAGS, REDIRECT_STATUSES};
 use crate::domain::tally::{Counts, Row, Scope, Series};
 use crate::store::accounts::AccountItem;
 use crate::store::links::ExportItem;
+use crate::store::webhooks::Webhook;
 
 /// Longest address, in bytes.
 const MAX_URL: usize = 8 * 1024;
@@ -44,6 +45,7 @@ pub(super) fn item(item: &Item) -> Result<(), String> {
             }
             name("the name of a setting or channel", &document.name).and_then(|()| version(document.version))
         }
+        Item::Webhook(webhook) => known_webhook(webhook),
     }
 }
 
@@ -96,6 +98,12 @@ fn known_link(link: &Link) -> Result<(), String> {
         return Err("target_version is between 1 and version".into());
     }
     Ok(())
+}
+
+fn known_webhook(webhook: &Webhook) -> Result<(), String> {
+    name("a webhook's id", &webhook.id)?;
+    address("url", &webhook.url)?;
+    version(webhook.version)
 }
 
 fn scope_name(scope: &Scope) -> Result<(), String> {

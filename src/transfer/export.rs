@@ -122,6 +122,7 @@ fn kind_of(line: &Line) -> &'static str {
         Line::Uniques(_) => "uniques",
         Line::Stream(_) => "stream",
         Line::Audit(_) => "audit",
+        Line::Webhook(_) => "webhook",
         Line::End(_) => "end",
         Line::Setting(_) => "setting",
         Line::Channel(_) => "channel",
@@ -134,6 +135,9 @@ async fn accounts<W: Write>(store: &Store, out: &mut Out<'_, W>) -> Result<(), E
     }
     for user in store.accounts.users().await? {
         out.put("user", &format::account_line(AccountItem::User(user)))?;
+    }
+    for webhook in store.webhooks.all().await? {
+        out.put("webhook", &format::webhook_line(webhook))?;
     }
     Ok(())
 }

@@ -12,8 +12,10 @@ use crate::domain::tally::{Batch, StreamId};
 use crate::hits::journal::Journal;
 use crate::hits::verify::tests::{Busy, House, LANES, append, block_on, silent, verified};
 use crate::store::accounts::{Key, User};
+use crate::store::conformance::webhooks::webhook;
 use crate::store::conformance::{Random, at};
 use crate::store::documents::{DocumentChange, DocumentChanged, DocumentKind};
+use crate::store::webhooks::{Disabled, Webhook};
 use crate::store::{Backend, Store};
 
 pub(super) async fn exported(store: &Store) -> String {
@@ -55,6 +57,10 @@ pub(super) async fn filled(dir: &Path) -> String {
         let change = DocumentChange { kind, name, value, seen: None, by, at: at(6) };
         assert_eq!(house.store.documents.change_document(change).await.unwrap(), DocumentChanged::Done(1));
     }
+    assert!(house.store.webhooks.add(webhook("w1", 6)).await.unwrap());
+    let disabled = Some(Disabled { at: at(8), why: "it answered 410".into() });
+    let other = Webhook { version: 2, disabled, ..webhook("w2", 7) };
+    house.store.webhooks.import(vec![other]).await.unwrap();
     house.hit(700, 0);
     house.applier.settle().await.unwrap();
     for (lane, lost) in [(0, 2), (1, 1), (LANES, 3)] {

@@ -34,6 +34,7 @@ use crate::reports::ReportService;
 use crate::settings::SettingsService;
 use crate::store::Tallies;
 use crate::units::Span;
+use crate::webhooks::WebhookService;
 
 /// `[server]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -117,6 +118,8 @@ pub struct State {
     pub clients: Arc<client::Clients>,
     /// Limits on keys.
     pub limits: Arc<auth::Limits>,
+    /// Who is told what happens.
+    pub webhooks: Arc<WebhookService>,
     /// Scheme, host and port of this service, without a slash at its end.
     pub public_url: Arc<str>,
     /// What staff change while it runs.

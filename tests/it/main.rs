@@ -26,3 +26,4 @@ mod refused;
 mod reports;
 mod settings;
 mod tidy;
+mod webhooks;

@@ -54,7 +54,7 @@ pub(super) fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Where a page may be asked for.
+/// Where something may be asked for or sent.
 #[derive(Debug)]
 pub(super) struct Place {
     /// The host as it is written, without the dot at its end.
@@ -77,10 +77,10 @@ pub(super) fn place(url: &Url, private_hosts: &[HostRule]) -> Result<Place, Stri
     let secure = match url.scheme() {
         "https" => true,
         "http" => false,
-        other => return Err(format!("{other}: is not read, only http: and https:")),
+        other => return Err(format!("{other}: is not asked, only http: and https:")),
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("an address with a user name or password is not read".into());
+        return Err("an address with a user name or password is not asked".into());
     }
     let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
         return Err("an address needs a host".into());
@@ -88,7 +88,7 @@ pub(super) fn place(url: &Url, private_hosts: &[HostRule]) -> Result<Place, Stri
     let name = url.host_str().unwrap_or_default().trim_end_matches('.').to_owned();
     let private = private_hosts.iter().any(|rule| rule.is(&name, Some(port)));
     if !private && !matches!(port, 80 | 443) {
-        return Err(format!("port {port} of {name} is not read, only 80 and 443"));
+        return Err(format!("port {port} of {name} is not asked, only 80 and 443"));
     }
     let literal = match host {
         Host::Ipv4(v4) => Some(IpAddr::V4(v4)),

@@ -3,6 +3,7 @@
 //! Guarantees that at most so much of a body is read and unpacked, and that nothing is kept: no cookie, no connection.
 //! The caller's deadline ends it at any point. Proxies of the environment are unknown here.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION, USER_AGENT,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -88,15 +89,52 @@ impl Client {
         secrets: &[SecretHeader],
     ) -> Result<Answer, Failure> {
         let request = self.request(ask, url, place, secrets)?;
+        self.send(place, addresses, request, |response| read(response, ask)).await
+    }
+
+    /// Posts a message to one of these addresses, which belong to the place. Of the answer only the head is read.
+    pub async fn post(
+        &self,
+        url: &Url,
+        place: &Place,
+        addresses: &[IpAddr],
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<(StatusCode, HeaderMap), Failure> {
+        let mut request = Request::post(&url[Position::BeforePath..Position::AfterQuery])
+            .header(HOST, host(url, place))
+            .header(USER_AGENT, self.agent.clone())
+            .header(CONNECTION, "close")
+            .body(Full::new(body))
+            .map_err(|e| e.to_string())?;
+        request.headers_mut().extend(headers);
+        let head = |response: Response<Incoming>| async {
+            let (head, _) = response.into_parts();
+            Ok((head.status, head.headers))
+        };
+        self.send(place, addresses, request, head).await
+    }
+
+    async fn send<B, T, F>(
+        &self,
+        place: &Place,
+        addresses: &[IpAddr],
+        request: Request<B>,
+        read: impl FnOnce(Response<Incoming>) -> F,
+    ) -> Result<T, Failure>
+    where
+        B: hyper::body::Body<Data = Bytes, Error = Infallible> + 'static,
+        F: Future<Output = Result<T, Failure>>,
+    {
         let stream = connect(place, addresses).await?;
         if !place.secure {
-            return exchange(stream, request, ask).await;
+            return exchange(stream, request, read).await;
         }
         let bare = place.host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|e| format!("{}: {e}", place.host))?;
         let stream = self.tls.connect(name, stream).await;
         let stream = stream.map_err(|e| format!("{} cannot be reached encrypted: {e}", place.host))?;
-        exchange(stream, request, ask).await
+        exchange(stream, request, read).await
     }
 
     fn request(
@@ -106,15 +144,11 @@ impl Client {
         place: &Place,
         secrets: &[SecretHeader],
     ) -> Result<Request<Empty<Bytes>>, Failure> {
-        let host = match url.port() {
-            Some(port) => format!("{}:{port}", place.host),
-            None => place.host.clone(),
-        };
         let method = if ask == Ask::Head { Method::HEAD } else { Method::GET };
         let mut request = Request::builder()
             .method(method)
             .uri(&url[Position::BeforePath..Position::AfterQuery])
-            .header(HOST, host)
+            .header(HOST, host(url, place))
             .header(USER_AGENT, self.agent.clone())
             .header(ACCEPT, "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.1")
             .header(ACCEPT_ENCODING, ASKED_FOR)
@@ -126,6 +160,13 @@ impl Client {
             request.headers_mut().insert(secret.name.clone(), secret.value.clone());
         }
         Ok(request)
+    }
+}
+
+fn host(url: &Url, place: &Place) -> String {
+    match url.port() {
+        Some(port) => format!("{}:{port}", place.host),
+        None => place.host.clone(),
     }
 }
 
@@ -141,9 +182,15 @@ async fn connect(place: &Place, addresses: &[IpAddr]) -> Result<TcpStream, Failu
     Err(format!("{} cannot be reached: {why}", place.host))
 }
 
-async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>, ask: Ask) -> Result<Answer, Failure>
+async fn exchange<S, B, T, F>(
+    stream: S,
+    request: Request<B>,
+    read: impl FnOnce(Response<Incoming>) -> F,
+) -> Result<T, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
+    B: hyper::body::Body<Data = Bytes, Error = Infallible> + 'static,
+    F: Future<Output = Result<T, Failure>>,
 {
     let handshake = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
@@ -153,7 +200,7 @@ where
     let (mut sender, connection) = handshake.map_err(|e| e.to_string())?;
     let answer = async {
         let response = sender.send_request(request).await.map_err(|e| format!("no answer: {e}"))?;
-        read(response, ask).await
+        read(response).await
     };
     // The connection has to be driven; when it ends first, what has arrived is still to be read.
     let driven = async {

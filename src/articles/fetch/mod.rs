@@ -9,6 +9,7 @@ mod body;
 mod guard;
 mod hop;
 mod hosts;
+mod post;
 mod resolve;
 mod shunned;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
 pub use hop::Ask;
+pub use post::{Posted, Poster};
 pub use resolve::{Resolve, System};
 pub(super) use shunned::Shunned;
 
@@ -208,7 +210,10 @@ impl Fetcher {
             Ok(Err(NoTurn::Slow | NoTurn::Busy)) | Err(_) => return Step::Done(Outcome::TooSlow),
         };
         let asked = tokio::time::timeout_at(until, async {
-            let addresses = self.addresses(&place).await?;
+            let addresses = addresses(&*self.resolve, &place).await.map_err(|no| match no {
+                NoAddress::Unknown(why) => broken(None, why),
+                NoAddress::Private(why) => Outcome::Refused { why },
+            })?;
             let answer = self.client.ask(ask, url, &place, &addresses, &self.options.secrets).await;
             answer.map_err(|why| broken(None, why))
         });
@@ -226,24 +231,32 @@ impl Fetcher {
             }
         }
     }
+}
 
-    /// The addresses that may be connected to.
-    async fn addresses(&self, place: &Place) -> Result<Vec<IpAddr>, Outcome> {
-        if let Some(literal) = place.literal {
-            return Ok(vec![literal]);
-        }
-        let found = self.resolve.resolve(&place.host).await;
-        let found = found.map_err(|e| broken(None, format!("{} is not known: {e}", place.host)))?;
-        if found.is_empty() {
-            return Err(broken(None, format!("{} has no address", place.host)));
-        }
-        let good: Vec<IpAddr> =
-            found.into_iter().filter(|address| place.private || guard::is_public(*address)).collect();
-        if good.is_empty() {
-            return Err(Outcome::Refused { why: format!("{} is not on the public internet", place.host) });
-        }
-        Ok(good)
+/// Why nothing can be connected to, in words.
+enum NoAddress {
+    /// The name leads nowhere.
+    Unknown(String),
+    /// It leads to what is not public.
+    Private(String),
+}
+
+/// The addresses of a place that may be connected to: what was looked at, and nothing that a later look-up gives.
+async fn addresses(resolve: &dyn Resolve, place: &Place) -> Result<Vec<IpAddr>, NoAddress> {
+    if let Some(literal) = place.literal {
+        return Ok(vec![literal]);
     }
+    let found = resolve.resolve(&place.host).await;
+    let found = found.map_err(|e| NoAddress::Unknown(format!("{} is not known: {e}", place.host)))?;
+    if found.is_empty() {
+        return Err(NoAddress::Unknown(format!("{} has no address", place.host)));
+    }
+    let good: Vec<IpAddr> =
+        found.into_iter().filter(|address| place.private || guard::is_public(*address)).collect();
+    if good.is_empty() {
+        return Err(NoAddress::Private(format!("{} is not on the public internet", place.host)));
+    }
+    Ok(good)
 }
 
 /// An address as it may be logged: what is behind its path may be a reader's own, such as a gift token.

@@ -24,7 +24,13 @@ impl System {
     /// One for the process.
     #[must_use]
     pub fn new() -> System {
-        System(Arc::new(Semaphore::new(LOOK_UPS)))
+        System::of(LOOK_UPS)
+    }
+
+    /// One that does so many look-ups at once.
+    #[must_use]
+    pub fn of(look_ups: usize) -> System {
+        System(Arc::new(Semaphore::new(look_ups)))
     }
 }
 

@@ -15,7 +15,10 @@ use crate::domain::access::{Actor, Role};
 use crate::domain::article::{Article, ArticleId};
 use crate::domain::code::Code;
 use crate::domain::error::{Reason, Refusal};
-use crate::domain::link::{Broken, Status};
+use crate::domain::link::{Broken, Found, Status};
+
+/// Who is said to have found what the scheduled checks find.
+const CHECKS: &str = "link checks";
 
 impl LinkService {
     /// Looks at the targets of a story's open links now.
@@ -45,7 +48,7 @@ impl LinkService {
             }
             let Some((_, health)) = seen.iter().find(|(there, _)| *there == target) else { continue };
             let before = verdict_of(found.link.broken.as_ref());
-            self.say(&found.link.code, &target, &before.after(health, now)).await?;
+            self.say(&found.link.code, &target, &before.after(health, now), &actor.name, now).await?;
         }
         Ok(story)
     }
@@ -54,20 +57,42 @@ impl LinkService {
     ///
     /// # Errors
     /// The store's.
-    pub async fn judged(&self, due: &Due, verdict: &Verdict) -> Result<()> {
+    pub async fn judged(&self, due: &Due, verdict: &Verdict, now: Timestamp) -> Result<()> {
         for code in &due.codes {
             if let Ok(code) = Code::parse(code) {
-                self.say(&code, due.target.as_str(), verdict).await?;
+                self.say(&code, due.target.as_str(), verdict, CHECKS, now).await?;
             }
         }
         Ok(())
     }
 
-    async fn say(&self, code: &Code, target: &str, verdict: &Verdict) -> Result<()> {
+    async fn say(
+        &self,
+        code: &Code,
+        target: &str,
+        verdict: &Verdict,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<()> {
         let broken = broken(target, verdict);
-        self.within(self.store().set_broken(code, broken, target)).await?;
+        // What was said before is only wanted if somebody is told of the difference.
+        let before = match self.listener() {
+            Some(_) => self.found(code).await?,
+            None => None,
+        };
+        let said = self.within(self.store().set_broken(code, broken.clone(), target)).await?;
         self.cache.invalidate([&*code.key()]);
+        let Some(before) = before.filter(|_| said) else { return Ok(()) };
+        let turned = LinkService::turned(&before.link, broken.as_ref());
+        if let (Some(what), Some(found)) = (turned, self.found(code).await?) {
+            self.tell_of(what, &found, by, now).await;
+        }
         Ok(())
+    }
+
+    async fn found(&self, code: &Code) -> Result<Option<Found>> {
+        let found = self.within(self.store().find(&code.key())).await?;
+        Ok(found.into_iter().find(|found| found.link.code == *code))
     }
 }
 

@@ -28,6 +28,7 @@ pub mod model;
 pub mod moving;
 pub mod stories;
 pub mod streams;
+pub mod webhooks;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -108,6 +109,12 @@ macro_rules! store_conformance {
             }
             day_keys {
                 the_first_key_stays, days_have_their_own_keys,
+            }
+            webhooks {
+                webhooks_are_kept, webhooks_are_replaced_by_version, a_removed_webhook_is_gone,
+                webhooks_come_back_as_they_were, webhooks_are_in_the_feed, a_message_is_added_once,
+                a_delivery_is_settled_once, a_webhook_is_forgiven, deliveries_are_paged, waiting_ones_are_bounded,
+                ended_ones_go, a_lease_is_held_by_one, a_lease_ends,
             }
             model {
                 numbers_are_those_of_a_naive_model, pages_of_an_export_join,

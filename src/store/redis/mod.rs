@@ -14,12 +14,14 @@ pub mod doctor;
 pub mod documents;
 pub mod feed;
 pub mod lanes;
+pub mod leases;
 pub mod links;
 mod open;
 pub mod records;
 pub mod settings;
 pub mod tags;
 pub mod tallies;
+pub mod webhooks;
 
 pub use open::open;
 pub use settings::Redis as Settings;

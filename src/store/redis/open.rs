@@ -17,9 +17,11 @@ use super::day_keys::RedisDayKeys;
 use super::documents::RedisDocuments;
 use super::feed::Feed;
 use super::lanes::Lanes;
+use super::leases::RedisLeases;
 use super::links::RedisLinks;
 use super::records::Records;
 use super::tallies::RedisTallies;
+use super::webhooks::{RedisDeliveries, RedisWebhooks};
 use super::{dataset, doctor, settings};
 use crate::domain::tally::DatasetId;
 use crate::store::mirror::Mirror;
@@ -79,6 +81,9 @@ async fn over(
     Ok(Store {
         links: Arc::new(RedisLinks::new(records.clone(), Arc::clone(&feed), Arc::clone(mirror))),
         day_keys: Arc::new(RedisDayKeys::new(conn.clone(), lanes.clone())),
+        leases: Arc::new(RedisLeases::new(conn.clone(), lanes.clone())),
+        webhooks: Arc::new(RedisWebhooks::new(records.clone(), Arc::clone(mirror))),
+        deliveries: Arc::new(RedisDeliveries::new(records.clone())),
         tallies: Arc::new(RedisTallies::new(conn.clone(), lanes).beside(Arc::clone(mirror))),
         documents: Arc::new(RedisDocuments::new(records.clone(), Arc::clone(mirror))),
         accounts: Arc::new(RedisAccounts::new(records, Arc::clone(mirror))),

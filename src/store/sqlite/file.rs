@@ -45,6 +45,7 @@ pub(super) const LINKS: Kind = Kind {
         include_str!("migrations/links/0002_aliases.sql"),
         include_str!("migrations/links/0003_stories.sql"),
         include_str!("migrations/links/0004_documents.sql"),
+        include_str!("migrations/links/0005_webhooks.sql"),
     ],
     waits: true,
     page_size: 4_096,
@@ -64,6 +65,7 @@ pub(super) const MIRROR: Kind = Kind {
         include_str!("migrations/links/0002_aliases.sql"),
         include_str!("migrations/links/0003_stories.sql"),
         include_str!("migrations/links/0004_documents.sql"),
+        include_str!("migrations/links/0005_webhooks.sql"),
     ],
     // What a power cut takes of it is read again from the store.
     waits: false,

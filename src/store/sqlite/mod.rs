@@ -7,14 +7,17 @@
 mod accounts;
 pub mod care;
 pub mod day_keys;
+mod deliveries;
 mod documents;
 mod failure;
 mod file;
+mod leases;
 mod links;
 pub mod mirror;
 mod snapshot;
 mod tallies;
 mod threads;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -87,17 +90,17 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
         reading: Mutex::new(reading),
         writing: Mutex::new(vec![links_thread, tallies_thread]),
     };
+    let (writer, readers) = (|| Some(links_writer.clone()), || links_readers.clone());
     let store = Store {
-        links: Arc::new(links::SqliteLinks {
-            writer: Some(links_writer.clone()),
-            readers: links_readers.clone(),
-            changed,
+        links: Arc::new(links::SqliteLinks { writer: writer(), readers: readers(), changed }),
+        documents: Arc::new(documents::SqliteDocuments { writer: writer(), readers: readers() }),
+        accounts: Arc::new(accounts::SqliteAccounts { writer: writer(), readers: readers() }),
+        webhooks: Arc::new(webhooks::SqliteWebhooks { writer: writer(), readers: readers() }),
+        deliveries: Arc::new(deliveries::SqliteDeliveries {
+            writer: links_writer.clone(),
+            readers: readers(),
         }),
-        documents: Arc::new(documents::SqliteDocuments {
-            writer: Some(links_writer.clone()),
-            readers: links_readers.clone(),
-        }),
-        accounts: Arc::new(accounts::SqliteAccounts { writer: Some(links_writer), readers: links_readers }),
+        leases: Arc::new(leases::MemoryLeases::default()),
         tallies: Arc::new(tallies::SqliteTallies {
             writer: tallies_writer,
             readers: tallies_readers,

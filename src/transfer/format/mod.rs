@@ -6,6 +6,7 @@
 mod documents;
 mod links;
 mod rest;
+mod webhooks;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,12 +15,15 @@ use crate::domain::tally::{DaySketch, Row, Scope};
 use crate::store::accounts::AccountItem;
 use crate::store::documents::{Document, DocumentKind};
 use crate::store::links::ExportItem;
+use crate::store::webhooks::Webhook;
 use documents::DocumentLine;
 pub(super) use documents::document_line;
 pub(super) use links::link_line;
 use links::{AliasLine, ArticleLine, HistoryLine, LinkLine};
 use rest::{AuditLine, KeyLine, TallyLine, UniquesLine, UserLine};
 pub(super) use rest::{EndLine, StreamLine, account_line, scope_text, tally_line, uniques_line};
+use webhooks::WebhookLine;
+pub(super) use webhooks::webhook_line;
 
 /// The version of what this file describes.
 pub(super) const FORMAT: u32 = 1;
@@ -66,6 +70,7 @@ pub(super) enum Line {
     Uniques(UniquesLine),
     Stream(StreamLine),
     Audit(AuditLine),
+    Webhook(WebhookLine),
     End(EndLine),
     Setting(DocumentLine),
     Channel(DocumentLine),
@@ -80,6 +85,7 @@ pub(super) enum Item {
     Tally(Scope, Row),
     Sketch(Scope, DaySketch),
     Stream(StreamLine),
+    Webhook(Webhook),
     End(u64),
     Document(Document),
 }
@@ -98,6 +104,7 @@ impl Item {
             Item::Tally(..) => "tally",
             Item::Sketch(..) => "uniques",
             Item::Stream(_) => "stream",
+            Item::Webhook(_) => "webhook",
             Item::End(_) => "end",
             Item::Document(document) => document.kind.as_str(),
         }
@@ -122,6 +129,7 @@ pub(super) fn read(text: &[u8]) -> Result<Item, String> {
         Line::Uniques(line) => rest::uniques(line)?,
         Line::Stream(line) => Item::Stream(line),
         Line::Audit(line) => rest::audit(line),
+        Line::Webhook(line) => webhooks::read(line),
         Line::End(line) => Item::End(line.lines),
         Line::Setting(line) => Item::Document(line.read(DocumentKind::Setting)),
         Line::Channel(line) => Item::Document(line.read(DocumentKind::Channel)),

@@ -22,6 +22,7 @@ use crate::store::Store;
 use crate::store::accounts::AccountItem;
 use crate::store::documents::Document;
 use crate::store::links::ExportItem;
+use crate::store::webhooks::Webhook;
 pub use marker::MARKER;
 use marker::Marker;
 use sink::Sink;
@@ -190,6 +191,7 @@ struct Pending {
     links: Vec<(u64, ExportItem)>,
     accounts: Vec<AccountItem>,
     documents: Vec<Document>,
+    webhooks: Vec<Webhook>,
     groups: Vec<Group>,
     rows: usize,
 }
@@ -272,6 +274,7 @@ impl Importer<'_> {
             Item::Links(_) => self.pending.links.is_empty(),
             Item::Account(_) => self.pending.accounts.is_empty(),
             Item::Document(_) => self.pending.documents.is_empty(),
+            Item::Webhook(_) => self.pending.webhooks.is_empty(),
             Item::Tally(..) | Item::Sketch(..) => self.pending.groups.is_empty() && self.group.is_none(),
             Item::Stream(_) | Item::End(_) => true,
         };
@@ -282,6 +285,7 @@ impl Importer<'_> {
             Item::Links(item) => self.pending.links.push((self.at, item)),
             Item::Account(item) => self.pending.accounts.push(item),
             Item::Document(document) => self.pending.documents.push(document),
+            Item::Webhook(webhook) => self.pending.webhooks.push(webhook),
             Item::Tally(scope, row) => {
                 if !self.tally(scope, row) {
                     return Ok(());
@@ -301,6 +305,7 @@ impl Importer<'_> {
         let full = self.pending.links.len() >= CHUNK
             || self.pending.accounts.len() >= CHUNK
             || self.pending.documents.len() >= CHUNK
+            || self.pending.webhooks.len() >= CHUNK
             || self.pending.groups.len() >= CHUNK
             || self.pending.rows >= ROWS;
         if full { self.flush().await } else { Ok(()) }
@@ -391,8 +396,9 @@ impl Importer<'_> {
 
     /// Puts what waits into the store and notes how far the import is.
     async fn flush(&mut self) -> Result<(), Error> {
-        let Pending { links, accounts, documents, groups, .. } = std::mem::take(&mut self.pending);
-        if links.is_empty() && accounts.is_empty() && documents.is_empty() && groups.is_empty() {
+        let Pending { links, accounts, documents, webhooks, groups, .. } = std::mem::take(&mut self.pending);
+        let accounted = accounts.is_empty() && documents.is_empty() && webhooks.is_empty();
+        if links.is_empty() && accounted && groups.is_empty() {
             return Ok(());
         }
         if !links.is_empty() {
@@ -407,6 +413,9 @@ impl Importer<'_> {
         }
         if !documents.is_empty() {
             self.sink.documents(documents).await?;
+        }
+        if !webhooks.is_empty() {
+            self.sink.webhooks(webhooks).await?;
         }
         if !groups.is_empty() {
             self.sink.groups(groups).await?;

@@ -13,6 +13,7 @@ use crate::domain::tally::{Group, StreamId};
 use crate::store::accounts::AccountItem;
 use crate::store::documents::Document;
 use crate::store::links::{ArticleKey, ExportItem};
+use crate::store::webhooks::Webhook;
 use crate::store::{Result, Store};
 use crate::transfer::import::Options;
 
@@ -129,6 +130,10 @@ impl<'a> Sink<'a> {
 
     pub(super) async fn documents(&self, documents: Vec<Document>) -> Result<()> {
         if self.options.dry_run { Ok(()) } else { self.store.documents.import_documents(documents).await }
+    }
+
+    pub(super) async fn webhooks(&self, webhooks: Vec<Webhook>) -> Result<()> {
+        if self.options.dry_run { Ok(()) } else { self.store.webhooks.import(webhooks).await }
     }
 
     pub(super) async fn groups(&self, groups: Vec<Group>) -> Result<()> {

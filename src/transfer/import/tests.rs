@@ -57,12 +57,16 @@ fn out_and_in_and_out_is_the_same() {
         assert_eq!(content(&text), content(&again));
         for kind in [
             "article", "alias", "link", "history", "key", "user", "setting", "channel", "tally", "stream",
-            "audit",
+            "audit", "webhook",
         ] {
             let lines = text.lines().filter(|l| l.starts_with(&format!("{{\"kind\":\"{kind}\""))).count();
             assert!(lines > 0, "{kind}");
             assert_eq!(done.lines.of(kind), u64::try_from(lines).unwrap(), "{kind}");
         }
+        // Who reads the file cannot sign.
+        assert!(!text.contains("whsec_") && !text.contains("c2VjcmV0"));
+        let webhooks = store.webhooks.all().await.unwrap();
+        assert!(webhooks.len() == 2 && webhooks.iter().all(|w| w.secret.reveal().is_none()), "{webhooks:?}");
         assert!(!to.path().join(MARKER).exists());
         // What was lost is kept, and the audit holds.
         let audit = store.tallies.audit().await.unwrap();

@@ -17,6 +17,7 @@ use crate::store::accounts::{AUDIT_KEPT, AuditEntry, Key, User};
 use crate::store::documents::Document;
 use crate::store::links::ExportItem;
 use crate::store::tallies::StreamState;
+use crate::store::webhooks::Webhook;
 use crate::transfer::{Error, Progress};
 
 /// Lines of the audit asked for at once.
@@ -99,6 +100,7 @@ pub async fn compare(
     keys(from.accounts.keys().await?, to.accounts.keys().await?)?;
     users(from.accounts.users().await?, to.accounts.users().await?)?;
     documents(&from.documents.documents().await?, &to.documents.documents().await?)?;
+    webhooks(from.webhooks.all().await?, to.webhooks.all().await?)?;
     (compared.audited, compared.audit_gone) = audit(from, to).await?;
     compared.scopes = numbers::compare(from, to, &mut told).await?;
     if Moment::of(from).await? != before {
@@ -217,6 +219,12 @@ fn documents(ours: &[Document], theirs: &[Document]) -> Result<(), Error> {
         return Ok(());
     };
     Err(differ(format!("{} {name} is missing or another in one of them", kind.as_str())))
+}
+
+fn webhooks(mut ours: Vec<Webhook>, mut theirs: Vec<Webhook>) -> Result<(), Error> {
+    ours.sort_by(|a, b| a.id.cmp(&b.id));
+    theirs.sort_by(|a, b| a.id.cmp(&b.id));
+    first_difference(&ours, &theirs, |webhook| format!("webhook {} ({})", webhook.id, webhook.name))
 }
 
 fn first_difference<T: PartialEq>(ours: &[T], theirs: &[T], name: fn(&T) -> String) -> Result<(), Error> {

@@ -121,6 +121,10 @@ impl Copying<'_> {
         let documents = self.from.documents.documents().await?;
         documents.iter().for_each(|document| self.copied.lines.add(document.kind.as_str()));
         self.to.documents.import_documents(documents).await?;
+        let webhooks = self.from.webhooks.all().await?;
+        webhooks.iter().for_each(|_| self.copied.lines.add("webhook"));
+        // From store to store with their secrets: receivers need not be told. What is on its way stays behind.
+        self.to.webhooks.import(webhooks).await?;
         let mut before = None;
         loop {
             let page = self.from.accounts.audited(before, AUDIT_PAGE).await?;

@@ -5,14 +5,17 @@ use std::path::Path;
 use super::*;
 use crate::domain::tally::{Counts, Row, Scope, Series};
 use crate::hits::verify::tests::{block_on, open_store, silent};
+use crate::secret::Secret;
 use crate::store::accounts::AccountItem;
 use crate::store::conformance::accounts::{key, user};
 use crate::store::conformance::applying::{batch, clicked};
 use crate::store::conformance::editing::{changed, edit};
+use crate::store::conformance::webhooks::webhook;
 use crate::store::conformance::{at, choose, code, created, find};
 use crate::store::documents::{Document, DocumentChange, DocumentChanged};
 use crate::store::links::ExportItem;
 use crate::store::settings::Kind;
+use crate::store::webhooks::Webhook;
 use crate::store::{Settings, Store};
 use crate::transfer::tests::{exported, filled};
 use crate::units::Size;
@@ -71,9 +74,10 @@ fn lanes_may_become_fewer_or_more() {
             finish(&from).await;
             let copied = copy(&from, &to, two.path(), &silent).await.unwrap();
             assert!(!copied.resumed);
-            for kind in
-                ["article", "alias", "link", "history", "key", "user", "setting", "channel", "audit", "scope"]
-            {
+            for kind in [
+                "article", "alias", "link", "history", "key", "user", "setting", "channel", "audit", "scope",
+                "webhook",
+            ] {
                 assert!(copied.lines.of(kind) > 0, "{kind}");
             }
             assert!(matches!(unfinished(two.path()).unwrap(), Some(Unfinished::Migration { .. })));
@@ -86,6 +90,8 @@ fn lanes_may_become_fewer_or_more() {
                 (copied.lines.of("link"), copied.lines.of("scope"))
             );
             assert_eq!(content(&exported(&from).await), content(&exported(&to).await));
+            let webhooks = to.webhooks.all().await.unwrap();
+            assert_eq!(webhooks, from.webhooks.all().await.unwrap(), "with their secrets");
             let lost = to.tallies.lost().await.unwrap();
             let (site, of_lanes) = lost.split_last().unwrap();
             assert_eq!((*site, of_lanes.iter().sum::<u64>()), (3, 3));
@@ -104,7 +110,14 @@ fn lanes_may_become_fewer_or_more() {
 /// What is done to the target behind the migration's back, and what it says then.
 type Tampering = (&'static str, fn(Store) -> std::pin::Pin<Box<dyn Future<Output = ()>>>);
 
-const TAMPERINGS: [Tampering; 9] = [
+const TAMPERINGS: [Tampering; 10] = [
+    ("webhook w1", |to| {
+        Box::pin(async move {
+            let other = Secret::new("whsec_b3RoZXI=");
+            let webhook = Webhook { secret: other, version: 2, ..webhook("w1", 6) };
+            to.webhooks.replace(webhook, "k", "webhook.changed", at(9)).await.unwrap();
+        })
+    }),
     ("another in the target", |to| {
         Box::pin(async move {
             let found = find(&to, "kx7dw4m").await;

@@ -85,7 +85,7 @@ pub struct HistoryList {
     pub next_cursor: Option<String>,
 }
 
-fn entropy(derived: Option<Extension<Derived>>) -> Entropy {
+pub(super) fn entropy(derived: Option<Extension<Derived>>) -> Entropy {
     derived.map_or(Entropy::System, |Extension(Derived(entropy))| entropy)
 }
 

@@ -14,6 +14,7 @@ mod query;
 mod reports;
 mod settings;
 pub mod view;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -64,15 +65,7 @@ pub fn routes(state: &State, deadline: Duration) -> Router<State> {
         .route("/reports/orphans", get(reports::more::orphans))
         .route("/reports/orphans.csv", get(reports::more::orphans))
         .route("/live", get(live::live))
-        .route("/keys", get(accounts::keys).post(accounts::create_key))
-        .route("/keys/{id}", delete(accounts::revoke_key))
-        .route("/users", get(accounts::users).post(accounts::add_user))
-        .route("/users/{name}", delete(accounts::disable_user))
-        .route("/audit", get(audit::list))
-        .route("/settings", get(settings::list).post(settings::set))
-        .route("/settings/{name}", get(settings::read).patch(settings::change).delete(settings::remove))
-        .route("/channels", get(channels::list).post(channels::create))
-        .route("/channels/{name}", patch(channels::change).delete(channels::remove))
+        .merge(administration())
         // Inside: what only calls with a valid key reach.
         .route_layer(middleware::from_fn_with_state(state.clone(), idempotency::layer))
         // The one call that is for everybody.
@@ -93,6 +86,26 @@ pub fn routes(state: &State, deadline: Duration) -> Router<State> {
         .route("/errors/{code}", get(openapi::error))
         // Outermost: every answer is counted.
         .layer(middleware::from_fn(count))
+}
+
+/// Keys, people, settings, webhooks.
+fn administration() -> Router<State> {
+    Router::new()
+        .route("/keys", get(accounts::keys).post(accounts::create_key))
+        .route("/keys/{id}", delete(accounts::revoke_key))
+        .route("/users", get(accounts::users).post(accounts::add_user))
+        .route("/users/{name}", delete(accounts::disable_user))
+        .route("/audit", get(audit::list))
+        .route("/settings", get(settings::list).post(settings::set))
+        .route("/settings/{name}", get(settings::read).patch(settings::change).delete(settings::remove))
+        .route("/channels", get(channels::list).post(channels::create))
+        .route("/channels/{name}", patch(channels::change).delete(channels::remove))
+        .route("/webhooks", get(webhooks::list).post(webhooks::create))
+        .route("/webhooks/{id}", get(webhooks::read).patch(webhooks::change).delete(webhooks::remove))
+        .route("/webhooks/{id}/secret", post(webhooks::new_secret))
+        .route("/webhooks/{id}/deliveries", get(webhooks::deliveries))
+        .route("/webhooks/{id}/deliveries/{delivery}/retry", post(webhooks::retry))
+        .route("/webhooks/{id}/test", post(webhooks::test))
 }
 
 fn refused(reason: Reason, detail: &'static str) -> Error {

@@ -7,7 +7,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::query::Name;
-use super::{accounts, articles, audit, channels, links, live, lookup, qr, reports, settings, view};
+use super::{
+    accounts, articles, audit, channels, links, live, lookup, qr, reports, settings, view, webhooks,
+};
 use crate::domain::error::{Reason, Refusal};
 use crate::links::request;
 use crate::web::State;
@@ -24,7 +26,9 @@ use crate::web::error::Error;
         reports::more::heat, reports::more::curve, reports::more::orphans, reports::reasons::reasons, live::live,
         accounts::keys, accounts::create_key, accounts::revoke_key, accounts::users, accounts::add_user,
         accounts::disable_user, audit::list, settings::list, settings::read, settings::set, settings::change,
-        settings::remove, channels::list, channels::create, channels::change, channels::remove),
+        settings::remove, channels::list, channels::create, channels::change, channels::remove,
+        webhooks::list, webhooks::create, webhooks::read, webhooks::change, webhooks::remove, webhooks::new_secret,
+        webhooks::deliveries, webhooks::test, webhooks::retry),
     components(schemas(request::NewLink, request::Change, request::ArticleFactsSchema, view::LinkView,
         view::ArticleView, view::TotalsView)),
     tags((name = "links"), (name = "articles"), (name = "reports"), (name = "administration")),
@@ -97,7 +101,10 @@ pub const MEANINGS: &[(&str, &str)] = &[
     ("key_reused", "This Idempotency-Key was used with another body."),
     ("invalid_url", "`field` is not an http(s) address without user name and password, of at most 8 KiB."),
     ("own_host", "The address is one of this service."),
-    ("denied_host", "The operator does not allow this host."),
+    (
+        "denied_host",
+        "The operator does not allow this host, or, for a webhook, it is not on the public internet.",
+    ),
     ("code_invalid", "A code is 1 to 64 of A-Z a-z 0-9 - _."),
     ("code_reserved", "The code is a page of this service."),
     ("out_of_range", "`field` is outside its range."),
@@ -123,6 +130,7 @@ mod tests {
             "/api/v1/reports/curve",
             "/api/v1/links/{code}/reasons",
             "/api/v1/audit",
+            "/api/v1/webhooks/{id}/deliveries/{delivery}/retry",
             "/api/v1/articles/{id}/merge",
             "/api/v1/short-url",
         ] {

@@ -97,6 +97,22 @@ impl FromRequestParts<State> for Name {
     }
 }
 
+/// The two names in a path.
+pub struct Names(pub String, pub String);
+
+impl FromRequestParts<State> for Names {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Names, Error> {
+        let path: Result<Path<(String, String)>, PathRejection> =
+            Path::from_request_parts(parts, state).await;
+        match path {
+            Ok(Path((one, other))) => Ok(Names(one, other)),
+            Err(_) => Err(Refusal::new(Reason::NotFound, "there is nothing of this name").into()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,7 +28,7 @@ fn target(asked: &Asked, port: u16) -> String {
 fn is_refused(reading: &Reading, what: &str) {
     assert_eq!(reading.outcome, Outcome::Refused, "{what}: {reading:?}");
     let why = reading.why.as_deref().unwrap();
-    let known = ["not on the public internet", "is not read", "needs a host"];
+    let known = ["not on the public internet", "is not asked", "needs a host"];
     assert!(known.iter().any(|words| why.contains(words)), "{what}: {why}");
     assert!(!why.contains("Secret") && reading.facts.title.is_none(), "{what}: {why}");
 }

@@ -108,7 +108,7 @@ impl Home {
         self.call(node, "DELETE", &format!("/links/{code}"), &Value::Null).status
     }
 
-    fn call(&self, node: &Node, method: &str, path: &str, body: &Value) -> Answer {
+    pub fn call(&self, node: &Node, method: &str, path: &str, body: &Value) -> Answer {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         wire::ask(node.public(), method, &format!("/api/v1{path}"), &self.key, &body).unwrap()
     }

@@ -106,6 +106,12 @@ fn people(home: &Home, node: &Node) {
     home.command(&["user", "add", "Ana", "--role", "editor"]).done();
     home.command(&["user", "add", "Zoë", "--role", "viewer"]).done();
     home.command(&["user", "disable", "Zoë"]).done();
+    let hook =
+        |name: &str| json!({ "url": "https://hooks.invalid/in", "name": name, "events": ["link.spike"] });
+    home.api(node, "POST", "/webhooks", &hook("chat"));
+    let off = home.api(node, "POST", "/webhooks", &hook("old"));
+    let path = format!("/webhooks/{}", off["id"].as_str().unwrap());
+    home.api(node, "PATCH", &path, &json!({ "version": 1, "disabled": true }));
     let passwd = [("SLUGLINE__LOG__FORMAT", "text")];
     let data = format!("data.dir={}", home.data().display());
     let file = home.whole_file();
@@ -173,7 +179,7 @@ fn links(home: &Home, node: &Node) -> Vec<Value> {
     }
 }
 
-/// Everything that the API says: links with their totals and histories, keys, reports.
+/// Everything that the API says: links with their totals and histories, keys, webhooks, reports.
 pub fn said(home: &Home, node: &Node) -> BTreeMap<String, Value> {
     let get = |path: &str| home.api(node, "GET", path, &Value::Null);
     let mut said = BTreeMap::new();
@@ -194,6 +200,7 @@ pub fn said(home: &Home, node: &Node) -> BTreeMap<String, Value> {
         }
     }
     said.insert("/keys".into(), get("/keys"));
+    said.insert("/webhooks".into(), get("/webhooks"));
     said
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
 use slugline::config::Config;
 use slugline::store::redis::settings::Mode;
 use slugline::store::settings::Kind;
@@ -11,6 +12,7 @@ use crate::faults::Seed;
 use crate::faults::books::settled;
 use crate::faults::load::Load;
 use crate::faults::node::Home;
+use crate::harness::wait::eventually_blocking;
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples").join(name)
@@ -50,6 +52,14 @@ fn the_recommended_server_and_user_are_enough() {
     let server = runtime.block_on(Standalone::start(&[&lines[..], &[&aclfile]].concat()));
     let config = format!("{}username = \"slugline\"\npassword = \"a-password\"\n", server.config());
     let (home, node) = Home::begin_with(tempfile::tempdir().unwrap(), &config, 4, &["store.lanes=8"]);
+    let hook = home.api(&node, "POST", "/webhooks", &json!({ "url": "http://hooks.invalid/" }));
+    home.api(&node, "POST", "/links", &json!({ "url": "https://news.example.com/told" }));
+    let path = format!("/webhooks/{}", hook["id"].as_str().unwrap());
+    eventually_blocking("what a try came to is kept", || {
+        let list = home.api(&node, "GET", &format!("{path}/deliveries"), &Value::Null);
+        (list["items"][0]["attempts"].as_u64() >= Some(1)).then_some(())
+    });
+    assert_eq!(home.call(&node, "DELETE", &path, &Value::Null).status, 204);
     let done = Load::run(node.public(), &home.codes, &mut seed.chance(0), 200);
     let books = settled(&home, &node);
     books.check(&[0; 4], &done.known);

@@ -18,8 +18,10 @@ use slugline::store::redis::day_keys::RedisDayKeys;
 use slugline::store::redis::documents::RedisDocuments;
 use slugline::store::redis::feed::Feed;
 use slugline::store::redis::lanes::Lanes;
+use slugline::store::redis::leases::RedisLeases;
 use slugline::store::redis::links::RedisLinks;
 use slugline::store::redis::records::Records;
+use slugline::store::redis::webhooks::{RedisDeliveries, RedisWebhooks};
 use slugline::store::tallies::Dataset;
 use slugline::store::{Backend, Store, sqlite};
 use tempfile::TempDir;
@@ -95,7 +97,10 @@ impl House {
         let store = Store {
             links: Arc::new(RedisLinks::new(records.clone(), Arc::clone(&feed), Arc::clone(&mirror))),
             documents: Arc::new(RedisDocuments::new(records.clone(), Arc::clone(&mirror))),
-            accounts: Arc::new(RedisAccounts::new(records, Arc::clone(&mirror))),
+            accounts: Arc::new(RedisAccounts::new(records.clone(), Arc::clone(&mirror))),
+            webhooks: Arc::new(RedisWebhooks::new(records.clone(), Arc::clone(&mirror))),
+            deliveries: Arc::new(RedisDeliveries::new(records)),
+            leases: Arc::new(RedisLeases::new(conn.clone(), lanes.clone())),
             day_keys: Arc::new(RedisDayKeys::new(conn.clone(), lanes.clone())),
             tallies: Arc::clone(&files.tallies),
             backend: Arc::new(Joined { conn, feed, mirror, files }),

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use slugline::accounts::AccountService;
 use slugline::app::coherence::{Coherence, Follower};
+use slugline::articles::fetch::System;
 use slugline::clock;
+use slugline::config::Config;
 use slugline::store::cache::{Cache, Cached};
 use slugline::store::links::{Creation, LinkFilter, LinkOrder, LinkPage, NewLink};
 use slugline::store::redis::Settings as RedisSettings;
 use slugline::store::settings::{Kind, Settings};
 use slugline::store::{self, Links, Store};
 use slugline::units::Size;
+use slugline::webhooks::{Needs, WebhookService};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -126,6 +129,7 @@ impl Following {
             cache: cache.clone(),
             accounts: accounts.clone(),
             settings: None,
+            webhooks: Arc::new(webhooks(node).await),
             coherence: coherence.clone(),
             interval: Duration::from_millis(500),
             deadline,
@@ -169,6 +173,23 @@ impl Drop for Following {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// A node's webhooks, as the running service has them.
+async fn webhooks(node: &Node) -> WebhookService {
+    let config = Config::defaults().unwrap();
+    let (resolver, deadline) = (Arc::new(System::new()), Duration::from_secs(5));
+    let poster = config.articles.poster("https://sl.example", resolver, deadline).unwrap();
+    let needs = Needs {
+        webhooks: node.webhooks.clone(),
+        deliveries: node.deliveries.clone(),
+        accounts: node.accounts.clone(),
+        poster: Arc::new(poster),
+        settings: config.webhooks,
+        public_url: "https://sl.example".into(),
+        deadline,
+    };
+    WebhookService::open(needs).await.unwrap()
 }
 
 /// How often each command was called.

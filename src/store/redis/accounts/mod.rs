@@ -17,6 +17,8 @@ use crate::store::accounts::{AccountItem, Accounts, Answer, AuditEntry, Begun, K
 use crate::store::mirror::Mirror;
 use crate::store::{Error, Result};
 
+pub(super) use lines::writes as audit_writes;
+
 /// The accounts of a store in Redis.
 pub struct RedisAccounts {
     records: Records,

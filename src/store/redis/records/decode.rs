@@ -1,7 +1,7 @@
 //! What a record means to the mirror.
 
 use super::name::Name;
-use super::{Alias, AliasName, Story, account, document, link, trail};
+use super::{Alias, AliasName, KeptWebhook, Story, account, document, link, trail, webhook};
 use crate::store::mirror::{AliasKind, Base, Put, Value};
 use crate::store::{Error, Result};
 
@@ -37,6 +37,10 @@ fn value(name: Name, raw: &[u8]) -> Result<Value> {
                 document::read(raw)?.ok_or_else(nothing)?;
             Value::Document { kind, name, value, version, updated_at, updated_by }
         }
+        Name::Webhook(id) => match webhook::read(&id, raw)? {
+            KeptWebhook::There(there) => Value::Webhook(Box::new(there.of)),
+            KeptWebhook::Gone | KeptWebhook::None => Value::NoWebhook(id),
+        },
     })
 }
 

@@ -15,6 +15,7 @@ mod link;
 mod name;
 mod trail;
 mod tries;
+mod webhook;
 mod wire;
 
 pub use account::{Owned, audit, key, user};
@@ -27,4 +28,8 @@ pub use link::{read_links, write_links};
 pub use name::{BUCKETS, Name, bucket, bucket_key};
 pub use trail::{entry, kept_entry};
 pub use tries::Tries;
+pub use webhook::{
+    KeptWebhook, gone as gone_webhook, pack_delivery, read as read_webhook, unpack_delivery,
+    write as write_webhook,
+};
 pub use wire::cut;

@@ -42,6 +42,8 @@ pub enum Name {
     Audit(u64),
     /// A document, by its name.
     Document(DocumentKind, String),
+    /// A webhook.
+    Webhook(String),
 }
 
 impl Name {
@@ -81,6 +83,7 @@ impl Name {
             Name::User(name) => [b"n", name.as_bytes()].concat(),
             Name::Audit(id) => [b"e".as_slice(), &id.to_be_bytes()].concat(),
             Name::Document(kind, name) => [b"s", letter(*kind).as_slice(), name.as_bytes()].concat(),
+            Name::Webhook(id) => [b"w", id.as_bytes()].concat(),
         }
     }
 
@@ -100,7 +103,9 @@ impl Name {
             Name::Article(id) | Name::ArticleHistory(id, _) => lanes.of(&id.0),
             Name::Url(hash) | Name::CmsId(hash) => lanes.of(&hex(hash)),
             Name::History(code, _) => lanes.of(&code.key()),
-            Name::Key(_) | Name::User(_) | Name::Audit(_) | Name::Document(..) => lanes.root(),
+            Name::Key(_) | Name::User(_) | Name::Audit(_) | Name::Document(..) | Name::Webhook(_) => {
+                lanes.root()
+            }
         }
     }
 }
@@ -128,6 +133,7 @@ fn read(field: &[u8]) -> Option<Name> {
             let kind = DocumentKind::ALL.into_iter().find(|kind| rest.starts_with(letter(*kind)))?;
             Name::Document(kind, text()?.split_off(1))
         }
+        b'w' => Name::Webhook(text()?),
         _ => return None,
     })
 }
@@ -200,6 +206,7 @@ mod tests {
             Name::Audit(77),
             Name::Document(DocumentKind::Setting, "articles.sites".into()),
             Name::Document(DocumentKind::Channel, "Übersicht".into()),
+            Name::Webhook("w1".into()),
         ];
         for name in names {
             assert_eq!(Name::of(&name.field()).unwrap(), name);

@@ -24,12 +24,13 @@ use super::links::articles::{URL, with_merged};
 use super::links::trail::{Bell, FEED};
 use super::links::{SqliteLinks, index_some};
 use super::threads::{Readers, State, Writer};
+use super::webhooks::SqliteWebhooks;
 use super::{join, tallies};
 use crate::domain::article::ArticleId;
 use crate::domain::lane::Lane;
 use crate::store::mirror::{AliasKind, Followed, Mark, Mirror, Put, Raw};
 use crate::store::tallies::Dataset;
-use crate::store::{Accounts, Documents, Links, Result, Settings};
+use crate::store::{Accounts, Documents, Links, Result, Settings, Webhooks};
 
 /// Lanes that are no code's: the site lane and the root lane.
 const MORE_LANES: Lane = 2;
@@ -41,6 +42,7 @@ const WIPE: &str = "DELETE FROM meta; DELETE FROM zones; DELETE FROM lanes; DELE
     DELETE FROM article_authors; DELETE FROM links; DELETE FROM link_tags; DELETE FROM history; \
     DELETE FROM article_history; \
     DELETE FROM keys; DELETE FROM users; DELETE FROM documents; DELETE FROM audit; DELETE FROM search_pending; \
+    DELETE FROM webhooks; \
     INSERT INTO search (search) VALUES ('delete-all');";
 
 /// Opens the mirror in `dir`, or makes one there.
@@ -57,6 +59,7 @@ pub fn open(dir: &Path, settings: &Settings) -> Result<Arc<dyn Mirror>> {
         links: Arc::new(SqliteLinks { writer: None, readers: readers.clone(), changed }),
         accounts: Arc::new(SqliteAccounts { writer: None, readers: readers.clone() }),
         documents: Arc::new(SqliteDocuments { writer: None, readers: readers.clone() }),
+        webhooks: Arc::new(SqliteWebhooks { writer: None, readers: readers.clone() }),
         writer,
         readers,
         reading: Mutex::new(reading),
@@ -99,6 +102,7 @@ struct SqliteMirror {
     links: Arc<SqliteLinks>,
     accounts: Arc<SqliteAccounts>,
     documents: Arc<SqliteDocuments>,
+    webhooks: Arc<SqliteWebhooks>,
     reading: Mutex<Vec<JoinHandle<()>>>,
     writing: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -286,6 +290,10 @@ impl Mirror for SqliteMirror {
 
     fn documents(&self) -> Arc<dyn Documents> {
         Arc::<SqliteDocuments>::clone(&self.documents)
+    }
+
+    fn webhooks(&self) -> Arc<dyn Webhooks> {
+        Arc::<SqliteWebhooks>::clone(&self.webhooks)
     }
 
     async fn close(&self) -> Result<()> {

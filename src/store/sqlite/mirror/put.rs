@@ -18,6 +18,7 @@ use crate::store::sqlite::documents::put_document;
 use crate::store::sqlite::failure::{ms, signed};
 use crate::store::sqlite::links::rows::Record;
 use crate::store::sqlite::links::{articles, edit, rows, trail};
+use crate::store::sqlite::webhooks;
 
 /// Puts one record.
 pub(super) fn put(conn: &Connection, lane: Lane, put: Put) -> Result<()> {
@@ -38,6 +39,8 @@ pub(super) fn put(conn: &Connection, lane: Lane, put: Put) -> Result<()> {
             let remembered = Remembered { value, version };
             put_document(conn, (kind, &name), &remembered, (updated_at, &updated_by))
         }
+        Value::Webhook(webhook) => webhooks::put(conn, &webhook),
+        Value::NoWebhook(id) => webhooks::take_out(conn, &id).map(drop),
         Value::Nothing | Value::Gone => Ok(()),
     }
 }

@@ -1,0 +1,8 @@
+//! Webhooks from outside: what receivers get, what admins see, and what means harm.
+
+mod attacks;
+mod manage;
+mod nodes;
+mod receiver;
+mod telling;
+mod trouble;
