@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::access::{Actor, Role};
 use super::article::{Article, ArticleId};
 use super::code::Code;
 use super::hit::MissedReason;
-use super::target::with_added;
+use super::target::{with_added, without_added};
 
 /// Most tags of a link, and the longest, in characters.
 pub const MAX_TAGS: usize = 20;
@@ -225,6 +226,12 @@ impl Link {
         self.confidential && self.not_before.is_some_and(|opens| now < opens)
     }
 
+    /// True if its title and target are for others than this one, still.
+    #[must_use]
+    pub fn is_hidden_from(&self, viewer: &Actor, now: Timestamp) -> bool {
+        self.is_secret(now) && viewer.role != Role::Admin && viewer.name != self.created_by
+    }
+
     /// Leaves out what was said of another target than the one it has.
     pub fn settle_broken(&mut self) {
         if self.broken.as_ref().is_some_and(|broken| Some(&broken.target) != self.target.as_ref()) {
@@ -284,7 +291,7 @@ impl Link {
         let target = match (&self.target, self.follows_article) {
             (None, _) => return None,
             (Some(_), true) => SlotTarget::Own,
-            (Some(url), false) => SlotTarget::Other(url.clone()),
+            (Some(url), false) => SlotTarget::Other(without_added(url, self.added.as_deref())),
         };
         Some(Slot {
             article: self.article.clone()?,
@@ -355,13 +362,14 @@ impl HistoryEntry {
     /// The action of a line that says that all was blanked.
     pub const REDACTED: &str = "redacted";
     /// Fields whose values go when something is redacted.
-    const READABLE: [&str; 11] = [
+    const READABLE: [&str; 12] = [
         "target",
         "title",
         "note",
         "message",
         "expired_url",
         "url",
+        "address",
         "cms_id",
         "description",
         "image",

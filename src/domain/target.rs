@@ -182,6 +182,18 @@ pub fn with_added(address: &str, added: Option<&str>) -> String {
     added.map_or_else(|| address.to_owned(), |added| with_query(address, added))
 }
 
+/// An address without what a link's channel added to its query.
+#[must_use]
+pub fn without_added(target: &str, added: Option<&str>) -> String {
+    let (Some(added), Ok(mut url)) = (added, Url::parse(target)) else { return target.to_owned() };
+    let Some(query) = url.query() else { return target.to_owned() };
+    let added: HashSet<&str> = added.split('&').collect();
+    let own: Vec<&str> = query.split('&').filter(|pair| !added.contains(pair)).collect();
+    let own = own.join("&");
+    url.set_query(Some(own.as_str()).filter(|own| !own.is_empty()));
+    url.into()
+}
+
 /// The target of one visit: the link's, with the visit's own query appended before the fragment. The link's own
 /// parameter wins over one of the same name.
 #[must_use]

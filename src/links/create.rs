@@ -10,9 +10,9 @@ use super::codes::Entropy;
 use super::editable::Editable;
 use super::request::NewLink as Request;
 use super::stories::{Met, address_of, adds_nothing};
-use super::{Error, LinkService, Result};
+use super::{Error, LinkService, Result, is_secret_story};
 use crate::domain::access::{Actor, Role};
-use crate::domain::article::{Article, ArticleFacts, ArticleId};
+use crate::domain::article::{Article, ArticleFacts, ArticleId, PageOutcome, PageState};
 use crate::domain::code::Code;
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::{Found, Link, Via};
@@ -218,8 +218,9 @@ impl LinkService {
             link.added = self.added(link.channel.as_deref(), address);
             let story = self.settle_names(&mut claim, met, asked.actor, now).await?;
             let own = self.lead(&mut link, &claim, address, story.as_deref());
-            if let Some(story) = story.filter(|story| story.withdrawn) {
-                self.refuse_new(&story, &link, &draft.request, own, now).await?;
+            if let Some(story) = story {
+                self.refuse_new(&story, &link, &draft.request, (own, asked.actor), now).await?;
+                self.read_at(&story, &mut claim, link.not_before);
             }
             article = Some(claim);
         }
@@ -270,16 +271,30 @@ impl LinkService {
         claim.address = address_of(&self.rules().canon, &claim.url, spellings);
     }
 
-    /// Refuses a new link of a withdrawn story; the one that there is already is no new one.
+    /// Has the page of a story that could not be read looked at again when a link of it opens.
+    fn read_at(&self, story: &Article, claim: &mut ArticleClaim, opens: Option<Timestamp>) {
+        let unread = story.read.outcome != PageOutcome::Read && claim.read.is_none() && self.reads_pages();
+        if let Some(opens) = opens.filter(|_| unread) {
+            let due = story.read.due.map_or(opens, |due| due.min(opens));
+            claim.read = Some(PageState { due: Some(due), ..story.read });
+        }
+    }
+
+    /// Refuses a new link of a story that is withdrawn, or that others keep secret still; the one that there is already
+    /// is no new one.
     async fn refuse_new(
         &self,
         story: &Article,
         link: &Link,
         request: &Request,
-        own: bool,
+        (own, actor): (bool, &Actor),
         now: Timestamp,
     ) -> Result<()> {
         let there = self.links_of(&story.id, now).await?;
+        let secret = is_secret_story(&there, actor, now);
+        if !story.withdrawn && !secret {
+            return Ok(());
+        }
         let is_it = |found: &Found| match &request.code {
             Some(code) => found.link.code.as_str().eq_ignore_ascii_case(code),
             None => {
@@ -291,8 +306,15 @@ impl LinkService {
         if request.force_new != Some(true) && there.iter().any(is_it) {
             return Ok(());
         }
-        let detail = "the story is withdrawn; it gets no new link";
-        Err(Refusal::field(Reason::Withdrawn, "url", detail).into())
+        if story.withdrawn {
+            let detail = "the story is withdrawn; it gets no new link";
+            return Err(Refusal::field(Reason::Withdrawn, "url", detail).into());
+        }
+        let detail =
+            "a link of this story is confidential until it opens; its maker or an admin may make others";
+        let refusal = Refusal::field(Reason::Conflict, "url", detail);
+        let hidden = there.into_iter().find(|found| found.link.is_hidden_from(actor, now));
+        Err(hidden.map_or(refusal.clone(), |found| refusal.with_link(found)).into())
     }
 
     /// None asks for another draw.
@@ -302,7 +324,8 @@ impl LinkService {
             Creation::NoneFree => None,
             Creation::Created(found) => {
                 self.changed(&found);
-                Some(Ok(Made { found, created: true, ignored: vec![], dropped }))
+                let ignored = ignored_id(prepared, &found).into_iter().collect();
+                Some(Ok(Made { found, created: true, ignored, dropped }))
             }
             Creation::Taken(found) => {
                 let detail = format!("the code \"{}\" leads elsewhere already", found.link.code);
@@ -365,7 +388,16 @@ fn ignored(prepared: &Prepared, found: &Found) -> Vec<&'static str> {
         ("forward_query", asked.forward_query.is_some() && wanted.forward_query != there.forward_query),
         ("article", asked.article.as_ref().is_some_and(|facts| !is_part_of(facts, &known))),
     ];
-    differs.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
+    let differs = differs.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field);
+    differs.chain(ignored_id(prepared, found)).collect()
+}
+
+/// `cms_id`, if the story has another, which stays.
+fn ignored_id(prepared: &Prepared, found: &Found) -> Option<&'static str> {
+    let asked = prepared.draft.request.cms_id.as_ref()?;
+    let dropped = prepared.new.article.as_ref().is_some_and(|claim| claim.cms_id.is_none());
+    let has = found.article.as_ref().and_then(|article| article.cms_id.as_ref());
+    (dropped && has != Some(asked)).then_some("cms_id")
 }
 
 fn is_part_of(given: &ArticleFacts, known: &ArticleFacts) -> bool {

@@ -15,7 +15,7 @@ use crate::domain::access::Actor;
 use crate::domain::code::Code;
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::{Found, HistoryEntry, Link};
-use crate::domain::target::with_added;
+use crate::domain::target::{with_added, without_added};
 use crate::store::links::{ArticleClaim, Edit, Edited, SlotWish};
 
 /// Lines of history read at once while going back to an earlier version.
@@ -36,6 +36,12 @@ impl LinkService {
         if found.link.retired_at.is_some() {
             let detail = "a retired link cannot be changed";
             return Err(Refusal::field(Reason::Conflict, "code", detail).with_link(found).into());
+        }
+        let opens =
+            change.confidential.is_some() || change.not_before.is_some() || change.revert_to.is_some();
+        if opens && found.link.is_hidden_from(actor, now) {
+            let detail = "until a confidential link opens, only its maker and admins say when";
+            return Err(Refusal::new(Reason::Forbidden, detail).into());
         }
         let before = Editable::of(&found.link);
         let (after, article, action) = match change.revert_to {
@@ -130,7 +136,10 @@ impl LinkService {
         }
         put(&mut link.channel, change.channel.clone());
         put(&mut link.campaign, change.campaign.clone());
-        let article = match &change.url {
+        if change.channel.is_some() && link.channel != found.link.channel && change.url.is_none() {
+            self.mark(&mut link);
+        }
+        let article = match change.url.as_ref().and_then(Option::as_ref) {
             Some(url) => self.lead_to(found, &mut link, (url, change.keep_params == Some(true)), now).await?,
             None => None,
         };
@@ -148,6 +157,15 @@ impl LinkService {
             link.expired_url = url.as_deref().map(|u| self.rules().plain(u, "expired_url")).transpose()?;
         }
         Ok((link, article))
+    }
+
+    /// Gives the target of a link that has another channel now what that one adds.
+    fn mark(&self, link: &mut Editable) {
+        let Some(target) = link.target.take() else { return };
+        let bare = without_added(&target, link.added.as_deref());
+        let address = self.rules().address(&bare, true, "url").ok();
+        link.added = address.and_then(|address| self.added(link.channel.as_deref(), &address));
+        link.target = Some(with_added(&bare, link.added.as_deref()));
     }
 
     /// Leads a link to another address: with its story if that is one of the story's own. A reserved code gets its
@@ -170,6 +188,10 @@ impl LinkService {
             let mut claim = claim(&address, new_id, &NewLink::default());
             met.tell(&mut claim, link.not_before, now);
             self.settle_address(&mut claim, &address, &met);
+            if met.story.as_ref().is_some_and(|story| story.withdrawn) {
+                let detail = "the story is withdrawn; it gets no new link";
+                return Err(Refusal::field(Reason::Withdrawn, "url", detail).into());
+            }
             let story = met.story.as_deref().cloned().unwrap_or_else(|| claim.story(now));
             let (own, target) = self.as_led(added, &address, &story);
             (link.follows_article, link.target) = (own, Some(target));
@@ -203,7 +225,11 @@ impl LinkService {
             }
             later.extend(page.into_iter().filter(|e| e.version > version));
         }
-        let was = now.taken_back(&later).ok_or_else(gone)?;
+        let mut was = now.taken_back(&later).ok_or_else(gone)?;
+        // One that followed its story follows it to where that is now.
+        if let Some(article) = found.article.as_deref().filter(|_| was.follows_article) {
+            was.target = Some(with_added(article.address(), was.added.as_deref()));
+        }
         // An earlier target may be one that is not allowed any more.
         if let Some(target) = &was.target {
             self.rules().plain(target, "revert_to")?;

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::codes::Entropy;
 use super::request::NewLink as Request;
-use super::{LinkService, Result};
+use super::{Error, LinkService, Result, is_secret_story};
 use crate::articles::{Reading, reader};
 use crate::domain::access::{Actor, Role};
 use crate::domain::article::Article;
@@ -31,16 +31,21 @@ pub struct Lookup {
 }
 
 impl LinkService {
-    /// What `POST /links` would do with this address. Its page is not read.
+    /// What `POST /links` would do with this address. Its page is not read. What is secret to the viewer is not told.
     ///
     /// # Errors
     /// The refusals of an address.
-    pub async fn lookup(&self, url: &str, now: Timestamp) -> Result<Lookup> {
+    pub async fn lookup(&self, url: &str, viewer: &Actor, now: Timestamp) -> Result<Lookup> {
         let mut address = self.rules().address(url, false, "url")?;
-        let article = self.known_by(&address.article).await?;
+        let mut article = self.known_by(&address.article).await?;
         let mut links = vec![];
+        if let Some(known) = &article {
+            links = self.links_of(&known.id, now).await?;
+        }
+        if is_secret_story(&links, viewer, now) {
+            article = None;
+        }
         if let Some(article) = &article {
-            links = self.links_of(&article.id, now).await?;
             address.target = self.led(&address, article).1.to_owned();
         }
         Ok(Lookup { address, article, links })
@@ -61,12 +66,16 @@ impl LinkService {
             let detail = "short URLs are given for this newsroom's own articles only";
             return Err(Refusal::field(Reason::HostNotAllowed, "url", detail).into());
         }
-        if let Some(article) = self.known_by(&address.article).await?
-            && let Some(found) = self.own_link(&article, now).await?
-        {
-            return Some(found)
-                .filter(|found| found.status(now) == Status::Active)
-                .ok_or_else(|| unknown().into());
+        if let Some(article) = self.known_by(&address.article).await? {
+            let links = self.links_of(&article.id, now).await?;
+            // One that is withdrawn, or not open yet on some channel, gets none by its button.
+            let closed =
+                article.withdrawn || links.iter().any(|found| found.status(now) == Status::Scheduled);
+            match own_link(links, now) {
+                Some(found) if found.status(now) == Status::Active => return Ok(found),
+                None if !closed => {}
+                _ => return Err(unknown().into()),
+            }
         }
         let pages = self.pages().ok_or_else(unknown)?;
         let page = Url::parse(&address.target).map_err(|_| unknown())?;
@@ -77,22 +86,26 @@ impl LinkService {
         may_make()?;
         let request = Request { url: Some(address.target), ..Request::default() };
         let button = Actor { name: "button".into(), role: Role::Creator };
-        let made = self.create(request, &button, Via::Button, &Entropy::System, now).await?;
+        let made = self.create(request, &button, Via::Button, &Entropy::System, now).await;
+        // Why there is none is nobody's business.
+        let made = made.map_err(|error| match error {
+            Error::Refused(_) => unknown().into(),
+            error => error,
+        })?;
         let found = made.into_iter().next().map(|made| made.found).ok_or_else(unknown)?;
         Some(found).filter(|found| found.status(now) == Status::Active).ok_or_else(|| unknown().into())
     }
+}
 
-    /// The link that is the article's own: of no channel and no campaign, to the article itself.
-    async fn own_link(&self, article: &Article, now: Timestamp) -> Result<Option<Found>> {
-        let mut links = self.links_of(&article.id, now).await?;
-        links.retain(|found| {
-            let link = &found.link;
-            let plain = link.channel.is_none() && link.campaign.is_none() && link.follows_article;
-            plain && link.retired_at.is_none()
-        });
-        let active = links.iter().position(|found| found.status(now) == Status::Active);
-        Ok((!links.is_empty()).then(|| links.swap_remove(active.unwrap_or(0))))
-    }
+/// The link that is the article's own: of no channel and no campaign, to the article itself.
+fn own_link(mut links: Vec<Found>, now: Timestamp) -> Option<Found> {
+    links.retain(|found| {
+        let link = &found.link;
+        let plain = link.channel.is_none() && link.campaign.is_none() && link.follows_article;
+        plain && link.retired_at.is_none()
+    });
+    let active = links.iter().position(|found| found.status(now) == Status::Active);
+    (!links.is_empty()).then(|| links.swap_remove(active.unwrap_or(0)))
 }
 
 /// True if a page is there and says that the address it was asked by is its own.

@@ -13,6 +13,7 @@ pub mod editable;
 mod lookup;
 pub mod news;
 pub mod request;
+mod secrets;
 mod stories;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,6 +25,7 @@ pub use articles::Change as ArticleChange;
 pub use channels::Channels;
 pub use create::Made;
 pub use lookup::Lookup;
+pub use secrets::is_secret_story;
 pub use stories::Pages;
 
 use crate::domain::code::Code;

@@ -85,8 +85,10 @@ pub struct ArticleFactsSchema {
 pub struct Change {
     /// The version that was read. Required.
     pub version: Option<u64>,
-    /// The new target.
-    pub url: Option<String>,
+    /// The new target; never `null`.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub url: Option<Option<String>>,
     /// Keeps tracking parameters in the target.
     pub keep_params: Option<bool>,
     /// Where it is shared.
@@ -197,6 +199,13 @@ impl Change {
     pub fn check(mut self) -> Result<Change, Refusal> {
         if self.version.is_none() {
             return Err(Refusal::field(Reason::Missing, "version", "the version that was read is missing"));
+        }
+        if self.url == Some(None) {
+            return Err(Refusal::field(
+                Reason::InvalidValue,
+                "url",
+                "a target cannot be taken away; disable the link",
+            ));
         }
         self.channel = self.channel.map(|v| text("channel", v, MAX_CHANNEL)).transpose()?;
         self.campaign = self.campaign.map(|v| text("campaign", v, MAX_CHANNEL)).transpose()?;

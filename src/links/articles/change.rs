@@ -22,8 +22,10 @@ use crate::store::links::{ArticleClaim, ArticleEdit};
 pub struct Change {
     /// The version that was read. Required.
     pub version: Option<u64>,
-    /// Its new address, within its site. Links that follow it lead there at once.
-    pub url: Option<String>,
+    /// Its new address, within its site; never `null`. Links that follow it lead there at once.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub url: Option<Option<String>>,
     /// Headline, at most 300 characters.
     #[serde(deserialize_with = "given")]
     pub title: Option<Option<String>>,
@@ -108,7 +110,10 @@ impl LinkService {
 
     fn take_over(&self, article: &mut Article, change: Change) -> std::result::Result<(), Refusal> {
         let rules = self.rules();
-        if let Some(url) = &change.url {
+        if change.url == Some(None) {
+            return Err(Refusal::field(Reason::InvalidValue, "url", "a story has an address"));
+        }
+        if let Some(url) = change.url.as_ref().and_then(Option::as_ref) {
             let address = rules.address(url, false, "url")?;
             if address.site != article.site {
                 let detail = format!(

@@ -20,8 +20,11 @@ use crate::domain::link::{Broken, Found, Status};
 /// Who is said to have found what the scheduled checks find.
 const CHECKS: &str = "link checks";
 
+/// Targets of one story that are looked at in one request; the others come with the daily round.
+const MAX_TARGETS: usize = 10;
+
 impl LinkService {
-    /// Looks at the targets of a story's open links now.
+    /// Looks at the targets of a story's open links now, ten of them at most.
     ///
     /// # Errors
     /// The refusals of `POST /articles/{id}/check`.
@@ -37,7 +40,8 @@ impl LinkService {
         let mut seen: Vec<(String, Health)> = vec![];
         for found in open {
             let Some(target) = found.link.target.clone() else { continue };
-            if !seen.iter().any(|(there, _)| *there == target)
+            if seen.len() < MAX_TARGETS
+                && !seen.iter().any(|(there, _)| *there == target)
                 && let Ok(url) = Url::parse(&target)
             {
                 let (reader, started) = (&pages.reader, Instant::now().into_std());

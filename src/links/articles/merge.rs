@@ -14,6 +14,7 @@ use crate::domain::article::{Article, ArticleId};
 use crate::domain::code::Code;
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::{Found, HistoryEntry, Link};
+use crate::domain::target::Address;
 use crate::links::codes::Entropy;
 use crate::store::links::{ArticleEdit, Edit, Edited, SlotWish};
 
@@ -26,6 +27,14 @@ const SPLIT: &str = "split";
 const ARTICLE: &str = "article";
 /// Lines of a link's history that are looked through for the story that it came from.
 const LINES: usize = 1_000;
+
+/// Where a link goes when it is split off.
+enum Way {
+    /// To the story that it came from.
+    Back(Arc<Article>),
+    /// To one of its own.
+    Apart(Address),
+}
 
 impl LinkService {
     /// Makes two articles one: the younger one's links become the older one's. Again is the same, and goes on where it
@@ -93,7 +102,7 @@ impl LinkService {
         for _ in 0..TRIES {
             let old = self.article(id).await?;
             let mut after = next(&old, now);
-            let had = (after.facts.clone(), after.cms_id.clone());
+            let had = after.facts.clone();
             for fact in crate::domain::article::Fact::ALL {
                 if !after.facts.has(fact) && young.facts.has(fact) {
                     after.facts.take(fact, &young.facts);
@@ -102,7 +111,7 @@ impl LinkService {
                     }
                 }
             }
-            if (&after.facts, &after.cms_id) == (&had.0, &had.1) {
+            if after.facts == had {
                 return Ok(());
             }
             let entry = line(&after, &actor.name, MERGED, changes(&old, &after));
@@ -175,14 +184,31 @@ impl LinkService {
             }
             found.push(link);
         }
-        let to = match self.came_from(&found[0], &article).await? {
-            Some(stub) => self.revive(&stub, actor, now).await?,
-            None => self.part(&article, &found[0], actor, now).await?,
-        };
+        // Nothing is changed if one of them has nowhere to go.
+        let mut ways = Vec::with_capacity(found.len());
         for link in &found {
-            self.hand_over(&link.link.code, &to.id, SPLIT, actor, now).await?;
+            ways.push(match self.came_from(link, &article).await? {
+                Some(stub) => Way::Back(stub),
+                None => Way::Apart(self.own_address(&article, link)?),
+            });
         }
-        self.article(&to.id).await
+        let mut first = None;
+        for (link, way) in found.iter().zip(ways) {
+            let to = match way {
+                Way::Back(stub) => self.revive(&stub.id, actor, now).await?,
+                Way::Apart(address) => self.part(&article, address, actor, now).await?,
+            };
+            self.hand_over(&link.link.code, &to.id, SPLIT, actor, now).await?;
+            first.get_or_insert(to.id.clone());
+        }
+        self.article(first.as_ref().unwrap_or(id)).await
+    }
+
+    /// True for a story that staff split off: a page that says otherwise makes it no part of another again.
+    pub(super) async fn was_split(&self, id: &ArticleId) -> Result<bool> {
+        let history = self.article_history(id, None, LINES).await?;
+        let last = history.iter().find(|entry| entry.action == MERGED || entry.action == SPLIT);
+        Ok(last.is_some_and(|entry| entry.action == SPLIT))
     }
 
     /// The story that was merged into this one and brought this link.
@@ -195,21 +221,20 @@ impl LinkService {
         Ok(Some(stub).filter(|stub| stub.merged_into.as_ref() == Some(&into.id)))
     }
 
-    async fn revive(&self, stub: &Article, actor: &Actor, now: Timestamp) -> Result<Arc<Article>> {
-        let mut after = next(stub, now);
+    /// Makes a story that was merged into another one of its own again.
+    async fn revive(&self, id: &ArticleId, actor: &Actor, now: Timestamp) -> Result<Arc<Article>> {
+        let stub = self.article(id).await?;
+        if stub.merged_into.is_none() {
+            return Ok(stub);
+        }
+        let mut after = next(&stub, now);
         after.merged_into = None;
-        let entry = line(&after, &actor.name, SPLIT, changes(stub, &after));
+        let entry = line(&after, &actor.name, SPLIT, changes(&stub, &after));
         self.write_article(edit(after, Some(entry)), now).await
     }
 
-    /// Makes a story of the address that a link leads to.
-    async fn part(
-        &self,
-        article: &Article,
-        found: &Found,
-        actor: &Actor,
-        now: Timestamp,
-    ) -> Result<Arc<Article>> {
+    /// The address of its own that a link of a story leads to.
+    fn own_address(&self, article: &Article, found: &Found) -> std::result::Result<Address, Refusal> {
         let own = || {
             let detail = "these links lead to the article's own address; give them another target first";
             Refusal::field(Reason::InvalidValue, "links", detail)
@@ -217,8 +242,19 @@ impl LinkService {
         let target = found.link.target.as_deref().ok_or_else(own)?;
         let address = self.rules().address(target, false, "links")?;
         if address.article == article.url || found.link.follows_article {
-            return Err(own().into());
+            return Err(own());
         }
+        Ok(address)
+    }
+
+    /// Makes a story of such an address.
+    async fn part(
+        &self,
+        article: &Article,
+        address: Address,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Arc<Article>> {
         if let Some(known) = self.known_by(&address.article).await?
             && known.id != article.id
         {

@@ -71,6 +71,14 @@ impl LinkService {
         }
     }
 
+    /// Says whose an address or CMS id is, with that story's first link.
+    async fn held(&self, other: &Article, now: Timestamp) -> Result<Refusal> {
+        let detail =
+            format!("this is an address of the article {}; merge the two if they are one story", other.id.0);
+        let link = self.links_of(&other.id, now).await?.into_iter().next();
+        Ok(with_link(Refusal::field(Reason::Conflict, "url", detail), link))
+    }
+
     /// Writes a story as it shall be.
     async fn write_article(&self, edit: ArticleEdit, now: Timestamp) -> Result<Arc<Article>> {
         let id = edit.article.id.clone();
@@ -82,7 +90,7 @@ impl LinkService {
                 Ok(article)
             }
             ArticleEdited::Stale(article) => Err(stale(&article).into()),
-            ArticleEdited::AddressHeld(other) => Err(held(&other).into()),
+            ArticleEdited::AddressHeld(other) => Err(self.held(&other, now).await?.into()),
             ArticleEdited::NotOlder(_) => {
                 let detail = "a story is merged into an older one, never into a younger one";
                 Err(Refusal::field(Reason::Conflict, "other", detail).into())
@@ -92,8 +100,26 @@ impl LinkService {
     }
 
     /// The story that a claim means, if it is known. A known CMS id that comes with an address nobody knows moves its
-    /// story there, and one that comes with another story's address merges the two, if whoever asks may do that.
+    /// story there, and one that comes with another story's address merges the two, if whoever asks may do that. A CMS
+    /// id that nobody knows is dropped from the claim if the story has another.
     pub(super) async fn settle_names(
+        &self,
+        claim: &mut ArticleClaim,
+        met: &Met,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Article>>> {
+        for _ in 1..TRIES {
+            match self.try_to_settle(claim, met, actor, now).await {
+                // Somebody else was about it, likely with the same news.
+                Err(error) if is_stale(&error) => {}
+                settled => return settled,
+            }
+        }
+        self.try_to_settle(claim, met, actor, now).await
+    }
+
+    async fn try_to_settle(
         &self,
         claim: &mut ArticleClaim,
         met: &Met,
@@ -103,18 +129,22 @@ impl LinkService {
         let Some(id) = claim.cms_id.clone() else { return Ok(met.story.clone()) };
         let key = ArticleKey::CmsIdIn { site: claim.site.clone(), id };
         let Some(by_cms) = self.within(self.store().article(key)).await? else {
+            if met.story.as_ref().is_some_and(|story| story.cms_id.is_some()) {
+                claim.cms_id = None;
+            }
             return Ok(met.story.clone());
         };
+        let its = self.links_of(&by_cms.id, now).await?.into_iter().next();
         let may = |what: &str| -> std::result::Result<(), Refusal> {
             let detail = format!("this CMS id is of another address; {what} needs the role editor");
             match actor.role >= Role::Editor {
                 true => Ok(()),
-                false => Err(Refusal::field(Reason::Conflict, "url", detail)),
+                false => Err(with_link(Refusal::field(Reason::Conflict, "url", detail), its.clone())),
             }
         };
         match &met.story {
             Some(story) if story.id == by_cms.id => Ok(Some(by_cms)),
-            Some(story) if story.cms_id.is_some() => Err(held(story).into()),
+            Some(story) if story.cms_id.is_some() => Err(self.held(story, now).await?.into()),
             Some(story) => {
                 may("making the two stories one")?;
                 self.join(&by_cms.id, &story.id, actor, now).await.map(Some)
@@ -134,7 +164,7 @@ impl LinkService {
     }
 }
 
-fn unknown_article() -> Refusal {
+pub(super) fn unknown_article() -> Refusal {
     Refusal::new(Reason::UnknownArticle, "there is no article known by this")
 }
 
@@ -143,10 +173,11 @@ fn stale(article: &Article) -> Refusal {
     Refusal::field(Reason::Stale, "version", detail).with_version(article.version)
 }
 
-fn held(other: &Article) -> Refusal {
-    let detail =
-        format!("this is an address of the article {}; merge the two if they are one story", other.id.0);
-    Refusal::field(Reason::Conflict, "url", detail)
+fn with_link(refusal: Refusal, link: Option<Found>) -> Refusal {
+    match link {
+        Some(found) => refusal.with_link(found),
+        None => refusal,
+    }
 }
 
 /// A line of a story's history.

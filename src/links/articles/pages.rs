@@ -13,7 +13,7 @@ use url::Url;
 use super::{LinkService, Result, TRIES, edit, is_stale, next};
 use crate::articles::{Reading, reader};
 use crate::domain::access::{Actor, Role};
-use crate::domain::article::{Article, ArticleId};
+use crate::domain::article::{Article, ArticleId, PageOutcome};
 use crate::domain::error::{Reason, Refusal};
 use crate::links::stories::{address_of, page_state};
 use crate::store::links::ArticleEdit;
@@ -30,7 +30,7 @@ impl LinkService {
     /// The store's.
     pub async fn hear(&self, reading: &Reading, now: Timestamp) -> Result<()> {
         match self.known_by(reading.form.url.as_str()).await? {
-            Some(story) => self.tell(&story.id, reading, now).await.map(drop),
+            Some(story) => self.tell(&story.id, reading, true, now).await.map(drop),
             None => Ok(()),
         }
     }
@@ -55,7 +55,7 @@ impl LinkService {
                 Err(error) => return Err(error),
             }
             let reading = pages.reader.read(&url, Instant::now().into_std()).await;
-            self.tell(&story.id, &reading, now).await?;
+            self.tell(&story.id, &reading, true, now).await?;
             read += 1;
         }
         Ok(read)
@@ -68,6 +68,8 @@ impl LinkService {
     pub async fn refresh(&self, id: &ArticleId, actor: &Actor, now: Timestamp) -> Result<Arc<Article>> {
         actor.require(Role::Creator)?;
         let story = self.article(id).await?;
+        // What a page says of where its story lives changes others' links too.
+        let may_move = actor.role >= Role::Editor;
         let nothing = |why: &str| Refusal::field(Reason::InvalidValue, "url", why.to_owned());
         let pages =
             self.pages().ok_or_else(|| nothing("no pages are read here (articles.fetch, allowed_hosts)"))?;
@@ -75,15 +77,21 @@ impl LinkService {
         let url = Url::parse(story.address()).ok().filter(|_| allowed);
         let url = url.ok_or_else(|| nothing("only pages of articles.allowed_hosts are read"))?;
         let reading = pages.reader.read(&url, Instant::now().into_std()).await;
-        let story = self.tell(&story.id, &reading, now).await?;
+        let story = self.tell(&story.id, &reading, may_move, now).await?;
         match (&reading.why, reading.outcome) {
             (_, reader::Outcome::Read) | (None, _) => Ok(story),
             (Some(why), _) => Err(nothing(&format!("the page could not be read: {why}")).into()),
         }
     }
 
-    /// Adds what a page says to a story.
-    async fn tell(&self, id: &ArticleId, reading: &Reading, now: Timestamp) -> Result<Arc<Article>> {
+    /// Adds what a page says to a story; with `may_move` also where it lives, and which other story it is.
+    async fn tell(
+        &self,
+        id: &ArticleId,
+        reading: &Reading,
+        may_move: bool,
+        now: Timestamp,
+    ) -> Result<Arc<Article>> {
         for _ in 0..TRIES {
             let story = self.article(id).await?;
             if story.is_redacted() {
@@ -98,14 +106,19 @@ impl LinkService {
             let (mut aliases, mut twin) = (vec![], None);
             if reading.outcome == reader::Outcome::Read {
                 after.hear(&reading.facts.facts());
-                let known = self.claimed(&story, reading).await?;
+                let known = if may_move { self.claimed(&story, reading).await? } else { None };
                 if let Some((url, other)) = known {
+                    // A story that came to this address before its page was read may be at home elsewhere.
+                    let is_guess =
+                        story.read.outcome == PageOutcome::Never && reading.form.url.as_str() == story.url;
+                    let own = other.as_ref().is_some_and(|other| other.id == story.id);
                     match other {
-                        None => {
+                        Some(_) if own && !is_guess => {}
+                        Some(other) if !own => twin = Some(other),
+                        _ => {
                             let found = address_of(&self.rules().canon, &url, [reading.at.as_str()]);
                             after.move_to(url, found);
                         }
-                        Some(other) => twin = Some(other).filter(|other| other.id != story.id),
                     }
                     aliases = reading.spellings.iter().map(Url::to_string).collect();
                 }
@@ -115,6 +128,9 @@ impl LinkService {
                 Err(error) => return Err(error),
                 Ok(story) => {
                     let Some(twin) = twin else { return Ok(story) };
+                    if self.was_split(&story.id).await? || self.was_split(&twin.id).await? {
+                        return Ok(story);
+                    }
                     return self.join(&story.id, &twin.id, &page(), now).await;
                 }
             }

@@ -2,21 +2,20 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
-use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::cursor;
 use super::links::{HistoryList, views};
 use super::query::{Name, Params};
-use super::view::{ArticleView, is_secret_story};
+use super::view::ArticleView;
 use crate::clock;
 use crate::domain::access::Actor;
-use crate::domain::article::{Article, ArticleId};
+use crate::domain::article::ArticleId;
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::Found;
 use crate::links::ArticleChange;
-use crate::store::links::{ArticleKey, LinkFilter, LinkOrder, LinkPage};
+use crate::store::links::ArticleKey;
 use crate::web::State;
 use crate::web::auth::Caller;
 use crate::web::error::Result;
@@ -64,8 +63,7 @@ pub async fn find(
     };
     let article = state.links.within(state.links.store().article(key)).await?;
     let article = article.ok_or_else(unknown)?;
-    visible(&state, &article.id, &actor).await?;
-    show(&state, &article, &actor).await
+    show(&state, &article.id, &actor).await
 }
 
 /// An article by our id.
@@ -76,9 +74,7 @@ pub async fn read(
     Caller(actor): Caller,
     Name(id): Name,
 ) -> Result<Json<ArticleView>> {
-    let id = visible(&state, &ArticleId(id.into()), &actor).await?;
-    let article = state.links.article(&id).await?;
-    show(&state, &article, &actor).await
+    show(&state, &ArticleId(id.into()), &actor).await
 }
 
 /// Change an article: what it is called, where it lives, whether it stands.
@@ -95,7 +91,7 @@ pub async fn change(
         .links
         .change_article(&visible(&state, &ArticleId(id.into()), &actor).await?, body, &actor, clock::now())
         .await?;
-    show(&state, &article, &actor).await
+    show(&state, &article.id, &actor).await
 }
 
 /// Every change of an article: who, when, what.
@@ -134,7 +130,7 @@ pub async fn refresh(
         .links
         .refresh(&visible(&state, &ArticleId(id.into()), &actor).await?, &actor, clock::now())
         .await?;
-    show(&state, &article, &actor).await
+    show(&state, &article.id, &actor).await
 }
 
 /// Look now whether the targets of an article's links are still there.
@@ -149,7 +145,7 @@ pub async fn check(
         .links
         .check_article(&visible(&state, &ArticleId(id.into()), &actor).await?, &actor, clock::now())
         .await?;
-    show(&state, &article, &actor).await
+    show(&state, &article.id, &actor).await
 }
 
 /// Make two articles one: all codes live, reports join, later requests get the older.
@@ -165,7 +161,7 @@ pub async fn merge(
     let id = visible(&state, &ArticleId(id.into()), &actor).await?;
     let other = visible(&state, &ArticleId(body.other.into()), &actor).await?;
     let article = state.links.merge(&id, &other, &actor, clock::now()).await?;
-    show(&state, &article, &actor).await
+    show(&state, &article.id, &actor).await
 }
 
 /// Give links back to the article that they came from by a merge, or to one of their own.
@@ -182,7 +178,7 @@ pub async fn split(
         .links
         .split(&visible(&state, &ArticleId(id.into()), &actor).await?, &body.links, &actor, clock::now())
         .await?;
-    show(&state, &article, &actor).await
+    show(&state, &article.id, &actor).await
 }
 
 /// Blank an article, its links and their histories; codes and numbers stay.
@@ -194,40 +190,24 @@ pub async fn redact(
     Name(id): Name,
 ) -> Result<Json<ArticleView>> {
     let article = state.links.redact(&ArticleId(id.into()), &actor, clock::now()).await?;
-    show(&state, &article, &actor).await
+    show(&state, &article.id, &actor).await
 }
 
-async fn show(state: &State, article: &Article, viewer: &Actor) -> Result<Json<ArticleView>> {
-    Ok(Json(with_links(state, article, viewer, clock::now()).await?))
+/// The same id, if the caller may know of the article.
+async fn visible(state: &State, id: &ArticleId, viewer: &Actor) -> Result<ArticleId> {
+    let (article, _) = state.links.article_for(id, viewer, clock::now()).await?;
+    Ok(article.id.clone())
 }
 
 fn unknown() -> Refusal {
     Refusal::new(Reason::UnknownArticle, "there is no article known by this")
 }
 
-/// The same id, unless nobody but others must know of the article yet.
-async fn visible(state: &State, id: &ArticleId, viewer: &Actor) -> Result<ArticleId> {
-    let article = state.links.article(id).await?;
+/// An article with its newest links.
+async fn show(state: &State, id: &ArticleId, viewer: &Actor) -> Result<Json<ArticleView>> {
     let now = clock::now();
-    match is_secret_story(&newest(state, &article.id, now).await?, viewer, now) {
-        true => Err(unknown().into()),
-        false => Ok(article.id.clone()),
-    }
-}
-
-async fn with_links(state: &State, article: &Article, viewer: &Actor, now: Timestamp) -> Result<ArticleView> {
-    let found = newest(state, &article.id, now).await?;
-    Ok(ArticleView { links: Some(views(state, &found, viewer, now).await?), ..ArticleView::new(article) })
-}
-
-/// An article's newest links.
-async fn newest(state: &State, id: &ArticleId, now: Timestamp) -> Result<Vec<Found>> {
-    let page = LinkPage {
-        filter: LinkFilter { article: Some(id.clone()), ..LinkFilter::default() },
-        order: LinkOrder::Created,
-        descending: true,
-        after: None,
-        limit: MAX_LINKS,
-    };
-    Ok(state.links.within(state.links.store().list(page, now)).await?)
+    let (article, links) = state.links.article_for(id, viewer, now).await?;
+    let newest: Vec<Found> = links.into_iter().rev().take(MAX_LINKS).collect();
+    let links = Some(views(state, &newest, viewer, now).await?);
+    Ok(Json(ArticleView { links, ..ArticleView::new(&article) }))
 }

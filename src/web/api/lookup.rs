@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::links::views;
 use super::query::Params;
-use super::view::{ArticleView, LinkView, is_secret_story};
+use super::view::{ArticleView, LinkView};
 use crate::clock;
 use crate::domain::error::{Reason, Refusal};
 use crate::web::State;
@@ -59,11 +59,10 @@ pub async fn lookup(
     let url = address(&mut params)?;
     params.end()?;
     let now = clock::now();
-    let mut found = state.links.lookup(&url, now).await?;
+    let mut found = state.links.lookup(&url, &actor, now).await?;
     found.links.reverse();
-    let secret = is_secret_story(&found.links, &actor, now);
     Ok(Json(LookupView {
-        article: found.article.as_deref().filter(|_| !secret).map(ArticleView::new),
+        article: found.article.as_deref().map(ArticleView::new),
         canonical: found.address.article,
         target: found.address.target,
         dropped: found.address.dropped,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::access::{Actor, Role};
+use crate::domain::access::Actor;
 use crate::domain::article::Article;
 use crate::domain::link::{Broken, Found, Status, Via};
 use crate::domain::tally::Counts;
@@ -107,14 +107,7 @@ impl From<&Broken> for BrokenView {
 #[must_use]
 pub fn is_hidden(found: &Found, viewer: Option<&Actor>, now: Timestamp) -> bool {
     let link = &found.link;
-    let may = viewer.is_some_and(|viewer| viewer.role == Role::Admin || viewer.name == link.created_by);
-    link.is_secret(now) && !may
-}
-
-/// True if all that is known of a story is for the makers of its links and admins alone.
-#[must_use]
-pub fn is_secret_story(links: &[Found], viewer: &Actor, now: Timestamp) -> bool {
-    !links.is_empty() && links.iter().all(|found| is_hidden(found, Some(viewer), now))
+    viewer.map_or_else(|| link.is_secret(now), |viewer| link.is_hidden_from(viewer, now))
 }
 
 /// A story.

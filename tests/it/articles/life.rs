@@ -4,6 +4,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use super::newsroom::Newsroom;
@@ -273,4 +274,68 @@ async fn a_key_makes_so_many_links_a_minute_and_others_theirs() {
     assert_eq!(app.all("/links").await.len(), 3, "nothing was made");
     app.as_role("creator").await.create(url(4)).await;
     app.get("/links").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_link_has_what_its_channel_adds_now() {
+    let room = Newsroom::start(any).await;
+    let api = &room.app.api;
+    api.post("/channels", &json!({ "name": "tele", "utm_source": "t" })).await.expect(201);
+    let part = json!({ "url": room.url("/world/2026/the-storm-1#block-9"), "channel": "tele" });
+    let link = api.create(part.clone()).await;
+    assert!(link["target"].as_str().unwrap().ends_with("-1?utm_source=t#block-9"), "{link}");
+    // Another template makes no other link.
+    let channels = api.get("/channels").await.expect(200).json();
+    let tele = channels["items"].as_array().unwrap().iter().find(|c| c["name"] == "tele").unwrap().clone();
+    let change = json!({ "version": tele["version"], "utm_source": "telegram" });
+    api.patch("/channels/tele", &change).await.expect(200);
+    assert_eq!(api.post("/links", &part).await.expect(200).json()["code"], link["code"]);
+    // Another channel does.
+    let moved = api.change(code(&link), json!({ "channel": "x" })).await.expect(200).json();
+    assert!(moved["target"].as_str().unwrap().ends_with("-1?utm_source=x#block-9"), "{moved}");
+    let bare = api.change(code(&link), json!({ "channel": null })).await.expect(200).json();
+    assert!(bare["target"].as_str().unwrap().ends_with("-1#block-9"), "{bare}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_of_links_and_stories() {
+    let room = Newsroom::start(any).await;
+    let api = &room.app.api;
+    let url = room.url("/world/2026/the-storm-1");
+    let link = api.create(json!({ "url": url, "cms_id": "4711" })).await;
+    let (id, version) = (link["article"]["id"].as_str().unwrap(), &link["article"]["version"]);
+    api.change(code(&link), json!({ "url": null })).await.expect_problem(422, "invalid_value", Some("url"));
+    let none = api.patch(&format!("/articles/{id}"), &json!({ "version": version, "url": null })).await;
+    none.expect_problem(422, "invalid_value", Some("url"));
+    // The story has a CMS id already: the other one is named, and leads nowhere.
+    let other = api.post("/links", &json!({ "url": url, "cms_id": "0815" })).await.expect(200).json();
+    assert_eq!((&other["ignored"], &other["article"]["cms_id"]), (&json!(["cms_id"]), &json!("4711")));
+    api.get("/articles?cms_id=0815").await.expect_problem(404, "unknown_article", None);
+    // A withdrawn story gets no link by a reserved code either.
+    api.create(json!({ "reserve": true, "code": "front" })).await;
+    room.change(&link["article"]["id"], json!({ "withdrawn": true })).await;
+    api.change("front", json!({ "url": url })).await.expect_problem(409, "withdrawn", Some("url"));
+}
+
+#[tokio::test]
+async fn several_calls_that_move_a_story_at_once_are_one_move() {
+    let room = Newsroom::start(any).await;
+    let api = &room.app.api;
+    let link = api.create(json!({ "url": room.url("/world/2026/the-storm-1"), "cms_id": "4711" })).await;
+    let moved = room.url("/world/2026/the-great-storm-1");
+    let channels = ["x", "mail", "push", "print", "web"];
+    let calls = channels.map(|channel| {
+        let body = json!({ "url": moved, "cms_id": "4711", "channel": channel });
+        async move { api.post("/links", &body).await.expect(201).json() }
+    });
+    for made in join_all(calls).await {
+        assert_eq!(made["article"]["id"], link["article"]["id"]);
+        assert!(made["target"].as_str().unwrap().starts_with(&moved), "{made}");
+    }
+    assert_eq!(api.follow(code(&link)).await.location(), moved);
+    // What was before a move is put back as it was, and leads to where the story is now.
+    let note = api.change(code(&link), json!({ "note": "n" })).await.expect(200).json();
+    let before = note["version"].as_u64().unwrap() - 1;
+    let back = api.change(code(&link), json!({ "revert_to": before })).await.expect(200).json();
+    assert_eq!((&back["target"], &back["note"]), (&json!(moved), &Value::Null));
 }

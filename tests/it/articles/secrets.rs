@@ -36,13 +36,11 @@ async fn readers_and_crawlers_learn_nothing() {
         let answer = room.app.http.get(path).await;
         format!("{:?} {}", answer.headers, answer.text())
     };
-    // (a code that is like it, for "did you mean")
     for path in
         ["/embargo", "/embargo+", "/embargo.q", "/EMBARGO.Q", "/embarg", "/embargoo", "/robots.txt", "/"]
     {
         assert!(!tells(&text(path).await), "{path}");
     }
-    assert!(!text("/embarg").await.contains("/embargo\""), "it is suggested to nobody");
     let url = room.url("/world/2026/the-palace-1");
     let button = room.app.http.get(&format!("/api/v1/short-url?url={url}")).await;
     button.expect_problem(404, "unknown_article", None);
@@ -72,6 +70,7 @@ async fn colleagues_learn_no_title_and_no_target() {
         "/reports/top?by=link".to_owned(),
         "/reports/top?by=article".to_owned(),
         "/reports/top?by=host".to_owned(),
+        format!("/reports/curve?article={id}"),
     ];
     let (colleague, viewer) = (api.as_role("editor").await, api.as_role("viewer").await);
     for path in &paths {
@@ -132,4 +131,61 @@ async fn it_is_for_all_once_it_is_open() {
     let items = colleague.get("/links?q=Palace").await.expect(200).json();
     assert_eq!(items["items"][0]["title"], "Palace, own title");
     assert!(colleague.get("/links?sort=title").await.expect(200).text().contains("Palace"));
+}
+
+#[tokio::test]
+async fn nobody_but_its_maker_opens_it() {
+    let (room, maker, link) = newsroom().await;
+    let (colleague, admin) = (room.app.api.as_role("editor").await, &room.app.api);
+    for fields in [json!({ "confidential": false }), json!({ "not_before": null }), json!({ "revert_to": 1 })]
+    {
+        let refused = colleague.change("embargo", fields).await;
+        refused.expect_problem(403, "forbidden", None);
+        assert!(!tells(&refused.text()));
+    }
+    // A second link would tell the headline and lead there at once.
+    let url = room.url("/world/2026/the-palace-1");
+    for body in [json!({ "url": url, "channel": "x" }), json!({ "url": url, "force_new": true })] {
+        let refused = colleague.post("/links", &body).await;
+        refused.expect_problem(409, "conflict", Some("url"));
+        assert!(!tells(&refused.text()), "{}", refused.text());
+    }
+    // What stops a link, anybody may do.
+    colleague.change("embargo", json!({ "disabled": true })).await.expect(200);
+    maker.change("embargo", json!({ "disabled": false })).await.expect(200);
+    maker
+        .create(json!({ "url": url, "channel": "x", "not_before": link["not_before"], "confidential": true }))
+        .await;
+    admin.change("embargo", json!({ "confidential": false })).await.expect(200);
+}
+
+#[tokio::test]
+async fn another_spelling_does_not_tell_where_it_lives() {
+    let (room, maker, link) = newsroom().await;
+    let id = &link["article"]["id"];
+    let draft = room.url("/world/2026/the-palace-1");
+    room.change(id, json!({ "url": room.url("/world/2026/the-spy-in-the-house-1") })).await;
+    let colleague = room.app.api.as_role("editor").await;
+    assert_eq!(colleague.lookup(&draft).await["target"], json!(draft));
+    assert!(maker.lookup(&draft).await["target"].as_str().unwrap().ends_with("the-spy-in-the-house-1"));
+}
+
+#[tokio::test]
+async fn a_button_opens_no_story_that_is_closed_on_any_channel() {
+    let room = Newsroom::start(|asked, stream| {
+        let own = format!("http://{}{}", asked.host, asked.path);
+        html(stream, &format!("<link rel=canonical href='{own}'><title>The Palace</title>"))
+    })
+    .await;
+    let api = &room.app.api;
+    let opens = (Timestamp::now() + SignedDuration::from_hours(1)).to_string();
+    let scheduled = json!({ "url": room.url("/world/2026/one-1"), "channel": "x", "not_before": opens });
+    let withdrawn = api.create(scheduled).await;
+    let other = api.create(json!({ "url": room.url("/world/2026/two-2"), "channel": "x" })).await;
+    room.change(&other["article"]["id"], json!({ "withdrawn": true })).await;
+    for path in ["/world/2026/one-1", "/world/2026/two-2"] {
+        let answer = room.app.http.get(&format!("/api/v1/short-url?url={}", room.url(path))).await;
+        answer.expect_problem(404, "unknown_article", None);
+    }
+    assert_eq!(api.all("/links").await.len(), 2, "{withdrawn}");
 }

@@ -13,6 +13,9 @@ use crate::harness::{Value, eventually, json};
 
 const RIVER: &str = "/world/2026/the-river-rises-1";
 
+/// Lets copies name what they are copies of.
+static COPIES: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
+
 /// Lets the page come for which nobody waited to the end.
 static OPEN: AtomicBool = AtomicBool::new(false);
 
@@ -34,6 +37,16 @@ fn answer(asked: &Asked, stream: &mut TcpStream) -> io::Result<()> {
         "/world/2026/the-bridge-2" => story(stream, "/world/2026/the-bridge-2", "The bridge holds"),
         "/world/2026/the-bridge-holds-2" => {
             story(stream, "/world/2026/the-bridge-holds-2", "The bridge holds")
+        }
+        // What says where it belongs only later.
+        "/copies/2026/the-bridge-5" if COPIES[0].load(Ordering::SeqCst) => {
+            story(stream, "/world/2026/the-bridge-2", "The bridge holds")
+        }
+        "/copies/2026/the-bridge-6" if COPIES[1].load(Ordering::SeqCst) => {
+            story(stream, "/world/2026/the-bridge-2", "The bridge holds")
+        }
+        "/copies/2026/the-bridge-5" | "/copies/2026/the-bridge-6" => {
+            html(stream, "<title>The bridge holds</title>")
         }
         "/world/2026/nameless-3" => html(stream, "<title>Nameless</title>"),
         "/late/2026/the-tide-turns-1" => {
@@ -180,6 +193,49 @@ async fn two_articles_become_one_and_part_again() {
     assert_eq!(split["id"], young["article"]["id"], "undone");
     assert_eq!(api.link(young_code).await["article"]["id"], young["article"]["id"]);
     assert_eq!(room.make("/world/2026/nameless-3").await["article"]["id"], young["article"]["id"]);
+}
+
+#[tokio::test]
+async fn each_link_goes_back_to_the_story_that_it_came_from_and_stays_there() {
+    let room = Newsroom::start(answer).await;
+    let api = &room.app.api;
+    let mut made = vec![room.make("/world/2026/nameless-3").await];
+    made.push(room.make("/world/2026/the-bridge-2").await);
+    made.push(room.make("/copies/2026/the-bridge-6").await);
+    let id = |link: &Value| link["article"]["id"].as_str().unwrap().to_owned();
+    for young in &made[1..] {
+        let merge = json!({ "other": id(young) });
+        api.post(&format!("/articles/{}/merge", id(&made[0])), &merge).await.expect(200);
+    }
+    let codes: Vec<&Value> = made[1..].iter().map(|link| &link["code"]).collect();
+    let split = format!("/articles/{}/split", id(&made[0]));
+    // One of them has nowhere to go: nothing is changed.
+    let all: Vec<&Value> = made.iter().map(|link| &link["code"]).collect();
+    let refused = api.post(&split, &json!({ "links": all })).await;
+    refused.expect_problem(422, "invalid_value", Some("links"));
+    assert_eq!(room.article(&made[0]["article"]["id"]).await["links"].as_array().unwrap().len(), 3);
+    api.post(&split, &json!({ "links": codes })).await.expect(200);
+    for link in &made {
+        assert_eq!(api.link(link["code"].as_str().unwrap()).await["article"]["id"], link["article"]["id"]);
+    }
+    // The copy's page says that it is the other story; staff have said that it is not.
+    COPIES[1].store(true, Ordering::SeqCst);
+    let refresh = format!("/articles/{}/refresh", id(&made[2]));
+    assert_eq!(api.post(&refresh, &json!({})).await.expect(200).json()["id"], made[2]["article"]["id"]);
+}
+
+#[tokio::test]
+async fn a_creator_has_a_page_read_again_and_moves_nothing() {
+    let room = Newsroom::start(answer).await;
+    let api = &room.app.api;
+    let copy = room.make("/copies/2026/the-bridge-5").await;
+    let id = copy["article"]["id"].as_str().unwrap();
+    COPIES[0].store(true, Ordering::SeqCst);
+    let refresh = format!("/articles/{id}/refresh");
+    let read = api.as_role("creator").await.post(&refresh, &json!({})).await.expect(200).json();
+    assert_eq!(read["url"], copy["article"]["url"]);
+    let read = api.post(&refresh, &json!({})).await.expect(200).json();
+    assert_ne!(read["url"], copy["article"]["url"]);
 }
 
 #[tokio::test]

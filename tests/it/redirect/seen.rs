@@ -57,7 +57,7 @@ async fn an_edit_made_by_another_process_is_seen_in_time() {
     let other = LinkService::new(store.links.clone(), cache.into(), rules, drawer, Duration::from_secs(5));
     for version in 1..=5 {
         let url = format!("https://news.example.com/{version}");
-        let change = Change { version: Some(version), url: Some(url.clone()), ..Change::default() };
+        let change = Change { version: Some(version), url: Some(Some(url.clone())), ..Change::default() };
         other.change(&code, change, &Actor::cli(), clock::now()).await.unwrap();
         let what = "an edit made elsewhere is seen";
         eventually_within(SEEN_WITHIN, what, async || {
