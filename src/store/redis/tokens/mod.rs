@@ -147,7 +147,7 @@ impl Tokens for RedisTokens {
     async fn list(&self, kind: TokenKind, owner: Option<&str>, now: Timestamp) -> Result<Vec<Token>> {
         let mut tokens = self.all(kind).await?;
         tokens.retain(|token| token.expires_at > now && owner.is_none_or(|owner| token.owner == owner));
-        tokens.sort_by(|a, b| (b.created_at, b.id).cmp(&(a.created_at, a.id)));
+        tokens.sort_by_key(|token| std::cmp::Reverse((token.created_at, token.id)));
         Ok(tokens)
     }
 
