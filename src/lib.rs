@@ -15,6 +15,7 @@ pub mod orphans;
 pub mod priority;
 pub mod reports;
 pub mod secret;
+pub mod sessions;
 pub mod settings;
 pub mod store;
 pub mod telemetry;

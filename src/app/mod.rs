@@ -10,6 +10,7 @@ mod keys;
 mod leases;
 pub mod lock;
 mod parts;
+mod sessions;
 mod stories;
 mod tasks;
 mod telling;
@@ -32,7 +33,7 @@ use crate::{telemetry, web};
 use health::{Health, Phase};
 use lock::DataLock;
 use parts::Parts;
-use tasks::Tasks;
+use tasks::{Listeners, Tasks};
 
 /// How often the journal's own threads are looked after.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
@@ -43,8 +44,12 @@ pub struct Running {
     pub public_addr: SocketAddr,
     /// Where operations are served.
     pub ops_addr: SocketAddr,
+    /// Where staff are served, if they have a listener of their own.
+    pub staff_addr: Option<SocketAddr>,
     /// The admin's key, if this was the first start. It exists nowhere else.
     pub first_key: Option<String>,
+    /// A link that signs the first admin in, likewise.
+    pub first_link: Option<String>,
     health: Arc<Health>,
     state: web::State,
     journal: Arc<Journal>,
@@ -66,9 +71,14 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     }
     let public = bind("server.listen", config.server.listen).await?;
     let operations = bind("server.ops_listen", config.server.ops_listen).await?;
+    let staff = match config.server.staff_listen {
+        Some(address) => Some(bind("server.staff_listen", address).await?),
+        None => None,
+    };
     let (public_addr, ops_addr) = (public.local_addr()?, operations.local_addr()?);
+    let staff_addr = staff.as_ref().map(TcpListener::local_addr).transpose()?;
     let store = open_store(&config, now).await?;
-    let mut parts = match Parts::new(&config, &store, public_addr, now).await {
+    let mut parts = match Parts::new(&config, &store, (public_addr, staff_addr), now).await {
         Ok(parts) => parts,
         Err(error) => {
             store.close().await?;
@@ -77,10 +87,22 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     };
     let (health, state, journal) =
         (Arc::clone(&parts.health), parts.state.clone(), Arc::clone(&parts.journal));
-    let first_key = parts.first_key.take();
-    let tasks = tasks::start(&config, parts, public, operations);
+    let (first_key, first_link) = parts.first.take().unzip();
+    let tasks = tasks::start(&config, parts, Listeners { public, operations, staff });
     health.enter(Phase::Running);
-    Ok(Running { public_addr, ops_addr, first_key, health, state, journal, store, tasks, _lock: lock })
+    Ok(Running {
+        public_addr,
+        ops_addr,
+        staff_addr,
+        first_key,
+        first_link: first_link.flatten(),
+        health,
+        state,
+        journal,
+        store,
+        tasks,
+        _lock: lock,
+    })
 }
 
 async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {

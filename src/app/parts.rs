@@ -16,6 +16,7 @@ use super::effects::{self, Effects};
 use super::health::Health;
 use super::keys::{KeyKeeper, random_key};
 use super::leases::Lease;
+use super::sessions::Sweeping;
 use super::stories::Stories;
 use super::telling::Telling;
 use crate::accounts::AccountService;
@@ -36,6 +37,7 @@ use crate::links::codes::{Drawer, system_bytes};
 use crate::links::{Channels, LinkService, Pages};
 use crate::live::Live;
 use crate::reports::ReportService;
+use crate::sessions::SessionService;
 use crate::settings::{self, SettingsService};
 use crate::store::Store;
 use crate::store::cache::Cache;
@@ -43,15 +45,20 @@ use crate::store::tallies::Dataset;
 use crate::telemetry::RedirectMetrics;
 use crate::web::client::Clients;
 use crate::web::redirect::Redirector;
-use crate::web::{State, auth};
+use crate::web::{State, auth, session};
 use crate::webhooks::{Needs, WebhookService};
 
 /// The journal's folder within the data folder.
 pub const JOURNAL: &str = "journal";
+/// What the user of a first start is called.
+const FIRST_USER: &str = "admin";
+/// Who makes what a first start makes.
+const FIRST_START: &str = "first start";
 
 /// The parts of a process.
 pub(super) struct Parts {
-    pub(super) first_key: Option<String>,
+    /// The first admin's key and sign-in link.
+    pub(super) first: Option<(String, Option<String>)>,
     pub(super) health: Arc<Health>,
     pub(super) journal: Arc<Journal>,
     pub(super) state: State,
@@ -63,6 +70,8 @@ pub(super) struct Parts {
     pub(super) stories: Stories,
     /// Delivers to webhooks.
     pub(super) telling: Telling,
+    /// Lets go of tokens that have ended.
+    pub(super) sweeping: Sweeping,
     /// The change feed's version when the caches were empty.
     pub(super) version: u64,
 }
@@ -72,9 +81,10 @@ impl Parts {
     pub(super) async fn new(
         base: &Config,
         store: &Store,
-        public_addr: SocketAddr,
+        addresses: (SocketAddr, Option<SocketAddr>),
         now: Timestamp,
     ) -> anyhow::Result<Parts> {
+        let (public_addr, _) = addresses;
         // First: what is changed after this is told by the feed.
         let version = store.links.changes_since(0).await?.version;
         let settings = Arc::new(SettingsService::open(Arc::clone(&store.documents), base.clone()).await?);
@@ -82,7 +92,8 @@ impl Parts {
         let config = &composed.config;
         let dataset = store.tallies.dataset().await?;
         let calendar = calendar(config, store, &dataset, now).await?;
-        let accounts = Arc::new(AccountService::open(Arc::clone(&store.accounts)).await?);
+        let accounts =
+            Arc::new(AccountService::open(Arc::clone(&store.accounts), Arc::clone(&store.tokens)).await?);
         let webhooks = Arc::new(webhooks(config, store, public_addr).await?);
         let journal = Arc::new(open_journal(config, &dataset, now).await?);
         let progress = Arc::new(Progress::new(now.as_millisecond()));
@@ -104,15 +115,8 @@ impl Parts {
         let hits = Hits::new(Arc::clone(&journal), progress, config.journal.sync, config.hits.watch_for.0);
         let (reader, late) = reader(config, public_addr)?;
         let told = (accounts, Arc::clone(&settings), hits, calendar, Arc::clone(&webhooks));
-        let state = state(config, store, told, (&cache, effects::reading(config, &reader)), public_addr)?;
-        let health = Arc::new(Health::new(
-            Arc::clone(&state.hits),
-            Arc::clone(&cache),
-            Arc::clone(&state.clients),
-            coherence,
-            (Arc::clone(&store.tallies), Arc::clone(&store.backend)),
-            Arc::clone(&settings),
-        ));
+        let state = state(config, store, told, (&cache, effects::reading(config, &reader)), addresses)?;
+        let health = Arc::new(health(&state, &cache, coherence, store));
         let redirector = Arc::new(redirector(config, &state, cache, &readers, &tables));
         take_changes(&state, &redirector, &reader);
         let tallies = Arc::clone(&store.tallies);
@@ -120,9 +124,11 @@ impl Parts {
         let stories = Stories { links: Arc::clone(&state.links), tallies, reader, late, lease };
         let telling = telling(store, webhooks);
         // Last: a start that failed before must not have used up the only time the key is shown.
-        let first_key = first_key(&state.accounts, now).await?;
+        let first = first_admin(&state, now).await?;
+        let lease = Lease::new(Arc::clone(&store.leases), "tokens");
+        let sweeping = Sweeping { sessions: Arc::clone(&state.sessions), lease };
         Ok(Parts {
-            first_key,
+            first,
             health,
             journal,
             state,
@@ -133,6 +139,7 @@ impl Parts {
             follower,
             stories,
             telling,
+            sweeping,
             version,
         })
     }
@@ -209,9 +216,10 @@ fn state(
     store: &Store,
     (accounts, settings, hits, calendar, webhooks): Told,
     (cache, pages): (&Arc<Cache>, Option<Pages>),
-    public_addr: SocketAddr,
+    (public_addr, staff_addr): (SocketAddr, Option<SocketAddr>),
 ) -> anyhow::Result<State> {
     let public_url: Arc<str> = config.public_url(public_addr).into();
+    let sessions = SessionService::new(Arc::clone(&store.tokens), Arc::clone(&accounts), config.auth.clone());
     let links = LinkService::new(
         Arc::clone(&store.links),
         Arc::clone(cache),
@@ -243,6 +251,9 @@ fn state(
         clients: Arc::new(Clients::new(&config.clients)),
         limits: Arc::new(auth::Limits::new(&config.server, config.links.creations_per_minute)),
         webhooks,
+        sessions: Arc::new(sessions),
+        staff_url: config.staff_url(public_addr, staff_addr).into(),
+        staff_here: staff_addr.is_none(),
         public_url,
         settings,
     })
@@ -328,13 +339,33 @@ fn redirector(
     }
 }
 
-/// The admin that a first start makes: there is no key at all yet.
-async fn first_key(accounts: &AccountService, now: Timestamp) -> anyhow::Result<Option<String>> {
+fn health(state: &State, cache: &Arc<Cache>, coherence: Arc<Coherence>, store: &Store) -> Health {
+    Health::new(
+        Arc::clone(&state.hits),
+        Arc::clone(cache),
+        Arc::clone(&state.clients),
+        coherence,
+        (Arc::clone(&store.tallies), Arc::clone(&store.backend)),
+        Arc::clone(&state.settings),
+    )
+}
+
+/// The admin that a first start makes, when there is no key at all yet: a key and, if there is no user either, one with
+/// a link to sign in.
+async fn first_admin(state: &State, now: Timestamp) -> anyhow::Result<Option<(String, Option<String>)>> {
+    let accounts = &state.accounts;
     if !accounts.store().keys().await?.is_empty() {
         return Ok(None);
     }
-    let (_, secret) = accounts.create_key("first admin", Role::Admin, None, "first start", now).await?;
-    Ok(Some(secret))
+    let link = if accounts.store().users().await?.is_empty() {
+        accounts.add_user(FIRST_USER, Role::Admin, None, FIRST_START, now).await?;
+        let (secret, _) = state.sessions.sign_in_link(FIRST_USER, FIRST_START, now).await?;
+        Some(session::link(&state.staff_url, &secret))
+    } else {
+        None
+    };
+    let (_, secret) = accounts.create_key("first admin", Role::Admin, None, FIRST_START, now).await?;
+    Ok(Some((secret, link)))
 }
 
 /// The newsroom's calendar. A zone that was changed in the configuration holds from its next local midnight.

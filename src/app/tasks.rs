@@ -67,14 +67,25 @@ impl Step {
     }
 }
 
+/// What is listened on.
+pub(super) struct Listeners {
+    pub(super) public: TcpListener,
+    pub(super) operations: TcpListener,
+    /// If staff have one of their own.
+    pub(super) staff: Option<TcpListener>,
+}
+
 /// Starts all tasks.
-pub(super) fn start(config: &Config, parts: Parts, public: TcpListener, operations: TcpListener) -> Tasks {
+pub(super) fn start(config: &Config, parts: Parts, listeners: Listeners) -> Tasks {
+    let Listeners { public, operations, staff } = listeners;
     let (tell, ended) = mpsc::channel(8);
     let (first, workers, last) = (Step::default(), Step::default(), Step::default());
     let stop = || workers.stop.clone();
 
     let (contact, deadline) = (config.newsroom.security_contact.clone(), config.server.request_timeout.0);
     let live = std::sync::Arc::clone(&parts.state.live);
+    let for_staff = web::State { staff_here: true, ..parts.state.clone() };
+    let staff = staff.map(|listener| (listener, web::router(for_staff, contact.clone(), deadline)));
     let router = web::router(parts.state, contact, deadline);
     workers.run("the change feed", &tell, parts.follower.run(parts.version, stop()));
     workers.run("the applier", &tell, on_own_thread(parts.applier, stop()));
@@ -82,6 +93,7 @@ pub(super) fn start(config: &Config, parts: Parts, public: TcpListener, operatio
     workers.run("the live board", &tell, live.run(stop()));
     workers.run("the reading of pages", &tell, parts.stories.run(stop()));
     workers.run("the webhooks", &tell, parts.telling.run(stop()));
+    workers.run("the sessions", &tell, parts.sweeping.run(stop()));
     workers.run("the metrics", &tell, keep_metrics(stop()));
 
     let bounds = Bounds {
@@ -99,7 +111,12 @@ pub(super) fn start(config: &Config, parts: Parts, public: TcpListener, operatio
     );
 
     let (redirector, here) = (parts.redirector, tokio::runtime::Handle::current());
-    let surface = move |peer| Surface::new(redirector.clone(), router.clone(), here.clone(), peer);
+    if let Some((listener, router)) = staff {
+        let here = here.clone();
+        let surface = move |peer| Surface::new(None, router.clone(), here.clone(), peer);
+        first.run("the staff's listener", &tell, serve(listener, surface, bounds, None, first.stop.clone()));
+    }
+    let surface = move |peer| Surface::new(Some(redirector.clone()), router.clone(), here.clone(), peer);
     let threads = Threads::start(bounds.connections)
         .inspect_err(|error| tracing::warn!(%error, "connections have no threads of their own"));
     first.run("the listener", &tell, serve(public, surface, bounds, threads.ok(), first.stop.clone()));

@@ -8,20 +8,41 @@ use anyhow::{Context, bail};
 use super::{KeyCommand, UserCommand, block_on};
 use crate::accounts::AccountService;
 use crate::config::Config;
+use crate::sessions::SessionService;
+use crate::web::session;
 use crate::{app, clock};
 
 const WHO: &str = "cli";
 
+/// What these commands work with.
+struct Services {
+    accounts: Arc<AccountService>,
+    sessions: SessionService,
+    staff_url: String,
+}
+
+impl Services {
+    /// A link that signs a user in, once.
+    async fn link(&self, name: &str) -> anyhow::Result<String> {
+        let (secret, _) = self.sessions.sign_in_link(name, WHO, clock::now()).await?;
+        Ok(session::link(&self.staff_url, &secret))
+    }
+}
+
 async fn with_accounts<T>(
     config: Config,
-    work: impl AsyncFnOnce(&AccountService) -> anyhow::Result<T>,
+    work: impl AsyncFnOnce(&Services) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     std::fs::create_dir_all(&config.data.dir)
         .with_context(|| format!("the data folder {} cannot be made", config.data.dir.display()))?;
     let store = app::open_store(&config, clock::now()).await?;
     let done = async {
-        let accounts = AccountService::open(Arc::clone(&store.accounts)).await?;
-        work(&accounts).await
+        let accounts =
+            Arc::new(AccountService::open(Arc::clone(&store.accounts), Arc::clone(&store.tokens)).await?);
+        let sessions =
+            SessionService::new(Arc::clone(&store.tokens), Arc::clone(&accounts), config.auth.clone());
+        let staff_url = config.staff_url(config.server.listen, config.server.staff_listen);
+        work(&Services { accounts, sessions, staff_url }).await
     };
     let done = done.await;
     store.close().await?;
@@ -29,7 +50,7 @@ async fn with_accounts<T>(
 }
 
 pub(super) fn key(config: Config, command: KeyCommand) -> anyhow::Result<()> {
-    block_on(with_accounts(config, async |accounts| match command {
+    block_on(with_accounts(config, async |Services { accounts, .. }| match command {
         KeyCommand::Create { name, role } => {
             let (_, secret) = accounts.create_key(&name, role, None, WHO, clock::now()).await?;
             println!("{secret}");
@@ -58,15 +79,16 @@ pub(super) fn key(config: Config, command: KeyCommand) -> anyhow::Result<()> {
 }
 
 pub(super) fn user(config: Config, command: UserCommand) -> anyhow::Result<()> {
-    block_on(with_accounts(config, async |accounts| match command {
+    block_on(with_accounts(config, async |services| match command {
         UserCommand::Add { name, role } => {
-            let user = accounts.add_user(&name, role, None, WHO, clock::now()).await?;
+            let user = services.accounts.add_user(&name, role, None, WHO, clock::now()).await?;
             println!("added: {} ({}); set a password with: slugline user passwd", user.name, role.as_str());
+            println!("or let them sign in, once, within the hour: {}", services.link(&user.name).await?);
             Ok(())
         }
         UserCommand::List => {
             println!("{:<24} {:<8} {:<9} PASSWORD", "NAME", "ROLE", "STATE");
-            for user in accounts.store().users().await? {
+            for user in services.accounts.store().users().await? {
                 let state = if user.disabled_at.is_some() { "disabled" } else { "active" };
                 let password = if user.password.is_some() { "set" } else { "none" };
                 println!("{:<24} {:<8} {state:<9} {password}", user.name, user.role.as_str());
@@ -75,12 +97,21 @@ pub(super) fn user(config: Config, command: UserCommand) -> anyhow::Result<()> {
         }
         UserCommand::Passwd { name } => {
             let password = read_password()?;
-            accounts.set_password(&name, password, WHO, clock::now()).await?;
+            services.accounts.set_password(&name, password, WHO, clock::now()).await?;
             println!("password set: {name}");
             Ok(())
         }
+        UserCommand::Link { name } => {
+            println!("{}", services.link(&name).await?);
+            Ok(())
+        }
+        UserCommand::Enable { name } => {
+            let user = services.accounts.enable_user(&name, WHO, clock::now()).await?;
+            println!("enabled: {}", user.name);
+            Ok(())
+        }
         UserCommand::Disable { name } => {
-            let user = accounts.disable_user(&name, WHO, clock::now()).await?;
+            let user = services.accounts.disable_user(&name, WHO, clock::now()).await?;
             println!("disabled: {}", user.name);
             Ok(())
         }

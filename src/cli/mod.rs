@@ -189,7 +189,17 @@ enum UserCommand {
         /// Sign-in name.
         name: String,
     },
-    /// Ends what someone may do, their keys too; links and history stay.
+    /// Prints a link that signs someone in, once, within the hour.
+    Link {
+        /// Sign-in name.
+        name: String,
+    },
+    /// Lets someone in again who was disabled.
+    Enable {
+        /// Sign-in name.
+        name: String,
+    },
+    /// Ends what someone may do, their sessions and keys too; links and history stay.
     Disable {
         /// Sign-in name.
         name: String,

@@ -47,6 +47,9 @@ fn announce(running: &Running) {
     if let Some(key) = &running.first_key {
         println!("The first admin's API key, shown only now: {key}");
     }
+    if let Some(link) = &running.first_link {
+        println!("Sign in as the first admin, once, within the hour: {link}");
+    }
     tracing::info!(public = %running.public_addr, operations = %running.ops_addr, "serving");
     // Without a service manager there is nobody to tell.
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {

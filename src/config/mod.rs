@@ -18,7 +18,7 @@ pub use newsroom::Newsroom;
 
 use crate::hits::readers::networks::Networks;
 use crate::hits::readers::place::Places;
-use crate::{articles, hits, links, store, web, webhooks};
+use crate::{articles, hits, links, sessions, store, web, webhooks};
 
 /// `config/default.toml`.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -58,6 +58,8 @@ pub struct Config {
     pub articles: articles::Settings,
     /// The newsroom.
     pub newsroom: Newsroom,
+    /// Who may sign in, and for how long.
+    pub auth: sessions::Settings,
     /// Logs.
     pub log: Log,
     /// Which of all these were given, and where.
@@ -188,6 +190,7 @@ impl Config {
         self.links.check().map_err(at("links"))?;
         self.articles.check().map_err(at("articles"))?;
         self.webhooks.check().map_err(at("webhooks"))?;
+        self.auth.check().map_err(at("auth"))?;
         self.target_rules()?;
         self.clients.check().map_err(at("clients"))?;
         self.classifying()?;
@@ -213,6 +216,16 @@ impl Config {
         match self.server.public_url.trim_end_matches('/') {
             "" => format!("http://{listening}"),
             url => url.to_owned(),
+        }
+    }
+
+    /// `server.staff_url`, or what follows from where staff's pages are; without a slash at its end.
+    #[must_use]
+    pub fn staff_url(&self, public: SocketAddr, staff: Option<SocketAddr>) -> String {
+        match (self.server.staff_url.trim_end_matches('/'), staff) {
+            ("", None) => self.public_url(public),
+            ("", Some(listening)) => format!("http://{listening}"),
+            (url, _) => url.to_owned(),
         }
     }
 

@@ -19,6 +19,7 @@ pub mod redis;
 pub mod settings;
 pub mod sqlite;
 pub mod tallies;
+pub mod tokens;
 pub mod webhooks;
 
 use std::path::Path;
@@ -35,6 +36,7 @@ pub use leases::Leases;
 pub use links::Links;
 pub use settings::Settings;
 pub use tallies::Tallies;
+pub use tokens::Tokens;
 pub use webhooks::{Deliveries, Webhooks};
 
 /// What can go wrong inside a store. None of it is ever shown to a client.
@@ -71,6 +73,8 @@ pub struct Store {
     pub day_keys: Arc<dyn DayKeys>,
     /// Settings and channels that staff change.
     pub documents: Arc<dyn Documents>,
+    /// Sessions and other secrets that end by themselves.
+    pub tokens: Arc<dyn Tokens>,
     /// Who wants to be told of what.
     pub webhooks: Arc<dyn Webhooks>,
     /// Messages on their way to them.

@@ -1,9 +1,10 @@
 //! Who is calling the API.
 //!
-//! Guarantees that every call but the public ones has a valid key, that guessing keys is slowed down by address,
-//! and that the answer to a wrong key does not tell whether its id exists.
+//! Guarantees that every call but the public ones has a valid key or comes from somebody who is signed in, that a session
+//! changes things only from our own pages, that guessing keys is slowed down by address, and that the answer to a wrong
+//! key does not tell whether its id exists.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -15,11 +16,13 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use super::error::Error;
+use super::session::{self, SignedIn};
 use super::surface::Peer;
 use super::{Settings, State};
 use crate::clock;
 use crate::domain::access::Actor;
 use crate::domain::error::{Reason, Refusal};
+use crate::sessions::network;
 
 /// Keyed limiters forget keys that are back at their full allowance when they hold more than this.
 const LIMITER_KEYS: usize = 10_000;
@@ -97,6 +100,14 @@ impl Limits {
         check.map_err(|until| limited(until.wait_time_from(self.clock.now())))
     }
 
+    /// Counts a request that showed something that is not valid.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn failed_from(&self, parts: &Parts, state: &State) -> Result<(), Error> {
+        address(parts, state).map_or(Ok(()), |address| self.failed(address))
+    }
+
     fn request(&self, key: &str) -> Result<(), Error> {
         let now = self.now();
         let Some(limiter) = &now.requests else { return Ok(()) };
@@ -154,15 +165,7 @@ fn limited(wait: Duration) -> Error {
     Error::Limited(wait.as_secs() + 1)
 }
 
-/// One subscriber has a whole /64 of IPv6.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-    }
-}
-
-/// Who is calling, by `Authorization: Bearer KEY`.
+/// Who is calling: by `Authorization: Bearer KEY`, else by session. Who came by session is also [`SignedIn`].
 #[derive(Clone, Debug)]
 pub struct Caller(pub Actor);
 
@@ -173,24 +176,44 @@ impl FromRequestParts<State> for Caller {
         if let Some(caller) = parts.extensions.get::<Caller>() {
             return Ok(caller.clone());
         }
-        let peer = parts.extensions.get::<Peer>().map(|p| p.0.ip());
-        let address = peer.map(|p| state.clients.address(p, &parts.headers));
+        if !parts.headers.contains_key(AUTHORIZATION)
+            && let Some(signed_in) = session::identify(parts, state).await?
+        {
+            session::may_change(&parts.method, &parts.headers, state)?;
+            return admit(signed_in.actor.clone(), Some(signed_in), parts, state);
+        }
         let key = parts.headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(bearer);
         let Some(actor) = key.and_then(|key| state.accounts.holder(key, clock::now())) else {
-            if let Some(address) = address {
-                state.limits.failed(address)?;
-            }
+            state.limits.failed_from(parts, state)?;
             let detail = match key {
-                None => "send Authorization: Bearer and an API key",
+                None => "send Authorization: Bearer and an API key, or sign in",
                 Some(_) => "this key is not valid",
             };
             return Err(Refusal::new(Reason::Unauthenticated, detail).into());
         };
-        state.limits.request(&actor.name)?;
-        let caller = Caller(actor);
-        parts.extensions.insert(caller.clone());
-        Ok(caller)
+        admit(actor, None, parts, state)
     }
+}
+
+fn admit(
+    actor: Actor,
+    signed_in: Option<SignedIn>,
+    parts: &mut Parts,
+    state: &State,
+) -> Result<Caller, Error> {
+    state.limits.request(&actor.name)?;
+    let caller = Caller(actor);
+    parts.extensions.insert(caller.clone());
+    if let Some(signed_in) = signed_in {
+        parts.extensions.insert(signed_in);
+    }
+    Ok(caller)
+}
+
+/// The client's address.
+pub fn address(parts: &Parts, state: &State) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    peer.map(|peer| state.clients.address(peer, &parts.headers))
 }
 
 /// The key in the value of `Authorization`.
@@ -214,7 +237,6 @@ mod tests {
     #[test]
     fn a_subscriber_is_one_network() {
         let a: IpAddr = "2001:db8:1:2:3:4:5:6".parse().unwrap();
-        assert_eq!(network(a).to_string(), "2001:db8:1:2::");
         let defaults = crate::config::Config::defaults().unwrap().server;
         let limits = Limits::new(&Settings { failed_keys_per_minute: 2, ..defaults }, 3);
         let b: IpAddr = "2001:db8:1:2::9".parse().unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::view::LinkView;
 use crate::domain::error::{Reason, Refusal};
-use crate::{accounts, links, reports, settings, store, webhooks};
+use crate::{accounts, links, reports, sessions, settings, store, webhooks};
 
 /// Seconds after which a client may try again when the store is away.
 const TRY_AGAIN: HeaderValue = HeaderValue::from_static("5");
@@ -174,6 +174,13 @@ from_service!(links::Error,);
 from_service!(reports::Error,);
 from_service!(settings::Error,);
 from_service!(webhooks::Error,);
+from_service!(sessions::Error,
+    E::Limited(wait) => Error::Limited(wait.as_secs() + 1),
+    E::Hashing(why) => {
+        tracing::error!(%why, "a password could not be hashed");
+        Error::Internal
+    }
+);
 from_service!(accounts::Error, E::Hashing(why) => {
     tracing::error!(%why, "a password could not be hashed");
     Error::Internal

@@ -100,9 +100,11 @@ pub fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Re
     })
 }
 
+/// What a field that serde could not read means.
+///
 /// serde tells kinds of errors apart only by their texts, which have been the same for ten years; a test reads
 /// each of them.
-fn refusal(path: String, message: &str) -> Refusal {
+pub fn refusal(path: String, message: &str) -> Refusal {
     let quoted = message.split('`').nth(1).unwrap_or_default();
     let inside = |name: &str| match (path.is_empty(), path.ends_with(name)) {
         (true, _) => name.to_owned(),

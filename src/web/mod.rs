@@ -15,6 +15,7 @@ pub mod pages;
 mod reader;
 pub mod redirect;
 pub mod server;
+pub mod session;
 pub mod surface;
 pub mod threads;
 
@@ -31,6 +32,7 @@ use crate::links::LinkService;
 use crate::live::Live;
 use crate::orphans::OrphanCounter;
 use crate::reports::ReportService;
+use crate::sessions::SessionService;
 use crate::settings::SettingsService;
 use crate::store::Tallies;
 use crate::units::Span;
@@ -44,8 +46,13 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The operations listener.
     pub ops_listen: SocketAddr,
+    /// A listener of its own for staff: their pages, and the API by session.
+    #[serde(with = "listener")]
+    pub staff_listen: Option<SocketAddr>,
     /// How readers see this service.
     pub public_url: String,
+    /// How staff see theirs.
+    pub staff_url: String,
     /// Connections open at once.
     pub max_connections: usize,
     /// For the head of a request.
@@ -66,15 +73,10 @@ impl Settings {
     /// # Errors
     /// (key, why).
     pub fn check(&self) -> Result<(), (&'static str, String)> {
-        if !self.public_url.is_empty() {
-            let url = url::Url::parse(&self.public_url).map_err(|e| ("public_url", e.to_string()))?;
-            let plain = matches!(url.scheme(), "http" | "https")
-                && matches!(url.path(), "" | "/")
-                && url.query().is_none()
-                && url.fragment().is_none();
-            if !plain {
-                return Err(("public_url", "scheme, host and port only, like https://sl.example".into()));
-            }
+        plain_url("public_url", &self.public_url)?;
+        plain_url("staff_url", &self.staff_url)?;
+        if self.staff_listen.is_none() && !self.staff_url.is_empty() {
+            return Err(("staff_url", "staff have no listener of their own (server.staff_listen)".into()));
         }
         if self.max_connections == 0 {
             return Err(("max_connections", "at least 1".into()));
@@ -90,6 +92,42 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+/// Scheme, host and port, or nothing.
+fn plain_url(key: &'static str, text: &str) -> Result<(), (&'static str, String)> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let url = url::Url::parse(text).map_err(|e| (key, e.to_string()))?;
+    let plain = matches!(url.scheme(), "http" | "https")
+        && matches!(url.path(), "" | "/")
+        && url.query().is_none()
+        && url.fragment().is_none();
+    plain.then_some(()).ok_or((key, "scheme, host and port only, like https://sl.example".into()))
+}
+
+/// A listener that need not be: "" is none.
+mod listener {
+    use std::net::SocketAddr;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+        let text = String::deserialize(from)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(|_| Error::custom(format!("\"{text}\" is no address with a port")))
+    }
+
+    pub(super) fn serialize<S: Serializer>(listen: &Option<SocketAddr>, to: S) -> Result<S::Ok, S::Error> {
+        match listen {
+            Some(address) => to.collect_str(address),
+            None => to.serialize_str(""),
+        }
     }
 }
 
@@ -120,15 +158,21 @@ pub struct State {
     pub limits: Arc<auth::Limits>,
     /// Who is told what happens.
     pub webhooks: Arc<WebhookService>,
+    /// Who is signed in.
+    pub sessions: Arc<SessionService>,
+    /// Scheme, host and port of the staff's pages, without a slash at its end.
+    pub staff_url: Arc<str>,
+    /// Whether this listener is for staff: it has their pages and believes their sessions.
+    pub staff_here: bool,
     /// Scheme, host and port of this service, without a slash at its end.
     pub public_url: Arc<str>,
     /// What staff change while it runs.
     pub settings: Arc<SettingsService>,
 }
 
-/// The routes of the public listener: everything that is no code.
+/// The routes of a listener: everything that is no code.
 pub fn router(state: State, security_contact: String, deadline: Duration) -> axum::Router {
-    pages::routes(security_contact)
+    pages::routes(security_contact, state.staff_here)
         .merge(api::routes(&state, deadline))
         .fallback(pages::nothing)
         .with_state(state)

@@ -30,7 +30,8 @@ pub struct Peer(pub SocketAddr);
 /// The public surface, made anew for each connection.
 #[derive(Clone)]
 pub struct Surface {
-    redirector: Arc<Redirector>,
+    /// None where only staff are: there nothing is a code.
+    redirector: Option<Arc<Redirector>>,
     router: Router,
     elsewhere: Handle,
     peer: SocketAddr,
@@ -39,7 +40,12 @@ pub struct Surface {
 impl Surface {
     /// For a connection from `peer`; what is no redirect is done on the runtime `elsewhere`, so that it holds up none.
     #[must_use]
-    pub fn new(redirector: Arc<Redirector>, router: Router, elsewhere: Handle, peer: SocketAddr) -> Surface {
+    pub fn new(
+        redirector: Option<Arc<Redirector>>,
+        router: Router,
+        elsewhere: Handle,
+        peer: SocketAddr,
+    ) -> Surface {
         Surface { redirector, router, elsewhere, peer }
     }
 }
@@ -69,8 +75,10 @@ impl Service<Request<Incoming>> for Surface {
     type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Answering {
-        if !is_routed(request.uri().path()) {
-            return match Redirector::answer(&self.redirector, &request, self.peer.ip()) {
+        if let Some(redirector) = &self.redirector
+            && !is_routed(request.uri().path())
+        {
+            return match Redirector::answer(redirector, &request, self.peer.ip()) {
                 Answer::Now(response) => Answering::Now(ready(Ok(response))),
                 Answer::Later(response) => Answering::Later(response),
             };

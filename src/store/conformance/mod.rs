@@ -28,6 +28,7 @@ pub mod model;
 pub mod moving;
 pub mod stories;
 pub mod streams;
+pub mod tokens;
 pub mod webhooks;
 
 use jiff::{SignedDuration, Timestamp};
@@ -115,6 +116,10 @@ macro_rules! store_conformance {
                 webhooks_come_back_as_they_were, webhooks_are_in_the_feed, a_message_is_added_once,
                 a_delivery_is_settled_once, a_webhook_is_forgiven, deliveries_are_paged, waiting_ones_are_bounded,
                 ended_ones_go, a_lease_is_held_by_one, a_lease_ends,
+            }
+            tokens {
+                tokens_are_kept_by_kind, tokens_end, a_token_is_taken_once, use_is_noted,
+                an_owners_tokens_are_listed_and_removed, tokens_are_bounded,
             }
             model {
                 numbers_are_those_of_a_naive_model, pages_of_an_export_join,

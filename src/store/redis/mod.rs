@@ -21,6 +21,7 @@ pub mod records;
 pub mod settings;
 pub mod tags;
 pub mod tallies;
+pub mod tokens;
 pub mod webhooks;
 
 pub use open::open;

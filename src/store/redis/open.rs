@@ -21,6 +21,7 @@ use super::leases::RedisLeases;
 use super::links::RedisLinks;
 use super::records::Records;
 use super::tallies::RedisTallies;
+use super::tokens::RedisTokens;
 use super::webhooks::{RedisDeliveries, RedisWebhooks};
 use super::{dataset, doctor, settings};
 use crate::domain::tally::DatasetId;
@@ -83,6 +84,7 @@ async fn over(
         day_keys: Arc::new(RedisDayKeys::new(conn.clone(), lanes.clone())),
         leases: Arc::new(RedisLeases::new(conn.clone(), lanes.clone())),
         webhooks: Arc::new(RedisWebhooks::new(records.clone(), Arc::clone(mirror))),
+        tokens: Arc::new(RedisTokens::new(records.clone())),
         deliveries: Arc::new(RedisDeliveries::new(records.clone())),
         tallies: Arc::new(RedisTallies::new(conn.clone(), lanes).beside(Arc::clone(mirror))),
         documents: Arc::new(RedisDocuments::new(records.clone(), Arc::clone(mirror))),

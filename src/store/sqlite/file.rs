@@ -46,6 +46,7 @@ pub(super) const LINKS: Kind = Kind {
         include_str!("migrations/links/0003_stories.sql"),
         include_str!("migrations/links/0004_documents.sql"),
         include_str!("migrations/links/0005_webhooks.sql"),
+        include_str!("migrations/links/0006_tokens.sql"),
     ],
     waits: true,
     page_size: 4_096,
@@ -66,6 +67,7 @@ pub(super) const MIRROR: Kind = Kind {
         include_str!("migrations/links/0003_stories.sql"),
         include_str!("migrations/links/0004_documents.sql"),
         include_str!("migrations/links/0005_webhooks.sql"),
+        include_str!("migrations/links/0006_tokens.sql"),
     ],
     // What a power cut takes of it is read again from the store.
     waits: false,

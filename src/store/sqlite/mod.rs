@@ -17,6 +17,7 @@ pub mod mirror;
 mod snapshot;
 mod tallies;
 mod threads;
+mod tokens;
 mod webhooks;
 
 use std::path::{Path, PathBuf};
@@ -100,6 +101,7 @@ pub fn open(dir: &Path, settings: &Settings, now: Timestamp, zone: &str) -> Resu
             writer: links_writer.clone(),
             readers: readers(),
         }),
+        tokens: Arc::new(tokens::SqliteTokens { writer: links_writer.clone(), readers: readers() }),
         leases: Arc::new(leases::MemoryLeases::default()),
         tallies: Arc::new(tallies::SqliteTallies {
             writer: tallies_writer,

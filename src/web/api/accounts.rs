@@ -1,9 +1,11 @@
 //! `/keys` and `/users`: admins only.
 
-use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::StatusCode;
+use http::header::SET_COOKIE;
+use http::request::Parts;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,12 +13,14 @@ use utoipa::ToSchema;
 use super::query::Name;
 use crate::clock;
 use crate::domain::access::Role;
+use crate::domain::error::{Reason, Refusal};
 use crate::store::accounts::{Key, User};
 use crate::web::State;
 use crate::web::auth::Caller;
 use crate::web::error::Result;
 use crate::web::idempotency::WithoutSecret;
 use crate::web::json::Body64;
+use crate::web::session::{self, SignedIn};
 
 /// An API key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -98,6 +102,35 @@ pub struct NewUser {
     /// 8 characters or more; can be set later.
     #[serde(default)]
     password: Option<String>,
+}
+
+/// `PATCH /users/{name}`: admins change role and state, everybody their own password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangedUser {
+    /// viewer, creator, editor or admin.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    role: Option<Role>,
+    /// True ends their sessions and keys too; false lets them in again.
+    #[serde(default)]
+    disabled: Option<bool>,
+    /// One's own new password, by session; all sessions of the user end, another comes as a cookie.
+    #[serde(default)]
+    password: Option<String>,
+    /// The password as it was; not needed within an hour of a sign-in link.
+    #[serde(default)]
+    current: Option<String>,
+}
+
+/// A link that signs in once.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SignInLink {
+    /// Shown once: whoever opens it is that user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
 }
 
 impl KeyView {
@@ -188,7 +221,7 @@ pub async fn add_user(
     Ok((StatusCode::CREATED, Json(UserView::new(user))))
 }
 
-/// Disable a user: their keys end, their links and history stay.
+/// Disable a user: their sessions and keys end, their links and history stay.
 #[utoipa::path(delete, path = "/api/v1/users/{name}", tag = "administration", params(("name" = String, Path)),
     responses((status = 204, description = "Disabled, now or before"), (status = 404, description = "not_found")))]
 pub async fn disable_user(
@@ -199,4 +232,70 @@ pub async fn disable_user(
     actor.require(Role::Admin)?;
     state.accounts.disable_user(&name, &actor.name, clock::now()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Change a user.
+#[utoipa::path(patch, path = "/api/v1/users/{name}", tag = "administration", params(("name" = String, Path)),
+    request_body = ChangedUser,
+    responses((status = 200, body = UserView), (status = 404, description = "not_found")))]
+pub async fn change_user(
+    Shared(state): Shared<State>,
+    Caller(actor): Caller,
+    Name(name): Name,
+    signed_in: Option<Extension<SignedIn>>,
+    parts: Parts,
+    Body64(change): Body64<ChangedUser>,
+) -> Result<Response> {
+    let now = clock::now();
+    if let Some(password) = change.password {
+        if change.role.is_some() || change.disabled.is_some() {
+            let detail = "a password is set by itself";
+            return Err(Refusal::field(Reason::InvalidValue, "password", detail).into());
+        }
+        let own = signed_in.filter(|own| own.info.user.to_lowercase() == name.to_lowercase());
+        let Some(Extension(own)) = own else {
+            let detail = "one sets one's own password, signed in; others get a sign-in link";
+            return Err(Refusal::field(Reason::Forbidden, "password", detail).into());
+        };
+        let from = session::client(&parts, &state);
+        let began = state.sessions.change_password(&own.info, change.current, password, &from, now).await?;
+        let cookie = [(SET_COOKIE, session::set_cookie(&state.staff_url, &began))];
+        return Ok((cookie, Json(user_view(&state, &name)?)).into_response());
+    }
+    actor.require(Role::Admin)?;
+    // First: what cannot be leaves the rest as it is.
+    user_view(&state, &name)?;
+    if let Some(role) = change.role {
+        state.accounts.set_role(&name, role, &actor.name, now).await?;
+    }
+    match change.disabled {
+        Some(true) => drop(state.accounts.disable_user(&name, &actor.name, now).await?),
+        Some(false) => drop(state.accounts.enable_user(&name, &actor.name, now).await?),
+        None => {}
+    }
+    Ok(Json(user_view(&state, &name)?).into_response())
+}
+
+fn user_view(state: &State, name: &str) -> Result<UserView> {
+    let user = state.accounts.user_called(name);
+    let user = user.ok_or_else(|| Refusal::new(Reason::NotFound, "there is no user of this name"))?;
+    Ok(UserView::new(User::clone(&user)))
+}
+
+/// Make a link that signs a user in once, within the hour.
+#[utoipa::path(post, path = "/api/v1/users/{name}/sign-in-link", tag = "administration",
+    params(("name" = String, Path)), responses((status = 201, description = "With `url`, once", body = SignInLink)))]
+pub async fn sign_in_link(
+    Shared(state): Shared<State>,
+    Caller(actor): Caller,
+    Name(name): Name,
+) -> Result<Response> {
+    actor.require(Role::Admin)?;
+    let (secret, expires_at) = state.sessions.sign_in_link(&name, &actor.name, clock::now()).await?;
+    let url = session::link(&state.staff_url, &secret);
+    let kept = serde_json::to_value(SignInLink { url: None, expires_at }).unwrap_or_default();
+    let made = Json(SignInLink { url: Some(url), expires_at });
+    let mut response = (StatusCode::CREATED, made).into_response();
+    response.extensions_mut().insert(WithoutSecret(kept));
+    Ok(response)
 }

@@ -5,6 +5,7 @@ mod articles;
 mod audit;
 mod channels;
 mod cursor;
+mod grants;
 mod links;
 mod live;
 mod lookup;
@@ -12,6 +13,7 @@ mod openapi;
 mod qr;
 mod query;
 mod reports;
+mod sessions;
 mod settings;
 pub mod view;
 mod webhooks;
@@ -64,12 +66,13 @@ pub fn routes(state: &State, deadline: Duration) -> Router<State> {
         .route("/reports/curve.csv", get(reports::more::curve))
         .route("/reports/orphans", get(reports::more::orphans))
         .route("/reports/orphans.csv", get(reports::more::orphans))
-        .route("/live", get(live::live))
         .merge(administration())
-        // Inside: what only calls with a valid key reach.
+        // Inside: what only calls with a valid key or session reach.
         .route_layer(middleware::from_fn_with_state(state.clone(), idempotency::layer))
-        // The one call that is for everybody.
+        // The one call that is for everybody, the one that lets in, and the one that a screen may make.
         .route("/short-url", get(lookup::short_url))
+        .route("/sessions", post(sessions::sign_in))
+        .route("/live", get(live::live))
         .method_not_allowed_fallback(|| async {
             refused(Reason::MethodNotAllowed, "this call has other methods")
         })
@@ -94,7 +97,14 @@ fn administration() -> Router<State> {
         .route("/keys", get(accounts::keys).post(accounts::create_key))
         .route("/keys/{id}", delete(accounts::revoke_key))
         .route("/users", get(accounts::users).post(accounts::add_user))
-        .route("/users/{name}", delete(accounts::disable_user))
+        .route("/users/{name}", patch(accounts::change_user).delete(accounts::disable_user))
+        .route("/users/{name}/sign-in-link", post(accounts::sign_in_link))
+        .route("/sessions", get(sessions::list).delete(sessions::end_all))
+        .route("/sessions/{id}", delete(sessions::end))
+        .route("/screens", get(grants::screens).post(grants::make_screen))
+        .route("/screens/{id}", delete(grants::revoke_screen))
+        .route("/shares", get(grants::shares).post(grants::make_share))
+        .route("/shares/{id}", delete(grants::revoke_share))
         .route("/audit", get(audit::list))
         .route("/settings", get(settings::list).post(settings::set))
         .route("/settings/{name}", get(settings::read).patch(settings::change).delete(settings::remove))

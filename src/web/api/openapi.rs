@@ -3,12 +3,13 @@
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::query::Name;
 use super::{
-    accounts, articles, audit, channels, links, live, lookup, qr, reports, settings, view, webhooks,
+    accounts, articles, audit, channels, grants, links, live, lookup, qr, reports, sessions, settings, view,
+    webhooks,
 };
 use crate::domain::error::{Reason, Refusal};
 use crate::links::request;
@@ -25,7 +26,9 @@ use crate::web::error::Error;
         articles::history, articles::refresh, articles::check, articles::merge, articles::split, articles::redact, reports::summary, reports::series, reports::top,
         reports::more::heat, reports::more::curve, reports::more::orphans, reports::reasons::reasons, live::live,
         accounts::keys, accounts::create_key, accounts::revoke_key, accounts::users, accounts::add_user,
-        accounts::disable_user, audit::list, settings::list, settings::read, settings::set, settings::change,
+        accounts::disable_user, accounts::change_user, accounts::sign_in_link, sessions::list, sessions::sign_in,
+        sessions::end, sessions::end_all, grants::screens, grants::make_screen, grants::revoke_screen,
+        grants::shares, grants::make_share, grants::revoke_share, audit::list, settings::list, settings::read, settings::set, settings::change,
         settings::remove, channels::list, channels::create, channels::change, channels::remove,
         webhooks::list, webhooks::create, webhooks::read, webhooks::change, webhooks::remove, webhooks::new_secret,
         webhooks::deliveries, webhooks::test, webhooks::retry),
@@ -33,7 +36,7 @@ use crate::web::error::Error;
         view::ArticleView, view::TotalsView)),
     tags((name = "links"), (name = "articles"), (name = "reports"), (name = "administration")),
     modifiers(&Key),
-    security(("key" = []))
+    security(("key" = []), ("session" = []))
 )]
 struct Document;
 
@@ -44,6 +47,10 @@ impl Modify for Key {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("slk_ID_SECRET").build();
         let components = document.components.get_or_insert_with(Default::default);
         components.add_security_scheme("key", SecurityScheme::Http(bearer));
+        let cookie = "The pages' session; `slugline` where they are not encrypted. For changes the request must come from \
+                      a page of this service (Sec-Fetch-Site, else Origin).";
+        let cookie = ApiKey::Cookie(ApiKeyValue::with_description("__Host-slugline", cookie));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
     }
 }
 
@@ -81,8 +88,11 @@ pub async fn error(Shared(_): Shared<State>, Name(code): Name) -> Response {
 /// What each error means, in words.
 pub const MEANINGS: &[(&str, &str)] = &[
     ("bad_json", "The body is not JSON."),
-    ("unauthenticated", "Send Authorization: Bearer and an API key that is valid."),
-    ("forbidden", "The key's role does not allow this."),
+    ("unauthenticated", "Send Authorization: Bearer and an API key that is valid, or sign in."),
+    (
+        "forbidden",
+        "The role does not allow this, or a change by session did not come from a page of this service.",
+    ),
     ("host_not_allowed", "This host may not be linked to (links.only_allowed_hosts)."),
     ("not_found", "There is nothing of this name."),
     ("unknown_article", "No article is known by this address or CMS id."),

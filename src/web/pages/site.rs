@@ -16,19 +16,20 @@ const ROBOTS: &str = "User-agent: *\nDisallow: /-/\nDisallow: /api/\n";
 const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\"><rect width=\"32\" height=\"32\" \
                     rx=\"6\" fill=\"#c2341d\"/><path d=\"M7 10h18v3H7zm0 9h11v3H7z\" fill=\"#fff\"/></svg>";
 
-/// The routes of this file. `contact` is for security.txt; empty for none.
-pub fn routes(contact: String) -> Router<State> {
+/// The routes of this file. `contact` is for security.txt; empty for none. The desk is there where staff are.
+pub fn routes(contact: String, staff_here: bool) -> Router<State> {
     let contact: std::sync::Arc<str> = contact.into();
-    Router::new()
-        .route("/", get(root))
-        .route("/-/", get(desk))
+    let desk = if staff_here { Router::new().route("/-/", get(desk)) } else { Router::new() };
+    desk.route("/", get(root))
         .route("/robots.txt", get(|| async { file("text/plain; charset=utf-8", ROBOTS) }))
         .route("/favicon.ico", get(|| async { file("image/svg+xml", ICON) }))
         .route("/.well-known/security.txt", get(move |state| security(state, contact)))
 }
 
 async fn root(extract::State(state): extract::State<State>) -> Response {
-    let to = state.pages.home().unwrap_or_else(|| "/-/".to_owned());
+    let desk = || if state.staff_here { Some("/-/".to_owned()) } else { None };
+    // Where staff have a listener of their own, readers are not told of it.
+    let Some(to) = state.pages.home().or_else(desk) else { return nothing(extract::State(state)).await };
     match HeaderValue::try_from(to) {
         Ok(to) => (StatusCode::FOUND, [(LOCATION, to)]).into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),

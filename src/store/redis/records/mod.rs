@@ -13,6 +13,7 @@ mod decode;
 pub mod document;
 mod link;
 mod name;
+mod token;
 mod trail;
 mod tries;
 mod webhook;
@@ -26,6 +27,7 @@ pub use commit::{Committed, Record, Records, Restored, Witness, Write, Written, 
 pub use decode::decode;
 pub use link::{read_links, write_links};
 pub use name::{BUCKETS, Name, bucket, bucket_key};
+pub use token::{pack_token, unpack_token};
 pub use trail::{entry, kept_entry};
 pub use tries::Tries;
 pub use webhook::{

@@ -17,17 +17,20 @@ use crate::store::accounts::{Answer, Begun};
 use crate::store::conformance::accounts::{key, user};
 use crate::store::conformance::applying::{audit_holds, batch, clicked, clicks, link};
 use crate::store::conformance::editing::{changed, edit, retire};
+use crate::store::conformance::tokens::token;
 use crate::store::conformance::webhooks::{delivery, webhook};
 use crate::store::conformance::{existing, url};
 use crate::store::documents::{Document, DocumentKind};
 use crate::store::links::{ArticleKey, LinkFilter, LinkOrder, LinkPage};
+use crate::store::tokens::{Token, TokenKind};
 
-const CURRENT: &str = "tests/fixtures/store-v5";
-const RELEASED: [&str; 5] = [
+const CURRENT: &str = "tests/fixtures/store-v6";
+const RELEASED: [&str; 6] = [
     "tests/fixtures/store-v1",
     "tests/fixtures/store-v2",
     "tests/fixtures/store-v3",
     "tests/fixtures/store-v4",
+    "tests/fixtures/store-v5",
     CURRENT,
 ];
 
@@ -101,6 +104,10 @@ fn a_channel() -> Document {
     }
 }
 
+fn a_share() -> Token {
+    token(TokenKind::Share, "a", "user:Maria", 0)
+}
+
 /// What the fixtures hold; [`is_a_little_of_everything`] reads it again.
 async fn a_little_of_everything(store: &Store) {
     let mut new = choose(1, "a", "Vote-26");
@@ -126,6 +133,7 @@ async fn a_little_of_everything(store: &Store) {
     store.accounts.finish("key:a", "i", Some(answer)).await.unwrap();
     store.webhooks.import(vec![webhook("w1", 0)]).await.unwrap();
     store.deliveries.enqueue(vec![delivery("w1", "m1", 0)]).await.unwrap();
+    store.tokens.put(a_share()).await.unwrap();
     let groups = vec![clicked(link("Vote-26"), 5), clicked(link("kx7dw4m"), 2)];
     let mut lossy = batch(u64::MAX, 0, 0, 9, groups);
     lossy.lost = 2;
@@ -172,6 +180,10 @@ async fn is_a_little_of_everything(store: &Store) {
         assert_eq!(due, [delivery("w1", "m1", 0)]);
     }
 
+    for there in store.tokens.list(TokenKind::Share, None, at(1)).await.unwrap() {
+        assert_eq!(there, a_share());
+    }
+
     let scopes = [link("Vote-26"), Scope::Site, Scope::Section("World".into())];
     assert_eq!(store.tallies.totals(&scopes).await.unwrap(), [clicks(6), clicks(7), clicks(5)]);
     let hours = store.tallies.rows(&link("Vote-26"), Series::Hour, 0, 10_000).await.unwrap();
@@ -193,7 +205,8 @@ fn every_released_schema_opens_as_it_was() {
         let opened = open_in(dir.path(), 1);
         block_on(async {
             is_a_little_of_everything(&opened.store).await;
-            let has = ["tests/fixtures/store-v4", CURRENT].contains(&fixture);
+            let first = RELEASED.iter().position(|f| *f == "tests/fixtures/store-v4").unwrap();
+            let has = RELEASED[first..].contains(&fixture);
             let documents = if has { vec![a_channel()] } else { vec![] };
             assert_eq!(opened.store.documents.documents().await.unwrap(), documents, "{fixture}");
             // And it lives on.
