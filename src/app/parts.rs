@@ -31,7 +31,7 @@ use crate::hits::readers::Readers;
 use crate::hits::readers::day_keys::Keyring;
 use crate::hits::{Hits, Progress};
 use crate::links::codes::{Drawer, system_bytes};
-use crate::links::{Channels, LinkService, Pages};
+use crate::links::{Channels, LinkService, Near, Pages};
 use crate::live::Live;
 use crate::reports::ReportService;
 use crate::settings::{self, SettingsService};
@@ -85,11 +85,13 @@ impl Parts {
         let applier = applier(config, store, &journal, &cache, &progress, calendar.clone(), &tables);
         let (readers, day_keys, keys_shared) = readers(config, store, calendar.clone(), now).await?;
         let coherence = Arc::new(Coherence::new(now));
+        let near = Arc::new(Near::new(Arc::clone(&store.links), &config.codes));
         let follower = Follower {
             links: Arc::clone(&store.links),
             cache: Arc::clone(&cache),
             accounts: Arc::clone(&accounts),
             settings: Some(Arc::clone(&settings)),
+            near: Some(Arc::clone(&near)),
             coherence: Arc::clone(&coherence),
             interval: config.links.poll_interval.0,
             deadline: config.links.store_timeout.0,
@@ -111,7 +113,7 @@ impl Parts {
             (Arc::clone(&store.tallies), Arc::clone(&store.backend)),
             Arc::clone(&settings),
         ));
-        let redirector = Arc::new(redirector(config, &state, cache, &readers, &tables));
+        let redirector = Arc::new(redirector(config, &state, (cache, near), &readers, &tables));
         take_changes(&state, &redirector, &reader);
         let tallies = Arc::clone(&store.tallies);
         let stories = Stories { links: Arc::clone(&state.links), tallies, reader, late };
@@ -272,12 +274,13 @@ fn take_changes(state: &State, redirector: &Arc<Redirector>, reader: &Reader) {
 fn redirector(
     config: &Config,
     state: &State,
-    cache: Arc<Cache>,
+    (cache, near): (Arc<Cache>, Arc<Near>),
     readers: &Arc<Readers>,
     tables: &Arc<Current>,
 ) -> Redirector {
     Redirector {
         cache,
+        near,
         links: Arc::clone(&state.links),
         hits: Arc::clone(&state.hits),
         pages: Arc::clone(&state.pages),

@@ -75,11 +75,13 @@ pub(super) fn start(config: &Config, parts: Parts, public: TcpListener, operatio
 
     let (contact, deadline) = (config.newsroom.security_contact.clone(), config.server.request_timeout.0);
     let live = std::sync::Arc::clone(&parts.state.live);
+    let near = std::sync::Arc::clone(&parts.redirector.near);
     let router = web::router(parts.state, contact, deadline);
     workers.run("the change feed", &tell, parts.follower.run(parts.version, stop()));
     workers.run("the applier", &tell, on_own_thread(parts.applier, stop()));
     workers.run("the day keys", &tell, parts.day_keys.run(parts.keys_shared, stop()));
     workers.run("the live board", &tell, live.run(stop()));
+    workers.run("the chosen codes", &tell, near.run(stop()));
     workers.run("the reading of pages", &tell, parts.stories.run(stop()));
     workers.run("the metrics", &tell, keep_metrics(stop()));
 

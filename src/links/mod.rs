@@ -11,6 +11,7 @@ mod create;
 mod edit;
 pub mod editable;
 mod lookup;
+mod near;
 pub mod request;
 mod stories;
 
@@ -23,6 +24,7 @@ pub use articles::Change as ArticleChange;
 pub use channels::Channels;
 pub use create::Made;
 pub use lookup::Lookup;
+pub use near::Near;
 pub use stories::Pages;
 
 use crate::domain::code::Code;

@@ -126,6 +126,7 @@ impl Following {
             cache: cache.clone(),
             accounts: accounts.clone(),
             settings: None,
+            near: None,
             coherence: coherence.clone(),
             interval: Duration::from_millis(500),
             deadline,
