@@ -64,9 +64,9 @@ impl Driver {
         let lines = lines_of(&mut child);
         let port = eventually_blocking("chromedriver says its port", || {
             let lines = lines.lock().unwrap();
-            let said = lines
-                .iter()
-                .find_map(|line| line.rsplit_once("on port ").map(|(_, port)| port.to_owned()))?;
+            let said = lines.iter().find_map(|line| {
+                line.rsplit_once("successfully on port ").map(|(_, port)| port.to_owned())
+            })?;
             said.trim_end_matches('.').parse().ok()
         });
         Driver { address: SocketAddr::from(([127, 0, 0, 1], port)), child, _dir: dir }

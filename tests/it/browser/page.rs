@@ -37,7 +37,6 @@ pub enum Key {
     Tab,
     Enter,
     Space,
-    Escape,
 }
 
 impl Key {
@@ -46,7 +45,6 @@ impl Key {
             Key::Tab => '\u{e004}',
             Key::Enter => '\u{e007}',
             Key::Space => ' ',
-            Key::Escape => '\u{e00c}',
         }
     }
 }
@@ -173,8 +171,9 @@ impl Page {
         let found = eventually(&format!("{css} in {host}"), async || {
             let found = self.run(script, vec![json!(host), json!(css)]).await;
             found.as_object()?.values().next()?.as_str().map(str::to_owned)
-        });
-        Element::from_element_id(self.client.clone(), found.await.into())
+        })
+        .await;
+        Element::from_element_id(self.client.clone(), found.into())
     }
 
     /// Clicks an element, once it is there.
