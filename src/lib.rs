@@ -7,6 +7,7 @@ pub mod articles;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod hits;
 pub mod links;

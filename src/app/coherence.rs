@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::AccountService;
 use crate::clock;
+use crate::links::Near;
 use crate::settings::SettingsService;
 use crate::store::cache::Cache;
 use crate::store::links::Changes;
@@ -67,6 +68,8 @@ pub struct Follower {
     pub settings: Option<Arc<SettingsService>>,
     /// Told of webhooks.
     pub webhooks: Arc<WebhookService>,
+    /// Told of links, if anybody is to be helped with their codes.
+    pub near: Option<Arc<Near>>,
     /// Told how it goes.
     pub coherence: Arc<Coherence>,
     /// Between two looks.
@@ -113,6 +116,9 @@ impl Follower {
         match &changes.keys {
             Some(keys) => self.cache.invalidate(keys.iter().map(String::as_str)),
             None => self.cache.clear(),
+        }
+        if let Some(near) = &self.near {
+            near.changed(changes.keys.as_deref());
         }
         if changes.accounts {
             self.accounts.reload().await?;

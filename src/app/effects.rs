@@ -56,8 +56,7 @@ impl Effects {
 
 /// The readers' pages.
 pub(super) fn web_pages(config: &Config, public_url: &str) -> anyhow::Result<WebPages> {
-    let newsroom = &config.newsroom;
-    Ok(WebPages::new(&newsroom.name, &newsroom.language, &newsroom.home, public_url)?)
+    config.newsroom.pages(public_url)
 }
 
 /// What reads pages; None if none is to be read.

@@ -159,6 +159,12 @@ pub async fn settle_all(config: &Config, store: &Store) -> anyhow::Result<()> {
 }
 
 impl Running {
+    /// What handlers work with, for who works beside them.
+    #[must_use]
+    pub fn state(&self) -> &web::State {
+        &self.state
+    }
+
     /// Waits until something ends that must not; gives its name.
     pub async fn failed(&mut self) -> &'static str {
         loop {

@@ -34,7 +34,7 @@ use crate::hits::readers::Readers;
 use crate::hits::readers::day_keys::Keyring;
 use crate::hits::{Hits, Progress};
 use crate::links::codes::{Drawer, system_bytes};
-use crate::links::{Channels, LinkService, Pages};
+use crate::links::{Channels, LinkService, Near, Pages};
 use crate::live::Live;
 use crate::reports::ReportService;
 use crate::sessions::SessionService;
@@ -102,12 +102,14 @@ impl Parts {
         let applier = applier(config, store, &journal, &cache, &progress, calendar.clone(), &tables);
         let (readers, day_keys, keys_shared) = readers(config, store, calendar.clone(), now).await?;
         let coherence = Arc::new(Coherence::new(now));
+        let near = Arc::new(Near::new(Arc::clone(&store.links), &config.codes));
         let follower = Follower {
             links: Arc::clone(&store.links),
             cache: Arc::clone(&cache),
             accounts: Arc::clone(&accounts),
             settings: Some(Arc::clone(&settings)),
             webhooks: Arc::clone(&webhooks),
+            near: Some(Arc::clone(&near)),
             coherence: Arc::clone(&coherence),
             interval: config.links.poll_interval.0,
             deadline: config.links.store_timeout.0,
@@ -117,7 +119,7 @@ impl Parts {
         let told = (accounts, Arc::clone(&settings), hits, calendar, Arc::clone(&webhooks));
         let state = state(config, store, told, (&cache, effects::reading(config, &reader)), addresses)?;
         let health = Arc::new(health(&state, &cache, coherence, store));
-        let redirector = Arc::new(redirector(config, &state, cache, &readers, &tables));
+        let redirector = Arc::new(redirector(config, &state, (cache, near), &readers, &tables));
         take_changes(&state, &redirector, &reader);
         let tallies = Arc::clone(&store.tallies);
         let lease = Lease::new(Arc::clone(&store.leases), "stories");
@@ -321,12 +323,13 @@ async fn webhooks(config: &Config, store: &Store, public_addr: SocketAddr) -> an
 fn redirector(
     config: &Config,
     state: &State,
-    cache: Arc<Cache>,
+    (cache, near): (Arc<Cache>, Arc<Near>),
     readers: &Arc<Readers>,
     tables: &Arc<Current>,
 ) -> Redirector {
     Redirector {
         cache,
+        near,
         links: Arc::clone(&state.links),
         hits: Arc::clone(&state.hits),
         pages: Arc::clone(&state.pages),

@@ -86,11 +86,13 @@ pub(super) fn start(config: &Config, parts: Parts, listeners: Listeners) -> Task
     let live = std::sync::Arc::clone(&parts.state.live);
     let for_staff = web::State { staff_here: true, ..parts.state.clone() };
     let staff = staff.map(|listener| (listener, web::router(for_staff, contact.clone(), deadline)));
+    let near = std::sync::Arc::clone(&parts.redirector.near);
     let router = web::router(parts.state, contact, deadline);
     workers.run("the change feed", &tell, parts.follower.run(parts.version, stop()));
     workers.run("the applier", &tell, on_own_thread(parts.applier, stop()));
     workers.run("the day keys", &tell, parts.day_keys.run(parts.keys_shared, stop()));
     workers.run("the live board", &tell, live.run(stop()));
+    workers.run("the chosen codes", &tell, near.run(stop()));
     workers.run("the reading of pages", &tell, parts.stories.run(stop()));
     workers.run("the webhooks", &tell, parts.telling.run(stop()));
     workers.run("the sessions", &tell, parts.sweeping.run(stop()));

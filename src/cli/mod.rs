@@ -7,6 +7,7 @@ mod about;
 mod accounts;
 mod classify;
 mod data;
+mod demo;
 mod inspect;
 mod migrate;
 mod serve;
@@ -113,6 +114,8 @@ enum Command {
         #[arg(long, requires = "html")]
         url: Option<String>,
     },
+    /// Serves a newsroom with believable data, and a site of its own whose articles have the button.
+    Demo(demo::Options),
     /// Asks a running server whether it lives and redirects.
     Healthcheck,
     /// Prints the description of the API (OpenAPI 3.1).
@@ -237,6 +240,7 @@ pub fn main() -> ExitCode {
             let address = address.or(url).unwrap_or_default();
             with_config(&common, |config| inspect::inspect(&config, &address, html.as_deref()))
         }
+        Command::Demo(options) => demo::demo(&common, &options),
         Command::Healthcheck => with_config(&common, about::healthcheck),
         Command::Openapi => about::openapi(),
         Command::Completions { shell } => about::completions(shell),

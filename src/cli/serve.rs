@@ -15,18 +15,18 @@ pub(super) fn serve(common: &Common) -> anyhow::Result<()> {
         let mut signals = Signals::new()?;
         let running = app::start(config).await?;
         announce(&running);
-        run(running, common, &mut signals).await
+        run(running, Some(common), &mut signals).await
     })
 }
 
-struct Signals {
+pub(super) struct Signals {
     term: Signal,
     int: Signal,
     hup: Signal,
 }
 
 impl Signals {
-    fn new() -> anyhow::Result<Signals> {
+    pub(super) fn new() -> anyhow::Result<Signals> {
         let on = |kind| signal(kind).context("signals cannot be handled");
         Ok(Signals {
             term: on(SignalKind::terminate())?,
@@ -35,7 +35,8 @@ impl Signals {
         })
     }
 
-    async fn stop(&mut self) {
+    /// The next word to stop.
+    pub(super) async fn stop(&mut self) {
         tokio::select! {
             _ = self.term.recv() => {}
             _ = self.int.recv() => {}
@@ -43,7 +44,7 @@ impl Signals {
     }
 }
 
-fn announce(running: &Running) {
+pub(super) fn announce(running: &Running) {
     if let Some(key) = &running.first_key {
         println!("The first admin's API key, shown only now: {key}");
     }
@@ -61,13 +62,20 @@ async fn read_again(running: &Running, common: &Common) -> anyhow::Result<()> {
     running.reload(load(common)?).await
 }
 
-async fn run(mut running: Running, common: &Common, signals: &mut Signals) -> anyhow::Result<()> {
+/// Until it is told to stop or something ends. What SIGHUP reads again is `common`; None for nothing.
+pub(super) async fn run(
+    mut running: Running,
+    common: Option<&Common>,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
     let failed = loop {
         tokio::select! {
             _ = signals.term.recv() => break None,
             _ = signals.int.recv() => break None,
             name = running.failed() => break Some(name),
-            _ = signals.hup.recv() => if let Err(error) = read_again(&running, common).await {
+            _ = signals.hup.recv() => if let Some(common) = common
+                && let Err(error) = read_again(&running, common).await
+            {
                 tracing::error!(error = format!("{error:#}"), "nothing was read again");
             },
         }

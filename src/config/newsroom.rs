@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Invalid;
+use crate::web::pages::{Color, Look, Pages, Texts};
+
 /// Longest name of a newsroom, in characters, and longest language tag (BCP 47 advises 35).
 const MAX_NAME: usize = 100;
 const MAX_LANGUAGE: usize = 35;
@@ -18,6 +21,10 @@ pub struct Newsroom {
     pub language: String,
     /// Where `/` leads; empty for the desk.
     pub home: String,
+    /// `#rrggbb`, of the readers' pages.
+    pub color: String,
+    /// What readers' pages say, over what is compiled in; empty for none.
+    pub strings_file: String,
     /// For security.txt; empty for none.
     pub security_contact: String,
 }
@@ -44,6 +51,31 @@ impl Newsroom {
         if !self.home.is_empty() && !url::Url::parse(&self.home).as_ref().is_ok_and(web) {
             return Err(("home", "an http(s) address, or empty".into()));
         }
+        if Color::parse(&self.color).is_none() {
+            return Err(("color", "a colour like #c2341d".into()));
+        }
+        self.texts()?;
         Ok(())
+    }
+
+    /// What readers' pages say.
+    ///
+    /// # Errors
+    /// (key, why).
+    fn texts(&self) -> Result<Texts, (&'static str, String)> {
+        Texts::open(&self.strings_file).map_err(|why| ("strings_file", why))
+    }
+
+    /// The readers' pages of a service that is reached at `public_url`.
+    ///
+    /// # Errors
+    /// In words; the file of its texts is read again.
+    pub fn pages(&self, public_url: &str) -> anyhow::Result<Pages> {
+        let wrong = |(key, why)| Invalid::new(format!("newsroom.{key}"), why);
+        let color = Color::parse(&self.color).ok_or_else(|| wrong(("color", self.color.clone())))?;
+        let texts = self.texts().map_err(wrong)?;
+        let look =
+            Look { newsroom: &self.name, language: &self.language, home: &self.home, color, public_url };
+        Ok(Pages::new(&look, texts)?)
     }
 }

@@ -17,7 +17,8 @@ const MANY_LINKS: u64 = 1_000_000;
 const ARTICLE_ID_LEN: usize = 12;
 /// Of a rude word that is looked for.
 const SHORTEST_WORD: usize = 4;
-const ARTICLE_ALPHABET: &str = "bcdfghjkmnpqrstvwxz23456789";
+/// What codes are drawn from by default, and ids always.
+pub(super) const USUAL_ALPHABET: &str = "bcdfghjkmnpqrstvwxz23456789";
 
 /// `[codes]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -169,7 +170,7 @@ impl Drawer {
 
     /// A new article's id.
     pub fn article_id(&self, bytes: impl FnMut(usize) -> Vec<u8>) -> ArticleId {
-        let alphabet: Vec<char> = ARTICLE_ALPHABET.chars().collect();
+        let alphabet: Vec<char> = USUAL_ALPHABET.chars().collect();
         ArticleId(format!("a{}", nanoid::format(bytes, &alphabet, ARTICLE_ID_LEN)).into())
     }
 

@@ -12,6 +12,7 @@ mod edit;
 pub mod editable;
 mod lookup;
 pub mod news;
+mod near;
 pub mod request;
 mod secrets;
 mod stories;
@@ -26,6 +27,7 @@ pub use channels::Channels;
 pub use create::Made;
 pub use lookup::Lookup;
 pub use secrets::is_secret_story;
+pub use near::Near;
 pub use stories::Pages;
 
 use crate::domain::code::Code;

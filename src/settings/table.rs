@@ -75,7 +75,7 @@ macro_rules! setting {
 }
 
 /// All of them. Each takes effect where the configuration's own value does, through `app::effects`.
-pub static SETTINGS: [Setting; 11] = [
+pub static SETTINGS: [Setting; 12] = [
     setting!(articles.allowed_hosts, List),
     setting!(articles.sites, Groups),
     setting!(clients.excluded_addresses, List),
@@ -84,6 +84,7 @@ pub static SETTINGS: [Setting; 11] = [
     setting!(links.denied_hosts, List),
     setting!(links.fallback_url, Text),
     setting!(links.only_allowed_hosts, Switch),
+    setting!(newsroom.color, Text),
     setting!(newsroom.home, Text),
     setting!(newsroom.language, Text),
     setting!(newsroom.name, Text),
@@ -142,6 +143,7 @@ mod tests {
             json!(["bad.example"]),
             json!("https://daily.example/gone"),
             json!(true),
+            json!("#0a5c8f"),
             json!("https://daily.example/"),
             json!("de-AT"),
             json!("Die Post"),

@@ -57,6 +57,8 @@ pub struct Life {
     pub link: Link,
     /// Its article, if that was taken back.
     pub withdrawn: Option<Withdrawn>,
+    /// Its article's language, in which readers are told.
+    pub language: Option<Box<str>>,
 }
 
 /// What a withdrawn article's links do instead.
@@ -95,6 +97,7 @@ impl Route {
             && link.not_before.is_none()
             && link.expires_at.is_none();
         let facts = found.article.as_ref().map(|a| &a.facts);
+        let language = facts.and_then(|f| f.language.as_deref()).map(Box::from);
         Route {
             code: link.code.as_str().into(),
             lane: lane_of(&link.code.key(), lanes),
@@ -103,7 +106,7 @@ impl Route {
             redirect_status: link.redirect_status,
             forward_query: link.forward_query,
             created_ms: link.created_at.as_millisecond(),
-            life: (!plain).then(|| Box::new(Life { link: Link::clone(link), withdrawn })),
+            life: (!plain).then(|| Box::new(Life { link: Link::clone(link), withdrawn, language })),
             channel: link.channel.as_deref().map(Arc::from),
             section: facts.and_then(|f| f.section.as_deref()).map(Arc::from),
             authors: facts

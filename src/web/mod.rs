@@ -10,6 +10,7 @@ pub mod client;
 pub mod error;
 pub mod idempotency;
 pub mod json;
+pub mod mock;
 pub mod ops;
 pub mod pages;
 mod reader;

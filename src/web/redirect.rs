@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 
 use super::body::Payload;
 use super::client::Clients;
-use super::pages::{Pages, Shown};
+use super::pages::{Asks, Pages, Shown, accepts};
 use super::reader;
 use crate::clock;
 use crate::domain::code::{Asked, asked};
@@ -24,7 +24,7 @@ use crate::hits::Hits;
 use crate::hits::classify::Current;
 use crate::hits::journal::Receipt;
 use crate::hits::readers::{self, Reader, Readers};
-use crate::links::LinkService;
+use crate::links::{LinkService, Near};
 use crate::orphans::OrphanCounter;
 use crate::store::cache::{Cache, Cached, Route, Routes};
 use crate::telemetry::RedirectMetrics;
@@ -48,6 +48,8 @@ pub enum Answer {
 pub struct Redirector {
     /// Links in this process.
     pub cache: Arc<Cache>,
+    /// Codes that may be meant by one that nobody has.
+    pub near: Arc<Near>,
     /// Links in the store, for preview pages.
     pub links: Arc<LinkService>,
     /// Where hits go.
@@ -98,7 +100,7 @@ impl Redirector {
             return Answer::Now(this.done(began, not_allowed()));
         }
         let Some(asked) = asked(request.uri().path()) else {
-            return Answer::Now(this.done(began, this.unknown()));
+            return Answer::Now(this.done(began, this.unknown(&[], request.headers())));
         };
         match this.cache.get(&asked.code) {
             Cached::Known(routes) if !asked.preview => {
@@ -108,11 +110,13 @@ impl Redirector {
                 let (response, receipt) = this.visit(&routes, &asked, seen);
                 this.when_synced(began, response, receipt)
             }
-            Cached::Unknown => {
+            // A code that may be meant is asked first whether it is open.
+            Cached::Unknown if this.near.guess(&asked.code, now_ms).is_empty() => {
                 this.metrics.cache_hits.increment(1);
-                Answer::Now(this.done(began, this.orphan(&asked, now_ms)))
+                this.count_orphan(&asked, now_ms);
+                Answer::Now(this.done(began, this.unknown(&[], request.headers())))
             }
-            Cached::Known(_) | Cached::Miss => {
+            Cached::Known(_) | Cached::Unknown | Cached::Miss => {
                 let visit = Visit {
                     head: request.method() == Method::HEAD,
                     query: request.uri().query().map(str::to_owned),
@@ -130,14 +134,16 @@ impl Redirector {
     /// The same for a code that is not in the cache, and for previews.
     async fn answer_later(&self, visit: Visit) -> Response<Payload> {
         // It was read once already and could be read.
-        let Some(asked) = asked(&visit.path) else { return self.done(visit.began, self.unknown()) };
+        let Some(asked) = asked(&visit.path) else {
+            return self.done(visit.began, self.unknown(&[], &visit.headers));
+        };
         if asked.preview {
-            let response = self.preview(&asked).await;
+            let response = self.preview(&asked, &visit.headers).await;
             return self.done(visit.began, response);
         }
         self.metrics.cache_misses.increment(1);
         let response = match self.cache.load(&asked.code).await {
-            Ok(None) => self.orphan(&asked, clock::now_ms()),
+            Ok(None) => self.orphan(&asked, &visit.headers).await,
             Ok(Some(routes)) => {
                 let Visit { peer, head, headers, query, .. } = &visit;
                 let (peer, head, query, now_ms) = (*peer, *head, query.as_deref(), clock::now_ms());
@@ -148,7 +154,7 @@ impl Redirector {
                 }
                 response
             }
-            Err(error) => self.unavailable(&error),
+            Err(error) => self.unavailable(&error, &visit.headers),
         };
         self.done(visit.began, response)
     }
@@ -162,7 +168,8 @@ impl Redirector {
     ) -> (Response<Payload>, Option<Receipt>) {
         let Seen { head, headers, query, now_ms, .. } = seen;
         let Some(route) = routes.pick(&asked.code, asked.folded_first) else {
-            return (self.orphan(asked, now_ms), None);
+            self.count_orphan(asked, now_ms);
+            return (self.unknown(&[], headers), None);
         };
         let status = route.status(now_ms);
         let outcome = match status.missed() {
@@ -188,7 +195,7 @@ impl Redirector {
         let receipt = self.hits.record(&hit);
         let response = match outcome {
             Outcome::Followed { .. } => redirect(route, query),
-            Outcome::Missed(reason) => self.closed(route, reason),
+            Outcome::Missed(reason) => self.closed(route, reason, headers),
         };
         (response, receipt)
     }
@@ -224,48 +231,68 @@ impl Redirector {
         response
     }
 
-    async fn preview(&self, asked: &Asked<'_>) -> Response<Payload> {
-        let routes = match self.cache.get(&asked.code) {
+    /// What is known of a code, in this process or in the store.
+    async fn routes(&self, code: &str) -> crate::store::Result<Option<Arc<Routes>>> {
+        match self.cache.get(code) {
             Cached::Known(routes) => Ok(Some(routes)),
             Cached::Unknown => Ok(None),
-            Cached::Miss => self.cache.load(&asked.code).await,
-        };
-        let routes = match routes {
-            Ok(routes) => routes,
-            Err(error) => return self.unavailable(&error),
-        };
-        let Some(route) = routes.as_deref().and_then(|r| r.pick(&asked.code, asked.folded_first)) else {
-            return self.unknown();
-        };
-        if let Some(reason) = route.status(clock::now_ms()).missed() {
-            return self.closed(route, reason);
-        }
-        match self.links.get(&route.code).await {
-            Ok(found) => page(StatusCode::OK, self.pages.preview(&found)),
-            Err(crate::links::Error::Refused(_)) => self.unknown(),
-            Err(crate::links::Error::Store(error)) => self.unavailable(&error),
+            Cached::Miss => self.cache.load(code).await,
         }
     }
 
-    /// Answers a code that nobody has. To be shown where it would lead is no visit.
-    fn orphan(&self, asked: &Asked<'_>, now_ms: i64) -> Response<Payload> {
+    async fn preview(&self, asked: &Asked<'_>, headers: &HeaderMap) -> Response<Payload> {
+        let routes = match self.routes(&asked.code).await {
+            Ok(routes) => routes,
+            Err(error) => return self.unavailable(&error, headers),
+        };
+        let Some(route) = routes.as_deref().and_then(|r| r.pick(&asked.code, asked.folded_first)) else {
+            return self.orphan(asked, headers).await;
+        };
+        if let Some(reason) = route.status(clock::now_ms()).missed() {
+            return self.closed(route, reason, headers);
+        }
+        match self.links.get(&route.code).await {
+            Ok(found) => page(StatusCode::OK, self.pages.preview(&found, accepts(headers))),
+            Err(crate::links::Error::Refused(_)) => self.unknown(&[], headers),
+            Err(crate::links::Error::Store(error)) => self.unavailable(&error, headers),
+        }
+    }
+
+    /// Answers a code that nobody has, with those that may be meant. Each is asked itself whether it is open now.
+    async fn orphan(&self, asked: &Asked<'_>, headers: &HeaderMap) -> Response<Payload> {
+        let now_ms = clock::now_ms();
+        self.count_orphan(asked, now_ms);
+        let mut guesses = vec![];
+        for code in self.near.guess(&asked.code, now_ms) {
+            let routes = self.routes(&code).await.ok().flatten();
+            let route = routes.as_deref().and_then(|r| r.pick(&code, false));
+            if route.is_some_and(|route| *route.code == *code && route.status(now_ms).missed().is_none()) {
+                guesses.push(code);
+            }
+        }
+        self.unknown(&guesses, headers)
+    }
+
+    /// To be shown where a code would lead is no visit.
+    fn count_orphan(&self, asked: &Asked<'_>, now_ms: i64) {
         if !asked.preview {
             self.orphans.count(&asked.code, now_ms);
         }
-        self.unknown()
     }
 
-    fn unknown(&self) -> Response<Payload> {
-        page(StatusCode::NOT_FOUND, self.pages.shown(Shown::Unknown))
+    fn unknown(&self, guesses: &[String], headers: &HeaderMap) -> Response<Payload> {
+        page(StatusCode::NOT_FOUND, self.pages.unknown(guesses, asks(None, headers)))
     }
 
-    fn closed(&self, route: &Route, reason: MissedReason) -> Response<Payload> {
+    fn closed(&self, route: &Route, reason: MissedReason, headers: &HeaderMap) -> Response<Payload> {
         let life = route.life.as_deref();
         let message = life.and_then(|life| life.link.message.as_deref());
         let withdrawn = life.and_then(|life| life.withdrawn.as_ref());
         let (shown, message, own) = match reason {
             // Nothing tells it from an unknown code but its text.
-            MissedReason::NotOpen => return page(StatusCode::NOT_FOUND, self.pages.shown(Shown::NotOpen)),
+            MissedReason::NotOpen => {
+                return page(StatusCode::NOT_FOUND, self.pages.shown(Shown::NotOpen, asks(None, headers)));
+            }
             MissedReason::Expired => {
                 (Shown::Expired, message, life.and_then(|life| life.link.expired_url.as_deref()))
             }
@@ -287,7 +314,10 @@ impl Redirector {
                 response.headers_mut().insert(ROBOTS, NOINDEX);
                 response
             }
-            _ => page(StatusCode::GONE, self.pages.closed(shown, message)),
+            _ => {
+                let language = life.and_then(|life| life.language.as_deref());
+                page(StatusCode::GONE, self.pages.closed(shown, message, asks(language, headers)))
+            }
         }
     }
 
@@ -296,9 +326,10 @@ impl Redirector {
         *self.fallback_url.write().unwrap_or_else(PoisonError::into_inner) = url.into();
     }
 
-    fn unavailable(&self, error: &crate::store::Error) -> Response<Payload> {
+    fn unavailable(&self, error: &crate::store::Error, headers: &HeaderMap) -> Response<Payload> {
         tracing::error!(%error, "a code could not be looked up");
-        let mut response = page(StatusCode::SERVICE_UNAVAILABLE, self.pages.shown(Shown::Unavailable));
+        let html = self.pages.shown(Shown::Unavailable, asks(None, headers));
+        let mut response = page(StatusCode::SERVICE_UNAVAILABLE, html);
         response.headers_mut().insert(http::header::RETRY_AFTER, RETRY_AFTER);
         response
     }
@@ -329,6 +360,11 @@ fn redirect(route: &Route, query: Option<&str>) -> Response<Payload> {
     response.headers_mut().insert(LOCATION, location);
     response.headers_mut().insert(CACHE_CONTROL, cache);
     response
+}
+
+/// Which language a reader is answered in.
+fn asks<'a>(article: Option<&'a str>, headers: &'a HeaderMap) -> Asks<'a> {
+    Asks { article, accepts: accepts(headers) }
 }
 
 fn page(status: StatusCode, html: super::pages::Html) -> Response<Payload> {

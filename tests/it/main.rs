@@ -15,10 +15,12 @@ mod faults;
 mod harness;
 
 mod articles;
+mod browser;
 mod first_minute;
 mod links;
 mod migrate;
 mod operations;
+mod pages;
 mod readers;
 mod redirect;
 mod redis;

@@ -1,9 +1,15 @@
-//! Pages: what readers see when a code does not lead on, the first page of staff, and the small files of a site.
+//! Pages: what readers see when a code does not lead on, the first page of staff, the button for article pages, and the
+//! small files of a site.
 //!
 //! Guarantees: everything that is not ours is escaped; no script; a strict content policy in which only the page's
-//! own style sheet, by its hash, is let in. Texts come from `config/lists/reader-strings.toml`.
+//! own style sheet, by its hash, is let in. A page is in the article's language, else in the reader's, else in the
+//! newsroom's (`strings`), and in the newsroom's colour (`color`).
 
+mod address;
+mod button;
+mod color;
 mod site;
+mod strings;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,14 +18,17 @@ use askama::Template;
 use base64::Engine;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+pub use button::bookmarklet;
+pub use color::Color;
+pub(crate) use site::accepts;
 pub use site::{nothing, routes};
+pub use strings::Texts;
 
 use crate::domain::link::Found;
+use strings::{Strings, primary};
 
-const STRINGS: &str = include_str!("../../../config/lists/reader-strings.toml");
 const STYLE: &str = include_str!("templates/reader.css");
 
 /// A page and its content policy.
@@ -50,51 +59,78 @@ pub enum Shown {
     Unavailable,
 }
 
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Strings {
-    direction: String,
-    unknown_title: String,
-    unknown_text: String,
-    not_open_title: String,
-    not_open_text: String,
-    expired_title: String,
-    expired_text: String,
-    disabled_title: String,
-    disabled_text: String,
-    withdrawn_title: String,
-    withdrawn_text: String,
-    retired_title: String,
-    retired_text: String,
-    unavailable_title: String,
-    unavailable_text: String,
-    preview_title: String,
-    preview_text: String,
-    preview_go: String,
-    home: String,
+impl Shown {
+    const ALL: [Shown; 7] = [
+        Shown::Unknown,
+        Shown::NotOpen,
+        Shown::Expired,
+        Shown::Disabled,
+        Shown::Withdrawn,
+        Shown::Retired,
+        Shown::Unavailable,
+    ];
+
+    /// Its heading and what it says.
+    fn said(self, s: &Strings) -> (&str, &str) {
+        match self {
+            Shown::Unknown => (&s.unknown_title, &s.unknown_text),
+            Shown::NotOpen => (&s.not_open_title, &s.not_open_text),
+            Shown::Expired => (&s.expired_title, &s.expired_text),
+            Shown::Disabled => (&s.disabled_title, &s.disabled_text),
+            Shown::Withdrawn => (&s.withdrawn_title, &s.withdrawn_text),
+            Shown::Retired => (&s.retired_title, &s.retired_text),
+            Shown::Unavailable => (&s.unavailable_title, &s.unavailable_text),
+        }
+    }
 }
 
-#[derive(Deserialize)]
-struct StringsFile {
-    #[serde(rename = "dated")]
-    _dated: String,
-    #[serde(flatten)]
-    languages: HashMap<String, Strings>,
+/// What is known of who shall read a page.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asks<'a> {
+    /// The language of the article that the link is about, where that may be told.
+    pub article: Option<&'a str>,
+    /// The reader's `Accept-Language`.
+    pub accepts: &'a str,
+}
+
+/// Whose pages.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// The newsroom's name.
+    pub newsroom: &'a str,
+    /// Its language: that of pages for which nothing else says.
+    pub language: &'a str,
+    /// Its home page; empty for the desk.
+    pub home: &'a str,
+    /// Its colour.
+    pub color: Color,
+    /// Scheme, host and port of this service, without a slash at its end.
+    pub public_url: &'a str,
 }
 
 #[derive(Template)]
 #[template(path = "reader.html")]
 struct Reader<'a> {
     language: &'a str,
-    direction: &'a str,
+    strings: &'a Strings,
     newsroom: &'a str,
     style: &'a str,
     title: &'a str,
     text: &'a str,
     message: Option<&'a str>,
-    leads_to: Option<(&'a str, &'a str, &'a str)>,
+    preview: Option<Preview<'a>>,
+    /// (where it leads, how it is shown).
+    guesses: &'a [(String, String)],
     home: &'a str,
-    home_text: &'a str,
+}
+
+/// Where a link leads.
+struct Preview<'a> {
+    headline: Option<&'a str>,
+    /// The headline's language, if it is not the page's.
+    spoken: Option<&'a str>,
+    target: &'a str,
+    shown: address::Shown,
 }
 
 #[derive(Template)]
@@ -105,17 +141,21 @@ struct Desk<'a> {
     public_url: &'a str,
 }
 
-/// All pages, in the newsroom's name and language as they are now.
+/// All pages, in the newsroom's name, languages and colour as they are now.
 pub struct Pages(RwLock<Arc<Made>>);
 
-/// Pages in one name and language.
+/// Pages in one name and colour.
 struct Made {
     newsroom: Arc<str>,
-    language: String,
     home: String,
-    strings: Strings,
+    public_url: String,
+    texts: Texts,
+    /// The language of pages for which nothing else says.
+    usual: String,
+    style: String,
     policy: HeaderValue,
-    plain: HashMap<Shown, Bytes>,
+    /// Those that are the same for all, by language.
+    plain: HashMap<String, HashMap<Shown, Bytes>>,
     desk: Bytes,
 }
 
@@ -128,9 +168,9 @@ impl Pages {
     /// Makes the pages that are the same for all.
     ///
     /// # Errors
-    /// [`Broken`] for built-in texts that cannot be read.
-    pub fn new(newsroom: &str, language: &str, home: &str, public_url: &str) -> Result<Pages, Broken> {
-        Ok(Pages(RwLock::new(Arc::new(Made::new(newsroom, language, home, public_url)?))))
+    /// [`Broken`] for templates that cannot be filled.
+    pub fn new(look: &Look<'_>, texts: Texts) -> Result<Pages, Broken> {
+        Ok(Pages(RwLock::new(Arc::new(Made::new(look, texts)?))))
     }
 
     /// Puts these in the place of others, all at once.
@@ -145,20 +185,26 @@ impl Pages {
 
     /// A page without anything of a link in it.
     #[must_use]
-    pub fn shown(&self, shown: Shown) -> Html {
-        self.made().shown(shown)
+    pub fn shown(&self, shown: Shown, asks: Asks<'_>) -> Html {
+        self.made().shown(shown, asks)
+    }
+
+    /// The page of a code that nobody has, with codes that may have been meant.
+    #[must_use]
+    pub fn unknown(&self, guesses: &[String], asks: Asks<'_>) -> Html {
+        self.made().unknown(guesses, asks)
     }
 
     /// The page of a closed link, with the message its editor gave it.
     #[must_use]
-    pub fn closed(&self, shown: Shown, message: Option<&str>) -> Html {
-        self.made().closed(shown, message)
+    pub fn closed(&self, shown: Shown, message: Option<&str>, asks: Asks<'_>) -> Html {
+        self.made().closed(shown, message, asks)
     }
 
     /// Where an active link leads.
     #[must_use]
-    pub fn preview(&self, found: &Found) -> Html {
-        self.made().preview(found)
+    pub fn preview(&self, found: &Found, accepts: &str) -> Html {
+        self.made().preview(found, accepts)
     }
 
     /// The first page of staff.
@@ -173,70 +219,100 @@ impl Pages {
     pub fn home(&self) -> Option<String> {
         Some(self.made().home.clone()).filter(|home| !home.is_empty())
     }
+
+    /// The newsroom's name and the language it works in.
+    #[must_use]
+    pub fn newsroom(&self) -> (Arc<str>, String) {
+        let made = self.made();
+        (Arc::clone(&made.newsroom), made.usual.clone())
+    }
 }
 
 impl Made {
-    fn new(newsroom: &str, language: &str, home: &str, public_url: &str) -> Result<Made, Broken> {
+    fn new(look: &Look<'_>, texts: Texts) -> Result<Made, Broken> {
         let broken = |e: &dyn std::fmt::Display| Broken(e.to_string());
-        let mut file: StringsFile = toml::from_str(STRINGS).map_err(|e| broken(&e))?;
-        let primary = language.split('-').next().unwrap_or_default().to_ascii_lowercase();
-        let language = if file.languages.contains_key(&primary) { primary } else { "en".to_owned() };
-        let strings = file.languages.remove(&language).ok_or_else(|| broken(&"no texts"))?;
-        let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
+        let style = look.color.style() + STYLE;
+        let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(style.as_bytes()));
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         );
-        let desk = Desk { newsroom, style: STYLE, public_url }.render().map_err(|e| broken(&e))?;
-        let mut pages = Made {
+        let Look { newsroom, public_url, .. } = *look;
+        let desk = Desk { newsroom, style: &style, public_url }.render().map_err(|e| broken(&e))?;
+        let mut made = Made {
             newsroom: newsroom.into(),
-            language,
-            home: home.to_owned(),
-            strings,
+            home: look.home.to_owned(),
+            public_url: public_url.to_owned(),
+            usual: texts.usual(look.language),
+            texts,
+            style,
             policy: HeaderValue::try_from(policy).map_err(|e| broken(&e))?,
             plain: HashMap::new(),
             desk: desk.into(),
         };
-        for shown in [
-            Shown::Unknown,
-            Shown::NotOpen,
-            Shown::Expired,
-            Shown::Disabled,
-            Shown::Withdrawn,
-            Shown::Retired,
-            Shown::Unavailable,
-        ] {
-            let page = pages.render(shown, None).map_err(|e| broken(&e))?;
-            pages.plain.insert(shown, page);
+        let mut plain = HashMap::new();
+        for (language, strings) in made.texts.all() {
+            let pages = Shown::ALL.map(|shown| Ok((shown, made.render(shown, None, (language, strings))?)));
+            let pages: askama::Result<_> = pages.into_iter().collect();
+            plain.insert(language.to_owned(), pages.map_err(|e| broken(&e))?);
         }
-        Ok(pages)
+        made.plain = plain;
+        Ok(made)
     }
 
-    fn shown(&self, shown: Shown) -> Html {
-        self.html(self.plain.get(&shown).cloned().unwrap_or_default())
+    /// The language of a page, with what is said in it.
+    fn spoken(&self, asks: Asks<'_>) -> Option<(&str, &Strings)> {
+        let language = self.texts.choose(asks.article, asks.accepts).unwrap_or(&self.usual);
+        self.texts.get(language)
     }
 
-    fn closed(&self, shown: Shown, message: Option<&str>) -> Html {
-        match message.and_then(|_| self.render(shown, message).ok()) {
-            Some(page) => self.html(page),
-            None => self.shown(shown),
-        }
+    fn shown(&self, shown: Shown, asks: Asks<'_>) -> Html {
+        let pages = self.spoken(asks).and_then(|(language, _)| self.plain.get(language));
+        self.html(pages.and_then(|pages| pages.get(&shown)).cloned().unwrap_or_default())
     }
 
-    fn preview(&self, found: &Found) -> Html {
+    fn closed(&self, shown: Shown, message: Option<&str>, asks: Asks<'_>) -> Html {
+        let page = message
+            .zip(self.spoken(asks))
+            .and_then(|(message, spoken)| self.render(shown, Some(message), spoken).ok());
+        page.map_or_else(|| self.shown(shown, asks), |page| self.html(page))
+    }
+
+    fn unknown(&self, guesses: &[String], asks: Asks<'_>) -> Html {
+        let Some(spoken) = self.spoken(asks).filter(|_| !guesses.is_empty()) else {
+            return self.shown(Shown::Unknown, asks);
+        };
+        let base = &self.public_url;
+        let plain = base.split_once("://").map_or(base.as_str(), |(_, host)| host);
+        let guesses: Vec<(String, String)> =
+            guesses.iter().map(|code| (format!("{base}/{code}"), format!("{plain}/{code}"))).collect();
+        let (title, text) = Shown::Unknown.said(spoken.1);
+        let page = Reader { title, text, guesses: &guesses, ..self.reader(spoken) };
+        page.render().map_or_else(|_| self.shown(Shown::Unknown, asks), |page| self.html(page.into()))
+    }
+
+    fn preview(&self, found: &Found, accepts: &str) -> Html {
         let (link, article) = (&found.link, found.article.as_deref());
-        let title = link.title.as_deref().or(article.and_then(|a| a.facts.title.as_deref()));
-        let address = link.target.as_deref().unwrap_or_default();
+        let asks = Asks { article: article.and_then(|a| a.facts.language.as_deref()), accepts };
+        let unavailable = || self.shown(Shown::Unavailable, asks);
+        let Some(spoken) = self.spoken(asks) else { return unavailable() };
+        let target = link.target.as_deref().unwrap_or_default();
+        let preview = Preview {
+            headline: link.title.as_deref().or(article.and_then(|a| a.facts.title.as_deref())),
+            spoken: asks.article.filter(|tag| !primary(tag).eq_ignore_ascii_case(primary(spoken.0))),
+            target,
+            shown: address::Shown::new(target),
+        };
         let page = Reader {
-            title: &self.strings.preview_title,
-            text: &self.strings.preview_text,
-            leads_to: Some((title.unwrap_or_default(), address, &self.strings.preview_go)),
-            ..self.reader()
+            title: &spoken.1.preview_title,
+            text: &spoken.1.preview_text,
+            preview: Some(preview),
+            ..self.reader(spoken)
         };
         match page.render() {
             Ok(page) => self.html(page.into()),
             Err(error) => {
                 tracing::error!(%error, "a preview page could not be made");
-                self.shown(Shown::Unavailable)
+                unavailable()
             }
         }
     }
@@ -245,32 +321,23 @@ impl Made {
         Html { body, policy: self.policy.clone() }
     }
 
-    fn render(&self, shown: Shown, message: Option<&str>) -> askama::Result<Bytes> {
-        let s = &self.strings;
-        let (title, text) = match shown {
-            Shown::Unknown => (&s.unknown_title, &s.unknown_text),
-            Shown::NotOpen => (&s.not_open_title, &s.not_open_text),
-            Shown::Expired => (&s.expired_title, &s.expired_text),
-            Shown::Disabled => (&s.disabled_title, &s.disabled_text),
-            Shown::Withdrawn => (&s.withdrawn_title, &s.withdrawn_text),
-            Shown::Retired => (&s.retired_title, &s.retired_text),
-            Shown::Unavailable => (&s.unavailable_title, &s.unavailable_text),
-        };
-        Reader { title, text, message, ..self.reader() }.render().map(Bytes::from)
+    fn render(&self, shown: Shown, message: Option<&str>, spoken: (&str, &Strings)) -> askama::Result<Bytes> {
+        let (title, text) = shown.said(spoken.1);
+        Reader { title, text, message, ..self.reader(spoken) }.render().map(Bytes::from)
     }
 
-    fn reader(&self) -> Reader<'_> {
+    fn reader<'a>(&'a self, (language, strings): (&'a str, &'a Strings)) -> Reader<'a> {
         Reader {
-            language: &self.language,
-            direction: &self.strings.direction,
+            language,
+            strings,
             newsroom: &self.newsroom,
-            style: STYLE,
+            style: &self.style,
             title: "",
             text: "",
             message: None,
-            leads_to: None,
+            preview: None,
+            guesses: &[],
             home: &self.home,
-            home_text: &self.strings.home,
         }
     }
 }
@@ -294,24 +361,73 @@ mod tests {
     use super::*;
     use crate::domain::link::{Link, tests::link};
 
+    /// Larger than any page of readers may be, in bytes.
+    const SMALL: usize = 5_000;
+
+    fn pages(newsroom: &str, language: &str) -> Pages {
+        let color = Color::parse("#c2341d").unwrap();
+        let (home, public_url) = ("https://news.example.com/", "https://s.example");
+        Pages::new(&Look { newsroom, language, home, color, public_url }, Texts::open("").unwrap()).unwrap()
+    }
+
+    fn text(html: &Html) -> String {
+        String::from_utf8(html.body.to_vec()).unwrap()
+    }
+
     #[test]
     fn pages_escape_what_is_not_ours_and_are_small() {
-        for language in ["en", "de-AT", "xx"] {
-            let pages = Pages::new("<b>Post</b>", language, "https://news.example.com/", "https://s.example")
-                .unwrap();
+        for language in ["en", "de-AT", "ar", "xx"] {
+            let pages = pages("<b>Post</b>", language);
             let evil = "<script>alert(1)</script>\nsecond line";
             let found =
                 Found { link: Arc::new(Link { title: Some(evil.into()), ..link("kx7") }), article: None };
-            for html in [pages.closed(Shown::Expired, Some(evil)), pages.preview(&found), pages.desk()] {
-                let text = String::from_utf8(html.body.to_vec()).unwrap();
+            let asks = Asks::default();
+            let guesses = ["election-night".to_owned(), "Election-2".to_owned(), "elections".to_owned()];
+            let closed = pages.closed(Shown::Expired, Some(evil), asks);
+            assert!(text(&closed).contains("second line"));
+            for html in [closed, pages.preview(&found, ""), pages.unknown(&guesses, asks), pages.desk()] {
+                let text = text(&html);
                 assert!(!text.contains("<script") && !text.contains("<b>Post"), "{text}");
-                assert!(text.len() < 5_000, "{}", text.len());
+                assert!(text.len() < SMALL, "{}", text.len());
                 assert!(html.policy.to_str().unwrap().contains("sha256-"));
             }
-            assert!(
-                String::from_utf8_lossy(&pages.closed(Shown::Expired, Some(evil)).body)
-                    .contains("second line")
-            );
         }
+    }
+
+    #[test]
+    fn each_page_is_in_the_language_it_is_asked_for_in() {
+        let pages = pages("Post", "de");
+        let asks = |article, accepts| Asks { article, accepts };
+        for shown in Shown::ALL {
+            let table = [
+                (asks(None, ""), "lang=\"de\" dir=\"ltr\""),
+                (asks(None, "ar,en;q=0.5"), "lang=\"ar\" dir=\"rtl\""),
+                (asks(Some("en-GB"), "ar"), "lang=\"en\" dir=\"ltr\""),
+            ];
+            for (asks, is) in table {
+                let text = text(&pages.shown(shown, asks));
+                assert!(text.contains(is) && text.len() < SMALL, "{shown:?} {asks:?}: {text}");
+                assert!(!text.contains("<script"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_preview_shows_whose_the_address_is() {
+        let pages = pages("Post", "en");
+        let target = "https://xn--80ak6aa92e.com/a?b=c".to_owned();
+        let found =
+            |target| Found { link: Arc::new(Link { target: Some(target), ..link("kx7") }), article: None };
+        let page = text(&pages.preview(&found(target), ""));
+        assert!(page.contains("https://<b>xn--80ak6aa92e.com</b>/a?b=c"), "{page}");
+        assert!(page.contains("href=\"https://xn--80ak6aa92e.com/a?b=c\""), "{page}");
+        let page = text(&pages.preview(&found("https://xn--mnchen-3ya.example/".to_owned()), ""));
+        assert!(page.contains("<b>m\u{fc}nchen.example</b>"), "{page}");
+    }
+
+    #[test]
+    fn codes_that_may_be_meant_are_named_as_addresses() {
+        let page = text(&pages("Post", "en").unknown(&["vote".to_owned()], Asks::default()));
+        assert!(page.contains("<a href=\"https://s.example/vote\">s.example/vote</a>"), "{page}");
     }
 }

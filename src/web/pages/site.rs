@@ -1,14 +1,14 @@
-//! The small files of a site: `/`, robots.txt, the icon, security.txt; and the desk.
+//! The small files of a site: `/`, robots.txt, the icon, security.txt; and the desk. All routes of pages.
 
 use axum::Router;
 use axum::extract;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
-use http::{HeaderValue, StatusCode};
+use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::{Timestamp, ToSpan, Unit, Zoned, tz::TimeZone};
 
-use super::{Html, never_kept};
+use super::{Asks, Html, button, never_kept};
 use crate::clock;
 use crate::web::State;
 
@@ -16,20 +16,24 @@ const ROBOTS: &str = "User-agent: *\nDisallow: /-/\nDisallow: /api/\n";
 const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\"><rect width=\"32\" height=\"32\" \
                     rx=\"6\" fill=\"#c2341d\"/><path d=\"M7 10h18v3H7zm0 9h11v3H7z\" fill=\"#fff\"/></svg>";
 
-/// The routes of this file. `contact` is for security.txt; empty for none. The desk is there where staff are.
+/// The routes of this file and the button's. `contact` is for security.txt; empty for none. The desk is there where
+/// staff are.
 pub fn routes(contact: String, staff_here: bool) -> Router<State> {
     let contact: std::sync::Arc<str> = contact.into();
     let desk = if staff_here { Router::new().route("/-/", get(desk)) } else { Router::new() };
-    desk.route("/", get(root))
+    desk.merge(button::routes())
+        .route("/", get(root))
         .route("/robots.txt", get(|| async { file("text/plain; charset=utf-8", ROBOTS) }))
         .route("/favicon.ico", get(|| async { file("image/svg+xml", ICON) }))
         .route("/.well-known/security.txt", get(move |state| security(state, contact)))
 }
 
-async fn root(extract::State(state): extract::State<State>) -> Response {
+async fn root(extract::State(state): extract::State<State>, headers: HeaderMap) -> Response {
     let desk = || if state.staff_here { Some("/-/".to_owned()) } else { None };
     // Where staff have a listener of their own, readers are not told of it.
-    let Some(to) = state.pages.home().or_else(desk) else { return nothing(extract::State(state)).await };
+    let Some(to) = state.pages.home().or_else(desk) else {
+        return nothing(extract::State(state), headers).await;
+    };
     match HeaderValue::try_from(to) {
         Ok(to) => (StatusCode::FOUND, [(LOCATION, to)]).into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
@@ -41,8 +45,14 @@ async fn desk(extract::State(state): extract::State<State>) -> Response {
 }
 
 /// What has a route's first segment and is no route.
-pub async fn nothing(extract::State(state): extract::State<State>) -> Response {
-    page(StatusCode::NOT_FOUND, state.pages.shown(super::Shown::Unknown))
+pub async fn nothing(extract::State(state): extract::State<State>, headers: HeaderMap) -> Response {
+    let asks = Asks { article: None, accepts: accepts(&headers) };
+    page(StatusCode::NOT_FOUND, state.pages.shown(super::Shown::Unknown, asks))
+}
+
+/// The languages that a reader asks for.
+pub(crate) fn accepts(headers: &HeaderMap) -> &str {
+    headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// A page of staff or of nothing: never kept, never indexed.
@@ -60,7 +70,7 @@ fn file(kind: &'static str, text: impl Into<String>) -> Response {
 /// RFC 9116. `Expires` is always half a year ahead: the file is made when it is read.
 async fn security(extract::State(state): extract::State<State>, contact: std::sync::Arc<str>) -> Response {
     if contact.is_empty() {
-        return page(StatusCode::NOT_FOUND, state.pages.shown(super::Shown::Unknown));
+        return page(StatusCode::NOT_FOUND, state.pages.shown(super::Shown::Unknown, Asks::default()));
     }
     let expires = half_a_year_after(clock::now());
     let text = format!(

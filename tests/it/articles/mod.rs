@@ -4,7 +4,7 @@ mod attacks;
 mod identity;
 mod inspect;
 mod life;
-mod newsroom;
+pub mod newsroom;
 mod nodes;
 mod pages;
 mod patience;

@@ -131,6 +131,7 @@ impl Following {
             accounts: accounts.clone(),
             settings: None,
             webhooks: Arc::new(webhooks(node).await),
+            near: None,
             coherence: coherence.clone(),
             interval: Duration::from_millis(500),
             deadline,

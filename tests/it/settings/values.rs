@@ -9,7 +9,7 @@ async fn a_setting_is_in_force_when_it_is_answered() {
     let app = TestApp::start().await;
     let items = app.all("/settings").await;
     let names: Vec<&str> = items.iter().map(|item| item["name"].as_str().unwrap()).collect();
-    assert_eq!(names.len(), 11);
+    assert_eq!(names.len(), 12);
     assert!(
         names.is_sorted() && items.iter().all(|i| i["source"] == "default" && i["value"] == i["default"])
     );

@@ -1,0 +1,5 @@
+//! What readers see: pages in their language, guesses, the button's file.
+
+mod button;
+mod guesses;
+mod readers;
