@@ -38,6 +38,12 @@ impl Channels {
         Ok(Channels(channels))
     }
 
+    /// Their names, in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
     /// What a channel adds, as a query; None for nothing.
     #[must_use]
     pub fn query(&self, channel: &str) -> Option<String> {

@@ -148,6 +148,18 @@ impl LinkService {
         self.pages.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Names of the channels that staff have set up.
+    #[must_use]
+    pub fn channel_names(&self) -> Vec<String> {
+        self.channels().names()
+    }
+
+    /// True if some hosts are the newsroom's own.
+    #[must_use]
+    pub fn knows_own_hosts(&self) -> bool {
+        !self.rules().allowed.is_empty()
+    }
+
     /// True if pages are read now.
     #[must_use]
     pub fn reads_pages(&self) -> bool {

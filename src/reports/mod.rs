@@ -7,6 +7,7 @@ mod countries;
 mod curve;
 mod days;
 mod heat;
+mod hours;
 mod reasons;
 mod recent;
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod reader;
 pub mod redirect;
 pub mod server;
 pub mod session;
+mod staff;
 pub mod surface;
 pub mod threads;
 
@@ -173,7 +174,9 @@ pub struct State {
 
 /// The routes of a listener: everything that is no code.
 pub fn router(state: State, security_contact: String, deadline: Duration) -> axum::Router {
-    pages::routes(security_contact, state.staff_here)
+    let staff = if state.staff_here { staff::routes() } else { axum::Router::new() };
+    pages::routes(security_contact)
+        .merge(staff)
         .merge(api::routes(&state, deadline))
         .fallback(pages::nothing)
         .with_state(state)

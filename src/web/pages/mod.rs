@@ -133,14 +133,6 @@ struct Preview<'a> {
     shown: address::Shown,
 }
 
-#[derive(Template)]
-#[template(path = "desk.html")]
-struct Desk<'a> {
-    newsroom: &'a str,
-    style: &'a str,
-    public_url: &'a str,
-}
-
 /// All pages, in the newsroom's name, languages and colour as they are now.
 pub struct Pages(RwLock<Arc<Made>>);
 
@@ -156,7 +148,6 @@ struct Made {
     policy: HeaderValue,
     /// Those that are the same for all, by language.
     plain: HashMap<String, HashMap<Shown, Bytes>>,
-    desk: Bytes,
 }
 
 /// Pages could not be made; a release cannot have this, a test makes them all.
@@ -207,13 +198,6 @@ impl Pages {
         self.made().preview(found, accepts)
     }
 
-    /// The first page of staff.
-    #[must_use]
-    pub fn desk(&self) -> Html {
-        let made = self.made();
-        made.html(made.desk.clone())
-    }
-
     /// Where `/` leads; None for the desk.
     #[must_use]
     pub fn home(&self) -> Option<String> {
@@ -237,7 +221,6 @@ impl Made {
             "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         );
         let Look { newsroom, public_url, .. } = *look;
-        let desk = Desk { newsroom, style: &style, public_url }.render().map_err(|e| broken(&e))?;
         let mut made = Made {
             newsroom: newsroom.into(),
             home: look.home.to_owned(),
@@ -247,7 +230,6 @@ impl Made {
             style,
             policy: HeaderValue::try_from(policy).map_err(|e| broken(&e))?,
             plain: HashMap::new(),
-            desk: desk.into(),
         };
         let mut plain = HashMap::new();
         for (language, strings) in made.texts.all() {
@@ -385,7 +367,7 @@ mod tests {
             let guesses = ["election-night".to_owned(), "Election-2".to_owned(), "elections".to_owned()];
             let closed = pages.closed(Shown::Expired, Some(evil), asks);
             assert!(text(&closed).contains("second line"));
-            for html in [closed, pages.preview(&found, ""), pages.unknown(&guesses, asks), pages.desk()] {
+            for html in [closed, pages.preview(&found, ""), pages.unknown(&guesses, asks)] {
                 let text = text(&html);
                 assert!(!text.contains("<script") && !text.contains("<b>Post"), "{text}");
                 assert!(text.len() < SMALL, "{}", text.len());

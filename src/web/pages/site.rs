@@ -1,4 +1,4 @@
-//! The small files of a site: `/`, robots.txt, the icon, security.txt; and the desk. All routes of pages.
+//! The small files of a site: `/`, robots.txt, the icon, security.txt. All routes of readers' pages.
 
 use axum::Router;
 use axum::extract;
@@ -16,12 +16,10 @@ const ROBOTS: &str = "User-agent: *\nDisallow: /-/\nDisallow: /api/\n";
 const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\"><rect width=\"32\" height=\"32\" \
                     rx=\"6\" fill=\"#c2341d\"/><path d=\"M7 10h18v3H7zm0 9h11v3H7z\" fill=\"#fff\"/></svg>";
 
-/// The routes of this file and the button's. `contact` is for security.txt; empty for none. The desk is there where
-/// staff are.
-pub fn routes(contact: String, staff_here: bool) -> Router<State> {
+/// The routes of this file and the button's. `contact` is for security.txt; empty for none.
+pub fn routes(contact: String) -> Router<State> {
     let contact: std::sync::Arc<str> = contact.into();
-    let desk = if staff_here { Router::new().route("/-/", get(desk)) } else { Router::new() };
-    desk.merge(button::routes())
+    button::routes()
         .route("/", get(root))
         .route("/robots.txt", get(|| async { file("text/plain; charset=utf-8", ROBOTS) }))
         .route("/favicon.ico", get(|| async { file("image/svg+xml", ICON) }))
@@ -38,10 +36,6 @@ async fn root(extract::State(state): extract::State<State>, headers: HeaderMap) 
         Ok(to) => (StatusCode::FOUND, [(LOCATION, to)]).into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
-}
-
-async fn desk(extract::State(state): extract::State<State>) -> Response {
-    page(StatusCode::OK, state.pages.desk())
 }
 
 /// What has a route's first segment and is no route.

@@ -1,0 +1,112 @@
+//! Links as rows of tables: what lists, the desk and a story's page show of one.
+//!
+//! Guarantees that what is secret to the viewer is not in a row.
+
+use jiff::Timestamp;
+
+use super::charts::spark;
+use super::format::number;
+use crate::domain::access::Actor;
+use crate::domain::link::{Found, Status};
+use crate::domain::tally::{Counts, Scope};
+use crate::web::State;
+use crate::web::error::Result;
+
+/// One link.
+pub(super) struct Row {
+    pub(super) code: String,
+    /// Without the scheme, as people say it.
+    pub(super) short: String,
+    /// With it, to copy.
+    pub(super) url: String,
+    pub(super) title: String,
+    /// What the newsroom wrote, and not an address.
+    pub(super) is_headline: bool,
+    pub(super) host: String,
+    pub(super) channel: String,
+    pub(super) section: String,
+    pub(super) maker: String,
+    pub(super) created_at: Timestamp,
+    /// "" while it is active.
+    pub(super) status: String,
+    /// What is wrong with its target.
+    pub(super) broken: bool,
+    pub(super) clicks: String,
+    /// The last 24 hours, as a picture.
+    pub(super) spark: String,
+    pub(super) version: u64,
+}
+
+/// The rows of these links.
+pub(super) async fn rows(state: &State, found: &[Found], viewer: &Actor, now: Timestamp) -> Result<Vec<Row>> {
+    let scopes: Vec<Scope> = found.iter().map(|f| Scope::Link(f.link.code.as_str().into())).collect();
+    let totals = state.links.within(state.tallies.totals(&scopes)).await?;
+    let days = state.reports.last_hours(&scopes, now).await?;
+    let rows = found.iter().zip(totals).zip(days);
+    Ok(rows.map(|((found, totals), hours)| row(state, found, (totals, &hours[..]), viewer, now)).collect())
+}
+
+fn row(
+    state: &State,
+    found: &Found,
+    (totals, hours): (Counts, &[u64]),
+    viewer: &Actor,
+    now: Timestamp,
+) -> Row {
+    let (link, hidden) = (&found.link, found.link.is_hidden_from(viewer, now));
+    let article = found.article.as_deref().filter(|_| !hidden);
+    let headline = link.title.as_deref().filter(|_| !hidden);
+    let headline = headline.or_else(|| article.and_then(|article| article.facts.title.as_deref()));
+    let target = link.target.as_deref().filter(|_| !hidden);
+    let host = target.and_then(|target| url::Url::parse(target).ok());
+    let host = host.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let title = match (headline, target) {
+        (Some(headline), _) => headline.to_owned(),
+        (None, Some(target)) => without_scheme(target).to_owned(),
+        (None, None) if hidden => "Confidential until it opens".to_owned(),
+        (None, None) => "No target yet".to_owned(),
+    };
+    let url = format!("{}/{}", state.public_url, link.code);
+    Row {
+        code: link.code.to_string(),
+        short: without_scheme(&url).to_owned(),
+        url,
+        title,
+        is_headline: headline.is_some(),
+        host,
+        channel: link.channel.clone().unwrap_or_default(),
+        section: article.and_then(|article| article.facts.section.clone()).unwrap_or_default(),
+        maker: maker(&link.created_by),
+        created_at: link.created_at,
+        status: in_words(found, now),
+        broken: link.broken.is_some() && !hidden,
+        clicks: number(totals.clicks),
+        spark: spark(hours),
+        version: link.version,
+    }
+}
+
+/// An address as people say it.
+pub(super) fn without_scheme(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, rest)| rest)
+}
+
+/// Who made something, without what kind of name it is.
+pub(super) fn maker(name: &str) -> String {
+    match name.split_once(':') {
+        Some(("user", name)) => name.to_owned(),
+        Some(("key", id)) => format!("key {id}"),
+        _ => name.to_owned(),
+    }
+}
+
+/// Where a link is in its life; nothing while it simply leads on.
+pub(super) fn in_words(found: &Found, now: Timestamp) -> String {
+    match found.status(now) {
+        Status::Active if found.link.broken.is_some() => "target broken".into(),
+        Status::Active => String::new(),
+        Status::Scheduled => "not open yet".into(),
+        Status::Reserved => "printed, still without target".into(),
+        other => other.as_str().to_owned(),
+    }
+}
