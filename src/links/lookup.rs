@@ -1,7 +1,7 @@
 //! What a request for a link would do, without doing it; and the article's own short URL, for its button.
 //!
 //! Guarantees that a look-up changes nothing, and that the button is never told of a link that is not active, nor makes
-//! one for a page that does not say itself that it is at that address.
+//! one for a page that not everybody can read, or that does not say itself that it is at that address.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use url::Url;
 use super::codes::Entropy;
 use super::request::NewLink as Request;
 use super::{LinkService, Result};
-use crate::articles::{Reading, reader};
+use crate::articles::reader::Public;
 use crate::domain::access::{Actor, Role};
 use crate::domain::article::Article;
 use crate::domain::error::{Reason, Refusal};
@@ -70,10 +70,15 @@ impl LinkService {
         }
         let pages = self.pages().ok_or_else(unknown)?;
         let page = Url::parse(&address.target).map_err(|_| unknown())?;
-        let reading = pages.reader.read(&page, Instant::now().into_std()).await;
-        if !names_itself(&reading) {
-            return Err(unknown().into());
-        }
+        // Its place is kept until the link is made, so that what making it reads is bounded too.
+        let _place = match pages.reader.public(&page, Instant::now().into_std()).await {
+            Public::Named(place) => place,
+            Public::Nothing => return Err(unknown().into()),
+            Public::Busy => {
+                let detail = "too many short URLs are being made; ask again";
+                return Err(Refusal::new(Reason::RateLimited, detail).into());
+            }
+        };
         may_make()?;
         let request = Request { url: Some(address.target), ..Request::default() };
         let button = Actor { name: "button".into(), role: Role::Creator };
@@ -93,13 +98,6 @@ impl LinkService {
         let active = links.iter().position(|found| found.status(now) == Status::Active);
         Ok((!links.is_empty()).then(|| links.swap_remove(active.unwrap_or(0))))
     }
-}
-
-/// True if a page is there and says that the address it was asked by is its own.
-fn names_itself(reading: &Reading) -> bool {
-    reading.outcome == reader::Outcome::Read
-        && reading.claimed
-        && reading.identity.as_ref().is_some_and(|identity| *identity == reading.form)
 }
 
 fn unknown() -> Refusal {
