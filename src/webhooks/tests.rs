@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
+use super::manage::NewWebhook;
 use super::*;
 use crate::articles::fetch::System;
 use crate::domain::access::{Actor, Role};
@@ -16,7 +17,6 @@ use crate::store::Store;
 use crate::store::conformance::webhooks::webhook;
 use crate::store::conformance::{ask, at, created, run};
 use crate::store::webhooks::{Health, Settled};
-use crate::webhooks::manage::NewWebhook;
 
 /// How a store that is asked to add messages behaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
