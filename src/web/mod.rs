@@ -13,6 +13,7 @@ pub mod json;
 pub mod ops;
 pub mod pages;
 mod reader;
+mod redacted;
 pub mod redirect;
 pub mod server;
 pub mod surface;
