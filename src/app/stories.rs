@@ -161,12 +161,11 @@ async fn rows(links: &LinkService, tallies: &dyn Tallies, now: Timestamp) -> cra
                 continue;
             };
             if found.status(now) == Status::Active {
-                let broken = link.broken.as_ref().map(|broken| (broken.since, broken.status));
                 rows.push(Row {
                     code: link.code.to_string(),
                     target: target.clone(),
                     clicks: *clicks,
-                    broken,
+                    broken: link.broken.clone(),
                 });
             }
         }

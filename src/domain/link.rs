@@ -361,8 +361,8 @@ impl HistoryEntry {
     pub const CREATED: &str = "created";
     /// The action of a line that says that all was blanked.
     pub const REDACTED: &str = "redacted";
-    /// Fields whose values go when something is redacted.
-    const READABLE: [&str; 12] = [
+    /// Fields whose values go when something is redacted: they tell a title, an address, or what staff wrote.
+    pub const READABLE: [&str; 12] = [
         "target",
         "title",
         "note",

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
@@ -28,63 +28,74 @@ use crate::sessions::network;
 const LIMITER_KEYS: usize = 10_000;
 /// Calls of articles' buttons from one address.
 const BUTTONS_A_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
-/// Links that articles' buttons make, from all addresses.
-const BUTTONS_A_DAY: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
-const DAY: Duration = Duration::from_secs(86_400);
 
 /// The limits on keys.
 pub struct Limits {
     now: RwLock<Arc<Now>>,
+    buttons: DefaultKeyedRateLimiter<IpAddr>,
     clock: DefaultClock,
 }
 
+/// What settings say; each is kept as long as its number stays.
+#[derive(Clone)]
 struct Now {
-    /// What it was made of.
-    of: [u32; 3],
-    failed: DefaultKeyedRateLimiter<IpAddr>,
-    requests: Option<DefaultKeyedRateLimiter<String>>,
-    creations: Option<DefaultKeyedRateLimiter<String>>,
-    buttons: DefaultKeyedRateLimiter<IpAddr>,
-    by_buttons: DefaultDirectRateLimiter,
+    failed: Arc<DefaultKeyedRateLimiter<IpAddr>>,
+    failed_a_minute: u32,
+    requests: Option<Arc<DefaultKeyedRateLimiter<String>>>,
+    requests_a_minute: u32,
+    creations: Option<Arc<DefaultKeyedRateLimiter<String>>>,
+    creations_a_minute: u32,
 }
 
-impl Now {
-    fn new(settings: &Settings, creations_per_minute: u32) -> Now {
-        let of = numbers(settings, creations_per_minute);
-        let requests = NonZeroU32::new(settings.key_requests_per_minute).map(|n| {
-            let burst = NonZeroU32::new(n.get() / 10).unwrap_or(NonZeroU32::MIN);
-            RateLimiter::keyed(Quota::per_minute(n).allow_burst(burst))
-        });
-        let failed = NonZeroU32::new(settings.failed_keys_per_minute).unwrap_or(NonZeroU32::MIN);
-        let creations =
-            NonZeroU32::new(creations_per_minute).map(|n| RateLimiter::keyed(Quota::per_minute(n)));
-        let a_day = Quota::with_period(DAY / BUTTONS_A_DAY.get()).unwrap_or(Quota::per_hour(BUTTONS_A_DAY));
-        let by_buttons = RateLimiter::direct(a_day.allow_burst(BUTTONS_A_DAY));
-        let failed = RateLimiter::keyed(Quota::per_minute(failed));
-        let buttons = RateLimiter::keyed(Quota::per_minute(BUTTONS_A_MINUTE));
-        Now { of, failed, requests, creations, buttons, by_buttons }
-    }
+fn failed(a_minute: u32) -> Arc<DefaultKeyedRateLimiter<IpAddr>> {
+    let a_minute = NonZeroU32::new(a_minute).unwrap_or(NonZeroU32::MIN);
+    Arc::new(RateLimiter::keyed(Quota::per_minute(a_minute)))
 }
 
-fn numbers(settings: &Settings, creations_per_minute: u32) -> [u32; 3] {
-    [settings.key_requests_per_minute, settings.failed_keys_per_minute, creations_per_minute]
+fn requests(a_minute: u32) -> Option<Arc<DefaultKeyedRateLimiter<String>>> {
+    let a_minute = NonZeroU32::new(a_minute)?;
+    let burst = NonZeroU32::new(a_minute.get() / 10).unwrap_or(NonZeroU32::MIN);
+    Some(Arc::new(RateLimiter::keyed(Quota::per_minute(a_minute).allow_burst(burst))))
+}
+
+fn creations(a_minute: u32) -> Option<Arc<DefaultKeyedRateLimiter<String>>> {
+    Some(Arc::new(RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(a_minute)?))))
 }
 
 impl Limits {
     /// From settings.
     #[must_use]
     pub fn new(settings: &Settings, creations_per_minute: u32) -> Limits {
-        let now = Now::new(settings, creations_per_minute);
-        Limits { now: RwLock::new(Arc::new(now)), clock: DefaultClock::default() }
+        let (failed_a_minute, requests_a_minute) =
+            (settings.failed_keys_per_minute, settings.key_requests_per_minute);
+        let now = Now {
+            failed: failed(failed_a_minute),
+            failed_a_minute,
+            requests: requests(requests_a_minute),
+            requests_a_minute,
+            creations: creations(creations_per_minute),
+            creations_a_minute: creations_per_minute,
+        };
+        let buttons = RateLimiter::keyed(Quota::per_minute(BUTTONS_A_MINUTE));
+        Limits { now: RwLock::new(Arc::new(now)), buttons, clock: DefaultClock::default() }
     }
 
-    /// Puts other limits in their place; then everyone begins anew.
+    /// Puts other limits in the place of those that changed; what is counted for the others goes on.
     pub fn set(&self, settings: &Settings, creations_per_minute: u32) {
-        if self.now().of == numbers(settings, creations_per_minute) {
-            return;
+        let mut now = Now::clone(&self.now());
+        if now.failed_a_minute != settings.failed_keys_per_minute {
+            now.failed_a_minute = settings.failed_keys_per_minute;
+            now.failed = failed(now.failed_a_minute);
         }
-        let now = Arc::new(Now::new(settings, creations_per_minute));
-        *self.now.write().unwrap_or_else(PoisonError::into_inner) = now;
+        if now.requests_a_minute != settings.key_requests_per_minute {
+            now.requests_a_minute = settings.key_requests_per_minute;
+            now.requests = requests(now.requests_a_minute);
+        }
+        if now.creations_a_minute != creations_per_minute {
+            now.creations_a_minute = creations_per_minute;
+            now.creations = creations(creations_per_minute);
+        }
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(now);
     }
 
     fn now(&self) -> Arc<Now> {
@@ -142,22 +153,12 @@ impl Limits {
     /// # Errors
     /// `rate_limited`.
     pub fn button(&self, address: IpAddr) -> Result<(), Error> {
-        let buttons = &self.now().buttons;
+        let buttons = &self.buttons;
         if buttons.len() > LIMITER_KEYS {
             buttons.retain_recent();
         }
         let check = buttons.check_key(&network(address));
         check.map_err(|until| limited(until.wait_time_from(self.clock.now())))
-    }
-
-    /// Counts a link that a button is about to make.
-    ///
-    /// # Errors
-    /// `rate_limited`.
-    pub fn made_by_button(&self) -> Result<(), Refusal> {
-        let check = self.now().by_buttons.check();
-        let detail = "enough short URLs were made by buttons today";
-        check.map_err(|_| Refusal::new(Reason::RateLimited, detail))
     }
 }
 
@@ -238,7 +239,7 @@ mod tests {
     fn a_subscriber_is_one_network() {
         let a: IpAddr = "2001:db8:1:2:3:4:5:6".parse().unwrap();
         let defaults = crate::config::Config::defaults().unwrap().server;
-        let limits = Limits::new(&Settings { failed_keys_per_minute: 2, ..defaults }, 3);
+        let limits = Limits::new(&Settings { failed_keys_per_minute: 2, ..defaults.clone() }, 3);
         let b: IpAddr = "2001:db8:1:2::9".parse().unwrap();
         assert!(limits.failed(a).is_ok() && limits.failed(b).is_ok());
         assert!(matches!(limits.failed(a), Err(Error::Limited(_))));
@@ -249,9 +250,12 @@ mod tests {
             assert!(limits.button(a).is_ok());
         }
         assert!(matches!(limits.button(b), Err(Error::Limited(_))));
-        for _ in 0..1_000 {
-            assert!(limits.made_by_button().is_ok());
-        }
-        assert!(limits.made_by_button().is_err());
+        // Other limits change nothing of what was counted for these.
+        let settings = Settings { failed_keys_per_minute: 2, ..defaults };
+        limits.set(&settings, 9);
+        assert!(limits.button(b).is_err() && limits.failed(a).is_err());
+        assert!(limits.creations("key:a", 9).is_ok(), "this is another one");
+        limits.set(&Settings { failed_keys_per_minute: 3, ..settings }, 9);
+        assert!(limits.failed(a).is_ok() && limits.creations("key:a", 1).is_err());
     }
 }

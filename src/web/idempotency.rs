@@ -1,8 +1,8 @@
 //! `Idempotency-Key`: a POST that was sent twice is done once.
 //!
-//! Guarantees that the same key with the same body gets the first answer (without any secret that was in it), that
-//! another body is refused, and that a crash between doing and remembering is met by the request's own tag: all
-//! randomness of the request is derived from its key. 5xx and 429 are not kept.
+//! Guarantees that the same key with the same body gets the first answer (without any secret that was in it, and
+//! without what was redacted since), that another body is refused, and that a crash between doing and remembering is
+//! met by the request's own tag: all randomness of the request is derived from its key. 5xx and 429 are not kept.
 
 use axum::extract::{Request, State as Shared};
 use axum::middleware::Next;
@@ -14,6 +14,7 @@ use super::State;
 use super::auth::Caller;
 use super::error::Error;
 use super::json::{self, MAX_BATCH_BODY};
+use super::redacted;
 use crate::clock;
 use crate::domain::error::{Reason, Refusal};
 use crate::links::codes::Entropy;
@@ -59,7 +60,7 @@ async fn once(
     hash.update(&bytes);
     let store = state.accounts.store();
     match store.begin(&actor.name, key, hash.finalize().into(), clock::now()).await? {
-        Begun::Done(answer) => return Ok(replay(answer)),
+        Begun::Done(answer) => return replay(state, answer).await,
         Begun::Running => {
             let detail = "a request with this Idempotency-Key is being worked on";
             return Err(Refusal::field(Reason::InProgress, "Idempotency-Key", detail).into());
@@ -99,12 +100,13 @@ async fn remember(state: &State, owner: &str, key: &str, response: Response) -> 
     Ok(Response::from_parts(parts, bytes.into()))
 }
 
-fn replay(answer: Answer) -> Response {
+async fn replay(state: &State, answer: Answer) -> Result<Response, Error> {
+    let body = redacted::blank(state, answer.body).await?;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
     let headers = [
         (http::header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         (REPLAYED, HeaderValue::from_static("true")),
     ];
-    (status, headers, answer.body).into_response()
+    Ok((status, headers, body).into_response())
 }

@@ -14,6 +14,7 @@ pub mod mock;
 pub mod ops;
 pub mod pages;
 mod reader;
+mod redacted;
 pub mod redirect;
 pub mod server;
 pub mod session;

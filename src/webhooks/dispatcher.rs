@@ -4,7 +4,7 @@
 //! else; that one which fails is left alone for a while; and that what a try came to is kept before the next one. A
 //! process that dies in between tries the message again: its id tells the receiver.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl Dispatcher {
     /// Delivers until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
         let mut turns: FuturesUnordered<Turn<'_>> = FuturesUnordered::new();
-        let mut busy: BTreeMap<String, ()> = BTreeMap::new();
+        let mut busy: HashSet<String> = HashSet::new();
         let mut rests: HashMap<String, Timestamp> = HashMap::new();
         let mut next = Instant::now();
         let mut failing = false;
@@ -82,13 +82,12 @@ impl Dispatcher {
             if !*self.held.borrow() {
                 continue;
             }
-            let free =
-                |webhook: &&Webhook| !busy.contains_key(&webhook.id) && !rests.contains_key(&webhook.id);
+            let free = |webhook: &&Webhook| !busy.contains(&webhook.id) && !rests.contains_key(&webhook.id);
             match self.due(free, now).await {
                 Ok(due) => {
                     failing = false;
                     for (webhook, deliveries) in due {
-                        busy.insert(webhook.id.clone(), ());
+                        busy.insert(webhook.id.clone());
                         turns.push(self.turn(webhook, deliveries).boxed());
                     }
                 }

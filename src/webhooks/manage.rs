@@ -27,6 +27,8 @@ const LOOK_UP: Duration = Duration::from_secs(2);
 /// Changes of one webhook at the same moment that are waited for.
 const TRIES: usize = 5;
 const ID_LEN: usize = 12;
+/// How long answers to an Idempotency-Key are remembered, in seconds.
+const KEY_LIFE_S: i64 = 86_400;
 /// Who disables what fails.
 const SYSTEM: &str = "slugline";
 
@@ -119,9 +121,15 @@ impl WebhookService {
             version: 1,
         };
         let all = self.within(self.needs.webhooks.all()).await?;
-        // A request with an Idempotency-Key that was cut short before its answer was kept: nobody has seen the secret.
-        if let Some(there) = all.iter().find(|there| there.id == webhook.id && there.url == webhook.url) {
-            return self.new_secret(&there.id.clone(), actor, now).await;
+        if let Some(there) = all.iter().find(|there| there.id == webhook.id) {
+            // A request with an Idempotency-Key that was cut short before its answer was kept: nobody has seen the
+            // secret. Later it is in use, and the key only used again.
+            let is_new = now.as_second() - there.created_at.as_second() < KEY_LIFE_S;
+            if is_new && there.version == 1 && there.url == webhook.url {
+                return self.new_secret(&there.id, actor, now).await;
+            }
+            let detail = "a webhook was made with this key; use another";
+            return Err(Refusal::field(Reason::Conflict, "Idempotency-Key", detail).into());
         }
         if all.len() >= MOST {
             let detail = format!("there are {MOST} webhooks already, the most there may be");

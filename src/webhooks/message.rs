@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::domain::link::{Broken, Found};
+use crate::domain::link::{Broken, Found, HistoryEntry};
 use crate::links::news::{News, What};
 
 /// A link was made.
@@ -31,8 +31,6 @@ const SPIKE_S: i64 = 3_600;
 const TITLE: usize = 200;
 /// Bytes of an id's hash.
 const ID: usize = 16;
-/// Fields of a change that tell a title or a target.
-const HIDDEN: [&str; 3] = ["target", "title", "note"];
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,10 +143,10 @@ fn finish(
     Message { id, event, code, body: body.to_string(), at }
 }
 
-/// Leaves out what tells a title or a target besides the link itself.
+/// Leaves out what tells a title, an address, or what staff wrote, besides the link itself.
 fn hide(data: &mut Map<String, Value>) {
     if let Some(changes) = data.get_mut("changes").and_then(Value::as_object_mut) {
-        for field in HIDDEN {
+        for field in HistoryEntry::READABLE {
             if let Some(change) = changes.get_mut(field) {
                 *change = Value::Null;
             }
@@ -393,5 +391,17 @@ mod tests {
         gone.article = gone.article.map(|article| Arc::new(article.redacted(at(0))));
         let left = conceal(open.event, &open.body, &gone, URL, at(0)).unwrap();
         assert!(!left.contains("secret") && !left.contains("river") && !left.contains("b.test"), "{left}");
+        // Nothing that is blanked in a history is left in a message of it.
+        let said =
+            HistoryEntry::READABLE.map(|field| (field.to_owned(), json!({ "from": "palace", "to": null })));
+        let changes = said.into_iter().chain([("tags".to_owned(), json!({ "to": ["a"] }))]).collect();
+        let what = What::Changed { action: "changed".into(), changes };
+        let open = of_news(&news(what, found(|_| {})), URL);
+        assert!(open.body.contains("palace"));
+        for closed in [&gone, &found(secret)] {
+            let left = conceal(open.event, &open.body, closed, URL, at(0)).unwrap();
+            assert!(!left.contains("palace") && left.contains(r#""expired_url":null"#), "{left}");
+            assert!(left.contains(r#""tags":{"to":["a"]}"#), "{left}");
+        }
     }
 }

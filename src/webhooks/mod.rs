@@ -23,6 +23,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::articles::fetch::Poster;
 use crate::domain::error::Refusal;
@@ -162,46 +163,52 @@ impl WebhookService {
 
     /// Puts messages on their way to all who want them. What cannot be is lost, counted, and said once.
     pub(crate) async fn tell(&self, messages: Vec<Message>) {
-        let known = self.known();
-        let mut new = vec![];
-        for message in &messages {
-            let wanting = known.iter().filter(|webhook| wants(webhook, message.event));
-            new.extend(wanting.map(|webhook| delivery(webhook, message)));
-        }
-        // A batch that many webhooks want is cut, so that no other call waits for all of it.
-        for some in new.chunks(AT_ONCE) {
-            self.enqueue(some.to_vec()).await;
-        }
+        let lost = self.put_on_way(&messages).await;
+        metrics::counter!(telemetry::WEBHOOK_LOST).increment(u64::try_from(lost).unwrap_or(u64::MAX));
         self.wake.notify_one();
     }
 
-    async fn enqueue(&self, new: Vec<Delivery>) {
-        let count = new.len();
-        let done = self.within(self.needs.deliveries.enqueue(new)).await;
-        let lost = match &done {
-            Ok(Enqueued { refused, .. }) => *refused,
-            Err(_) => count,
-        };
-        metrics::counter!(telemetry::WEBHOOK_LOST).increment(u64::try_from(lost).unwrap_or(u64::MAX));
-        match done {
-            Ok(Enqueued { added, refused }) => {
-                let full = refused > 0;
-                if full && !self.full.swap(full, Ordering::Relaxed) {
-                    tracing::error!(
-                        refused,
-                        "a webhook has too many messages waiting; further ones are lost"
-                    );
-                } else if added > 0 && !full {
-                    self.full.store(false, Ordering::Relaxed);
-                }
-                self.failing.store(false, Ordering::Relaxed);
-            }
-            Err(error) => {
-                if !self.failing.swap(true, Ordering::Relaxed) {
-                    tracing::error!(%error, "webhooks are not told: their messages could not be kept");
-                }
-            }
+    /// How many were lost. A batch that many webhooks want is cut, so that no other call waits for all of it and little
+    /// of it is in memory at once; an editor waits no longer for it than for any call of the store.
+    async fn put_on_way(&self, messages: &[Message]) -> usize {
+        let (known, until) = (self.known(), Instant::now() + self.needs.deadline);
+        let mut new: Vec<(&Webhook, &Message)> = vec![];
+        for message in messages {
+            let wanting = known.iter().filter(|webhook| wants(webhook, message.event));
+            new.extend(wanting.map(|webhook| (webhook, message)));
         }
+        let (mut left, mut lost) = (new.len(), 0);
+        for some in new.chunks(AT_ONCE) {
+            let count = some.len();
+            let some = some.iter().map(|(webhook, message)| delivery(webhook, message)).collect();
+            let late = || store::Error::Unavailable("a call took too long".into());
+            let done = tokio::time::timeout_at(until, self.needs.deliveries.enqueue(some)).await;
+            match done.unwrap_or_else(|_| Err(late())) {
+                Ok(done) => lost += self.were_put(done),
+                // A store that is away is not asked for the rest.
+                Err(error) => {
+                    lost += left;
+                    if !self.failing.swap(true, Ordering::Relaxed) {
+                        let why = "webhooks are not told: their messages could not be kept";
+                        tracing::error!(%error, messages = left, "{why}");
+                    }
+                    return lost;
+                }
+            }
+            left = left.saturating_sub(count);
+        }
+        lost
+    }
+
+    /// How many of them were refused.
+    fn were_put(&self, Enqueued { added, refused }: Enqueued) -> usize {
+        if refused > 0 && !self.full.swap(true, Ordering::Relaxed) {
+            tracing::error!(refused, "a webhook has too many messages waiting; further ones are lost");
+        } else if added > 0 && refused == 0 {
+            self.full.store(false, Ordering::Relaxed);
+        }
+        self.failing.store(false, Ordering::Relaxed);
+        refused
     }
 }
 

@@ -1,10 +1,17 @@
-//! What the service does while the store cannot take messages.
+//! What the service does while the store cannot take messages, and with a key that is used again.
 
+use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
 
+use super::manage::NewWebhook;
 use super::*;
 use crate::articles::fetch::System;
+use crate::domain::access::{Actor, Role};
+use crate::domain::error::Reason;
 use crate::domain::link::Found;
+use crate::domain::target::Rules;
+use crate::links::codes::Entropy;
 use crate::links::news::What;
 use crate::store::Store;
 use crate::store::conformance::webhooks::webhook;
@@ -24,6 +31,8 @@ enum Mood {
 struct Moody {
     inner: Arc<dyn Deliveries>,
     mood: Mutex<Mood>,
+    /// How often it was asked to add messages.
+    asked: AtomicUsize,
 }
 
 impl Moody {
@@ -36,6 +45,7 @@ impl Moody {
 impl Deliveries for Moody {
     async fn enqueue(&self, new: Vec<Delivery>) -> store::Result<Enqueued> {
         let mood = *self.mood.lock().unwrap();
+        self.asked.fetch_add(1, Ordering::Relaxed);
         match mood {
             Mood::Good => self.inner.enqueue(new).await,
             Mood::Away => Err(store::Error::Unavailable("away".into())),
@@ -80,8 +90,21 @@ impl Deliveries for Moody {
     }
 }
 
+async fn open_store(dir: &Path) -> Store {
+    let page_cache = crate::units::Size(1 << 20);
+    let settings = store::Settings {
+        kind: store::settings::Kind::Sqlite,
+        lanes: 1,
+        readers: 1,
+        page_cache,
+        redis: Default::default(),
+    };
+    store::open(dir, &settings, at(0), "UTC").await.unwrap()
+}
+
 async fn open(store: &Store) -> (WebhookService, Arc<Moody>) {
-    let moody = Arc::new(Moody { inner: Arc::clone(&store.deliveries), mood: Mutex::new(Mood::Good) });
+    let (inner, mood) = (Arc::clone(&store.deliveries), Mutex::new(Mood::Good));
+    let moody = Arc::new(Moody { inner, mood, asked: AtomicUsize::new(0) });
     let deadline = Duration::from_millis(200);
     let poster = Poster::new("https://sl.example", vec![], Arc::new(System::new()), deadline).unwrap();
     let second = Span(Duration::from_secs(1));
@@ -106,15 +129,7 @@ fn news(found: &Found, what: What) -> News {
 fn an_editor_waits_for_no_store_longer_than_for_any_call() {
     run(async {
         let dir = tempfile::tempdir().unwrap();
-        let page_cache = crate::units::Size(1 << 20);
-        let settings = store::Settings {
-            kind: store::settings::Kind::Sqlite,
-            lanes: 1,
-            readers: 1,
-            page_cache,
-            redis: Default::default(),
-        };
-        let store = store::open(dir.path(), &settings, at(0), "UTC").await.unwrap();
+        let store = open_store(dir.path()).await;
         let found = created(&store, ask(1, "a", &["aa"])).await;
         let (service, moody) = open(&store).await;
         // Nobody wants to hear.
@@ -135,13 +150,56 @@ fn an_editor_waits_for_no_store_longer_than_for_any_call() {
             assert_eq!(kept().await, 0, "{mood:?}");
         }
         assert!(service.full.load(Ordering::Relaxed), "it is said once");
+        // A batch is not tried piece by piece: what is left of it is lost at the first failure.
+        let message = message::of_news(&news(&found, What::Created), "https://sl.example");
+        let batch = vec![message; 2 * AT_ONCE + 1];
+        for (mood, lost, asked) in
+            [(Mood::Away, batch.len(), 1), (Mood::Hanging, batch.len(), 1), (Mood::Full, batch.len(), 3)]
+        {
+            moody.set(mood);
+            moody.asked.store(0, Ordering::Relaxed);
+            assert_eq!(service.put_on_way(&batch).await, lost, "{mood:?}");
+            assert_eq!(moody.asked.load(Ordering::Relaxed), asked, "{mood:?}");
+        }
         moody.set(Mood::Good);
+        assert_eq!(service.put_on_way(&batch[..1]).await, 0);
         let retired = What::Changed { action: "retired".into(), changes: serde_json::Map::new() };
         for _ in 0..2 {
             service.hear(vec![news(&found, What::Created), news(&found, retired.clone())]).await;
             assert_eq!(kept().await, 1, "once, and only what is wanted");
         }
         assert!(!service.failing.load(Ordering::Relaxed));
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_key_that_is_used_again_takes_no_secret_away() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open_store(dir.path()).await;
+        let (service, _) = open(&store).await;
+        let admin = Actor { name: "key:a".into(), role: Role::Admin };
+        let make = async |name: &str, now: i64| {
+            let url = Some("https://8.8.8.8/in".to_owned());
+            let entropy = Entropy::derived("key:a", "key");
+            let new = NewWebhook { url, name: Some(name.into()), events: None };
+            service.create(new, &Rules::default(), &admin, &entropy, at(now)).await
+        };
+        let secret = async || store.webhooks.all().await.unwrap()[0].secret.reveal().unwrap().to_owned();
+        let made = make("a", 0).await.unwrap();
+        // Its answer was lost before anybody saw it.
+        let again = make("a", 60).await.unwrap();
+        assert_eq!((&again.id, again.version), (&made.id, 2));
+        assert_ne!(again.secret.reveal(), made.secret.reveal());
+        // Somebody has changed it since, or its day is over: its secret is in use.
+        let before = secret().await;
+        for now in [61, 86_400] {
+            let Err(Error::Refused(refusal)) = make("a", now).await else { panic!("it is in use") };
+            assert_eq!(refusal.reason, Reason::Conflict);
+            assert_eq!(secret().await, before);
+        }
+        service.remove(&made.id, &admin, at(0)).await.unwrap();
         store.close().await.unwrap();
     });
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{Health, Verdict};
+use crate::domain::link::Broken;
 
 /// Targets that are remembered: of more, those with the fewest clicks are not looked at.
 const MAX_KNOWN: usize = 20_000;
@@ -27,8 +28,8 @@ pub struct Row {
     pub target: String,
     /// Its clicks in the last seven days.
     pub clicks: u64,
-    /// What is kept of it, if that is that it is broken: since when, and what its site answered.
-    pub broken: Option<(Timestamp, Option<u16>)>,
+    /// What is kept of its target, if that is not there or has moved.
+    pub broken: Option<Broken>,
 }
 
 /// A target that is to be looked at.
@@ -68,7 +69,7 @@ impl Known {
 struct Target<'a> {
     clicks: u64,
     codes: Vec<&'a str>,
-    broken: Option<(Timestamp, Option<u16>)>,
+    broken: Option<&'a Broken>,
 }
 
 impl Scheduler {
@@ -86,7 +87,7 @@ impl Scheduler {
             let target = targets.entry(&row.target).or_default();
             target.clicks = target.clicks.saturating_add(row.clicks);
             target.codes.push(&row.code);
-            target.broken = target.broken.or(row.broken);
+            target.broken = target.broken.or(row.broken.as_ref());
         }
         let mut targets: Vec<(&str, Target<'_>)> = targets.into_iter().collect();
         targets.sort_unstable_by(|(a, of_a), (b, of_b)| of_b.clicks.cmp(&of_a.clicks).then(a.cmp(b)));
@@ -94,8 +95,9 @@ impl Scheduler {
         let mut known = std::mem::take(&mut self.known);
         let mut due = vec![];
         for (address, target) in targets {
-            let before =
-                known.remove(address).unwrap_or_else(|| Known { verdict: kept(target.broken), looked: None });
+            let before = known
+                .remove(address)
+                .unwrap_or_else(|| Known { verdict: Verdict::kept(target.broken), looked: None });
             if due.len() < self.most
                 && before.is_due(now)
                 && let Ok(url) = Url::parse(address)
@@ -118,10 +120,6 @@ impl Scheduler {
         known.verdict = known.verdict.after(health, now);
         known.verdict.clone()
     }
-}
-
-fn kept(broken: Option<(Timestamp, Option<u16>)>) -> Verdict {
-    broken.map_or(Verdict::Good, |(since, status)| Verdict::Broken { since, status, why: String::new() })
 }
 
 #[cfg(test)]
@@ -170,11 +168,24 @@ mod tests {
     #[test]
     fn what_was_kept_is_known_after_a_restart() {
         let mut scheduler = Scheduler::new(9);
-        let broken = Row { broken: Some((at(7), Some(410))), ..row("a", "1", 1) };
+        let kept = |status, proposal: Option<&str>| {
+            let (target, proposal) = ("https://a.test/1".into(), proposal.map(str::to_owned));
+            Some(Broken { target, since: at(7), status, proposal })
+        };
+        let broken = Row { broken: kept(Some(410), None), ..row("a", "1", 1) };
         assert_eq!(due(&mut scheduler, std::slice::from_ref(&broken), 100), ["1 a"]);
         let verdict = scheduler.seen("https://a.test/1", &Health::Unknown, at(100));
         assert!(matches!(verdict, Verdict::Broken { since, status: Some(410), .. } if since == at(7)));
         assert_eq!(due(&mut scheduler, &[broken], 160), ["1 a"]);
+        // What has moved is still there, and is not broken by one look that fails.
+        let (mut scheduler, to) = (Scheduler::new(9), "https://a.test/new");
+        let moved = Row { broken: kept(Some(301), Some(to)), ..row("a", "1", 1) };
+        assert_eq!(due(&mut scheduler, std::slice::from_ref(&moved), 100), ["1 a"]);
+        let verdict = scheduler.seen("https://a.test/1", &Health::Unknown, at(100));
+        assert_eq!(verdict, Verdict::Moved { since: at(7), to: to.into() });
+        let verdict =
+            scheduler.seen("https://a.test/1", &Health::Unreachable { why: "away".into() }, at(101));
+        assert_eq!(verdict, Verdict::Doubtful { since: at(101) });
     }
 
     #[test]

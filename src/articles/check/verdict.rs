@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use super::Health;
+use crate::domain::link::Broken;
 
 /// Between two looks that show a site as unreachable.
 const APART: i64 = 3_600;
@@ -40,6 +41,20 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// What was known of a target, from what is kept of it.
+    #[must_use]
+    pub fn kept(broken: Option<&Broken>) -> Verdict {
+        match broken {
+            None => Verdict::Good,
+            Some(Broken { since, proposal: Some(to), .. }) => {
+                Verdict::Moved { since: *since, to: to.clone() }
+            }
+            Some(Broken { since, status, .. }) => {
+                Verdict::Broken { since: *since, status: *status, why: String::new() }
+            }
+        }
+    }
+
     /// What is known after another look.
     #[must_use]
     pub fn after(&self, seen: &Health, now: Timestamp) -> Verdict {

@@ -2,8 +2,8 @@
 //!
 //! Guarantees that every hop is looked at like the first: scheme, port, the address where it is written, and all
 //! addresses of a name, of which the public ones are connected to and nothing else, so that a second look-up cannot
-//! change them. At most [`MAX_HOPS`] redirects, 1 MiB and one deadline for all of it; one request at a time for each
-//! host; no cookies, no proxy. Knows nothing of what is on a page.
+//! change them. At most [`MAX_HOPS`] redirects, 1 MiB and one deadline for all of it; one request of ours at a time for
+//! each host; no cookies, no proxy. Whoever asks for a stranger bounds it. Knows nothing of what is on a page.
 
 mod body;
 mod guard;
@@ -140,6 +140,15 @@ pub struct Fetcher {
     hosts: Hosts,
 }
 
+/// For whom a page is asked for.
+#[derive(Clone, Copy)]
+enum Who<'a> {
+    /// The newsroom: what lets it through its walls is sent, and hosts have their turns.
+    Newsroom,
+    /// Anybody: what they would get themselves, where this is true.
+    Stranger(&'a (dyn Fn(&Url) -> bool + Sync)),
+}
+
 /// What one hop comes to.
 enum Step {
     Done(Outcome),
@@ -177,10 +186,25 @@ impl Fetcher {
 
     /// The same for what is asked for. Only [`Ask::Page`] has a body.
     pub async fn ask(&self, ask: Ask, url: &Url, now: Instant) -> Outcome {
+        self.follow(ask, Who::Newsroom, url, now).await
+    }
+
+    /// Reads the page as a stranger gets it: no secret header is sent. It takes nobody's turn and says nothing of its
+    /// host, so whoever calls this has to bound how often. Redirects are followed to where `own` is true.
+    pub async fn fetch_as_stranger(
+        &self,
+        url: &Url,
+        own: impl Fn(&Url) -> bool + Sync,
+        now: Instant,
+    ) -> Outcome {
+        self.follow(Ask::Page, Who::Stranger(&own), url, now).await
+    }
+
+    async fn follow(&self, ask: Ask, who: Who<'_>, url: &Url, now: Instant) -> Outcome {
         let until = tokio::time::Instant::now() + self.options.deadline;
         let (mut at, mut moved, mut seen) = (url.clone(), false, vec![url.clone()]);
         loop {
-            match self.hop(ask, &at, now, until).await {
+            match self.hop(ask, who, &at, now, until).await {
                 Step::Done(Outcome::Page(page)) => return Outcome::Page(Page { moved, ..page }),
                 Step::Done(outcome) => return outcome,
                 Step::Redirect { to, status } if seen.contains(&to) => {
@@ -198,25 +222,34 @@ impl Fetcher {
         }
     }
 
-    async fn hop(&self, ask: Ask, url: &Url, now: Instant, until: tokio::time::Instant) -> Step {
+    async fn hop(
+        &self,
+        ask: Ask,
+        who: Who<'_>,
+        url: &Url,
+        now: Instant,
+        until: tokio::time::Instant,
+    ) -> Step {
+        if let Who::Stranger(own) = who
+            && !own(url)
+        {
+            return Step::Done(Outcome::Refused { why: "it is elsewhere".into() });
+        }
         let place = match guard::place(url, &self.options.private_hosts) {
             Ok(place) => place,
             Err(why) => return Step::Done(refused(url, why)),
         };
         let host = key(&place);
-        let _turn = match tokio::time::timeout_at(until, self.hosts.turn(&host, now)).await {
-            Ok(Ok(turn)) => turn,
-            // Waiting for others says nothing of the host.
-            Ok(Err(NoTurn::Slow | NoTurn::Busy)) | Err(_) => return Step::Done(Outcome::TooSlow),
+        let (_turn, secrets) = match who {
+            Who::Newsroom => match tokio::time::timeout_at(until, self.hosts.turn(&host, now)).await {
+                Ok(Ok(turn)) => (Some(turn), &*self.options.secrets),
+                // Waiting for others says nothing of the host.
+                Ok(Err(NoTurn::Slow | NoTurn::Busy)) | Err(_) => return Step::Done(Outcome::TooSlow),
+            },
+            Who::Stranger(_) if self.hosts.is_slow(&host, now) => return Step::Done(Outcome::TooSlow),
+            Who::Stranger(_) => (None, &[][..]),
         };
-        let asked = tokio::time::timeout_at(until, async {
-            let addresses = addresses(&*self.resolve, &place).await.map_err(|no| match no {
-                NoAddress::Unknown(why) => broken(None, why),
-                NoAddress::Private(why) => Outcome::Refused { why },
-            })?;
-            let answer = self.client.ask(ask, url, &place, &addresses, &self.options.secrets).await;
-            answer.map_err(|why| broken(None, why))
-        });
+        let asked = tokio::time::timeout_at(until, self.answer(ask, url, &place, secrets));
         match asked.await {
             Ok(Ok(answer)) => judged(url, answer),
             Ok(Err(outcome)) => {
@@ -226,10 +259,28 @@ impl Fetcher {
                 Step::Done(outcome)
             }
             Err(_) => {
-                self.hosts.was_slow(&host, now, self.options.deadline + self.options.slow_for);
+                // Strangers choose the page, so that it hangs says nothing of its host.
+                if matches!(who, Who::Newsroom) {
+                    self.hosts.was_slow(&host, now, self.options.deadline + self.options.slow_for);
+                }
                 Step::Done(Outcome::TooSlow)
             }
         }
+    }
+
+    async fn answer(
+        &self,
+        ask: Ask,
+        url: &Url,
+        place: &Place,
+        secrets: &[SecretHeader],
+    ) -> Result<Answer, Outcome> {
+        let addresses = addresses(&*self.resolve, place).await.map_err(|no| match no {
+            NoAddress::Unknown(why) => broken(None, why),
+            NoAddress::Private(why) => Outcome::Refused { why },
+        })?;
+        let answer = self.client.ask(ask, url, place, &addresses, secrets).await;
+        answer.map_err(|why| broken(None, why))
     }
 }
 

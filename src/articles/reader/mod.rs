@@ -6,6 +6,7 @@
 
 mod learn;
 mod patience;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod titles;
@@ -25,6 +26,8 @@ use super::page::{self, Metadata};
 use crate::domain::canonical::{Canon, Identity};
 use learn::Found;
 use patience::Patience;
+pub use strangers::Public;
+use strangers::Strangers;
 use titles::{Agreed, Titles};
 
 /// Pages that are read at once.
@@ -113,6 +116,7 @@ struct Inner {
     zone: TimeZone,
     titles: Titles,
     patience: Patience,
+    strangers: Strangers,
     flights: Mutex<HashMap<Url, Flight>>,
     late: mpsc::Sender<Arc<Reading>>,
     tasks: TaskTracker,
@@ -144,6 +148,7 @@ impl Reader {
             zone,
             titles: Titles::default(),
             patience: Patience::default(),
+            strangers: Strangers::default(),
             flights: Mutex::default(),
             late,
             tasks: TaskTracker::new(),

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::join_all;
 
 use super::*;
-use crate::articles::fixture::{Site, fetcher, hang, hasty, path};
+use crate::articles::fetch::{Options, SecretHeader};
+use crate::articles::fixture::{Site, fetcher, hang, hasty, names, options, path};
+use crate::domain::target::HostRule;
 
 /// No test takes as long.
 const LONG: Duration = Duration::from_secs(3_600);
@@ -57,6 +59,8 @@ fn answer(head: &str, stream: &mut TcpStream, _: u16) -> io::Result<()> {
         "/h/3" => claims("/headline-of-today", "Bridge falls"),
         "/picture" => "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\nhello".into(),
         "/wall" => "HTTP/1.1 403 x\r\n\r\n".into(),
+        "/draft" if head.to_lowercase().contains("x-pass: open") => claims("/draft", "Not out yet"),
+        "/draft" => "HTTP/1.1 401 x\r\n\r\n".into(),
         "/gone" => "HTTP/1.1 410 x\r\n\r\n".into(),
         "/ill" => "HTTP/1.1 500 x\r\n\r\n".into(),
         "/inside" => to(302, "http://10.0.0.1/"),
@@ -222,6 +226,73 @@ async fn a_site_that_was_too_slow_is_not_asked_for_a_while() {
     let later = now + Duration::from_secs(61);
     let reading = soon(reader.read_within(&site.url("/b/river"), LONG, later)).await.unwrap();
     assert_eq!(reading.outcome, Outcome::Read);
+}
+
+#[tokio::test]
+async fn a_stranger_finds_what_everybody_can_read() {
+    let site = Site::start(answer);
+    let host = format!("127.0.0.1:{}", site.port);
+    let secret = SecretHeader::parse(HostRule::parse(&host).unwrap(), "X-Pass: open").unwrap();
+    let options = Options { secrets: vec![secret], ..options(&[host]) };
+    let fetcher = Fetcher::new(options, names(&[])).unwrap();
+    let reader = Reader::new(Canon::default(), Arc::new(fetcher), TimeZone::UTC).0;
+    let now = Instant::now();
+    let finds = async |path: &str, now| match reader.public(&site.url(path), now).await {
+        Public::Named(_) => true,
+        Public::Nothing => false,
+        Public::Busy => panic!("nobody else asks"),
+    };
+    let sent = || {
+        let heads = site.heads.lock().unwrap();
+        heads.iter().filter(|head| head.to_lowercase().contains("x-pass")).count()
+    };
+    for (path, named) in [
+        ("/world/the-river-rises", true),
+        ("/amp-make-of-river", false),
+        ("/b/river", false),
+        ("/old/river", false),
+        ("/mistake-1", false),
+        ("/draft", false),
+        ("/inside", false),
+        ("/nowhere", false),
+    ] {
+        assert_eq!(finds(path, now).await, named, "{path}");
+    }
+    assert_eq!(sent(), 0);
+    assert_eq!(reader.read(&site.url("/draft"), now).await.outcome, Outcome::Read, "editors may");
+    assert_eq!(sent(), 1);
+    // What gave nothing is asked once in a while.
+    let asked = site.asked();
+    assert!(!finds("/draft", now).await && site.asked() == asked);
+    assert!(!finds("/draft", now + Duration::from_secs(61)).await && site.asked() == asked + 1);
+    // Strangers teach no titles.
+    assert_eq!(
+        reader.read(&site.url("/mistake-2"), now).await.identity.as_ref().unwrap().url,
+        site.url("/template")
+    );
+}
+
+#[tokio::test]
+async fn strangers_hold_up_no_editor() {
+    let site = Site::start(answer);
+    let reader = hasty_reader(&site);
+    let now = Instant::now();
+    let (hang, page) = (site.url("/hang"), site.url("/world/the-river-rises"));
+    let (first, second, meanwhile) = soon(async {
+        tokio::join!(reader.public(&hang, now), reader.public(&hang, now), async {
+            let busy = matches!(reader.public(&page, now).await, Public::Busy);
+            (busy, reader.read(&page, now).await.outcome)
+        })
+    })
+    .await;
+    assert!(matches!((first, second), (Public::Nothing, Public::Nothing)));
+    assert_eq!(meanwhile, (true, Outcome::Read), "two at once, none of them in an editor's way");
+    assert!(!reader.fetcher().is_slow(&hang, now), "what a stranger chose to ask says nothing of the host");
+    let Public::Named(place) = reader.public(&page, now).await else { panic!("they have gone") };
+    let Public::Named(other) = reader.public(&page, now).await else { panic!("one has gone") };
+    assert!(matches!(reader.public(&page, now).await, Public::Busy), "until they are done with it");
+    drop((place, other));
+    assert!(matches!(reader.public(&page, now).await, Public::Named(_)));
 }
 
 #[tokio::test]

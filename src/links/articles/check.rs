@@ -51,7 +51,7 @@ impl LinkService {
                 ));
             }
             let Some((_, health)) = seen.iter().find(|(there, _)| *there == target) else { continue };
-            let before = verdict_of(found.link.broken.as_ref());
+            let before = Verdict::kept(found.link.broken.as_ref());
             self.say(&found.link.code, &target, &before.after(health, now), &actor.name, now).await?;
         }
         Ok(story)
@@ -108,15 +108,4 @@ fn broken(target: &str, verdict: &Verdict) -> Option<Broken> {
         Verdict::Broken { since, status, .. } => (*since, *status, None),
     };
     Some(Broken { target: target.to_owned(), since, status, proposal })
-}
-
-/// What was known of a target, from what is shown of it.
-pub(super) fn verdict_of(broken: Option<&Broken>) -> Verdict {
-    match broken {
-        None => Verdict::Good,
-        Some(Broken { since, proposal: Some(to), .. }) => Verdict::Moved { since: *since, to: to.clone() },
-        Some(Broken { since, status, .. }) => {
-            Verdict::Broken { since: *since, status: *status, why: String::new() }
-        }
-    }
 }

@@ -5,6 +5,7 @@ use axum::extract::{Extension, State as Shared};
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL};
 use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -107,8 +108,9 @@ async fn answer(
     if let Some(Extension(peer)) = peer {
         state.limits.button(state.clients.address(peer.0.ip(), headers))?;
     }
-    let found = state.links.short_url(&url, clock::now(), || state.limits.made_by_button()).await;
-    let code = match found {
+    let (now, calendar) = (clock::now(), state.reports.calendar());
+    let today = Timestamp::from_second(calendar.start_of(calendar.day(now))).unwrap_or(now);
+    let code = match state.links.short_url(&url, today, now).await {
         Ok(found) => found.link.code.to_string(),
         // What is wrong with a link of it is nobody's business.
         Err(crate::links::Error::Refused(refusal)) if refusal.link.is_some() => {

@@ -3,9 +3,11 @@
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 
-use super::newsroom::Newsroom;
-use super::site::html;
-use crate::harness::{Api, Value, eventually, json};
+use slugline::secret::Secret;
+
+use super::newsroom::{Newsroom, allow};
+use super::site::{Site, html, status};
+use crate::harness::{Api, TestApp, Value, eventually, json};
 
 const SECRET: [&str; 4] = ["Palace", "palace", "Leaks", "Spy"];
 
@@ -46,6 +48,33 @@ async fn readers_and_crawlers_learn_nothing() {
     button.expect_problem(404, "unknown_article", None);
     assert!(!button.text().contains("embargo") && !format!("{:?}", button.headers).contains("embargo"));
     assert_eq!(api.link("embargo").await["version"], link["version"]);
+}
+
+#[tokio::test]
+async fn the_button_opens_no_wall() {
+    let path = "/world/2026/not-out-yet-1";
+    let site = Site::start(move |asked, stream| {
+        if asked.headers.get("x-pass").is_none_or(|pass| pass != "open") {
+            return status(stream, 401);
+        }
+        html(
+            stream,
+            &format!("<link rel=canonical href='http://{}{path}'><title>Not out yet</title>", asked.host),
+        )
+    });
+    let app = TestApp::start_with(|config| {
+        allow(config, &site);
+        let host = config.articles.allowed_hosts[0].clone();
+        config.articles.secret_headers.insert(host, Secret::new("X-Pass: open"));
+    })
+    .await;
+    let url = site.url("127.0.0.1", path);
+    let button = app.http.get(&format!("/api/v1/short-url?url={url}")).await;
+    button.expect_problem(404, "unknown_article", None);
+    assert_eq!(app.api.get("/links").await.expect(200).json()["items"], json!([]));
+    // An editor gets a link, with what only the newsroom can read.
+    let link = app.api.create(json!({ "url": url.as_str() })).await;
+    assert_eq!(link["article"]["title"], "Not out yet");
 }
 
 #[tokio::test]

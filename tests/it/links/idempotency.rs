@@ -30,6 +30,26 @@ async fn the_same_request_again_gets_the_first_answer() {
 }
 
 #[tokio::test]
+async fn what_was_redacted_since_is_not_told_again() {
+    let app = TestApp::start().await;
+    let libel = json!({ "url": "https://news.example.com/libel", "title": "A libel", "note": "libel",
+        "article": { "title": "Libel", "section": "World" } });
+    let other = json!({ "url": "https://news.example.com/b", "title": "The bridge" });
+    let one = post(&app, "k1", "/links", &libel).await.expect(201).json();
+    let batch = json!({ "links": [libel, other] });
+    let first = post(&app, "k2", "/links/batch", &batch).await.expect(200);
+    let id = one["article"]["id"].as_str().unwrap();
+    assert!(first.text().contains("libel"));
+    app.post(&format!("/articles/{id}/redact"), &json!({})).await.expect(200);
+    let again = post(&app, "k1", "/links", &libel).await.expect(201);
+    assert!(replayed(&again) && !again.text().to_lowercase().contains("libel"), "{}", again.text());
+    assert_eq!((&again.json()["code"], &again.json()["target"]), (&one["code"], &Value::Null));
+    let again = post(&app, "k2", "/links/batch", &batch).await.expect(200);
+    assert!(replayed(&again) && !again.text().to_lowercase().contains("libel"), "{}", again.text());
+    assert!(again.text().contains("The bridge"), "others are as they were");
+}
+
+#[tokio::test]
 async fn another_body_or_call_is_refused() {
     let app = TestApp::start().await;
     let body = json!({ "url": "https://news.example.com/a" });
