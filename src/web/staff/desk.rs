@@ -50,7 +50,7 @@ pub(super) struct Asked {
 }
 
 #[derive(Template)]
-#[template(path = "staff_desk.html")]
+#[template(path = "staff/templates/desk.html")]
 struct Desk {
     shell: Shell,
     asked: Form,
@@ -66,7 +66,7 @@ struct Desk {
 
 /// What is known of an address before a link is made.
 #[derive(Template)]
-#[template(path = "card.html")]
+#[template(path = "staff/templates/card.html")]
 pub(super) struct Card {
     headline: Option<String>,
     about: String,

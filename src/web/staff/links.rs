@@ -55,7 +55,7 @@ const SORTS: [(&str, &str); 4] =
     [("-created", "newest"), ("-updated", "last changed"), ("title", "title"), ("code", "code")];
 
 #[derive(Template)]
-#[template(path = "links.html")]
+#[template(path = "staff/templates/links.html")]
 struct Links {
     shell: Shell,
     view: View,

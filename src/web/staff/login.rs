@@ -19,7 +19,7 @@ use crate::web::State;
 use crate::web::session::{self, Form64, Staff};
 
 #[derive(Template)]
-#[template(path = "login.html")]
+#[template(path = "staff/templates/login.html")]
 struct Login {
     shell: Shell,
     next: String,
