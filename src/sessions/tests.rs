@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::Config;
 use crate::domain::access::Role;
 use crate::store::Store;
 use crate::store::conformance::at;
@@ -84,8 +83,7 @@ struct House {
 
 async fn house() -> House {
     let dir = tempfile::tempdir().unwrap();
-    let config = Config::defaults().unwrap();
-    let store = store::open(dir.path(), &config.store, at(0), "UTC").await.unwrap();
+    let store = crate::hits::verify::tests::open_store(dir.path(), "UTC");
     let watched = Arc::new(Watched {
         tokens: Arc::clone(&store.tokens),
         away: AtomicBool::new(false),
@@ -96,7 +94,7 @@ async fn house() -> House {
     let accounts = AccountService::open(Arc::clone(&store.accounts), Arc::clone(&tokens)).await.unwrap();
     let accounts = Arc::new(accounts);
     accounts.add_user("Maria", Role::Editor, None, "cli", at(0)).await.unwrap();
-    let sessions = SessionService::new(tokens, Arc::clone(&accounts), config.auth);
+    let sessions = SessionService::new(tokens, Arc::clone(&accounts), Settings::for_tests());
     House { _dir: dir, store, watched, accounts, sessions }
 }
 
