@@ -260,6 +260,8 @@ impl SessionService {
             return Ok(None);
         }
         let Some(actor) = user_of(&token.owner).and_then(|user| self.accounts.acting(user)) else {
+            // It has ended, also for the moment after the user is let in again.
+            self.known.remove(&(TokenKind::Session, id));
             return Ok(None);
         };
         if now.duration_since(token.seen_at) >= self.noted_each() {
