@@ -115,22 +115,18 @@ mod tests {
     async fn a_queue_has_an_end() {
         let pool = Arc::new(Passwords::default());
         let turns = Arc::clone(&pool.running).acquire_many_owned(2).await.unwrap();
-        let waiting: Vec<_> = (0..AT_ONCE + WAITING)
-            .map(|_| {
-                let pool = Arc::clone(&pool);
-                tokio::spawn(async move { pool.verify(None, "x".into()).await })
-            })
-            .collect();
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..AT_ONCE + WAITING {
+            let pool = Arc::clone(&pool);
+            waiting.spawn(async move { pool.verify(None, "x".into()).await });
+        }
         while pool.places.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         let refused = pool.verify(None, "x".into()).await;
         assert!(matches!(refused, Err(Error::Refused(r)) if r.reason == Reason::RateLimited));
         // Who goes away leaves the queue.
-        for one in waiting {
-            one.abort();
-            assert!(one.await.unwrap_err().is_cancelled());
-        }
+        waiting.shutdown().await;
         drop(turns);
         assert!(!pool.verify(None, "x".into()).await.unwrap());
     }

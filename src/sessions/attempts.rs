@@ -83,8 +83,7 @@ mod tests {
 
     #[test]
     fn names_and_addresses_have_their_limits() {
-        let settings = crate::config::Config::defaults().unwrap().auth;
-        let settings = Settings { attempts_per_user: 3, attempts_per_address: 5, ..settings };
+        let settings = Settings { attempts_per_user: 3, attempts_per_address: 5, ..Settings::for_tests() };
         let attempts = Attempts::new(&settings);
         let a: IpAddr = "2001:db8:1:2:3:4:5:6".parse().unwrap();
         let b: IpAddr = "2001:db8:1:2::9".parse().unwrap();

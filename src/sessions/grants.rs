@@ -175,7 +175,11 @@ impl SessionService {
     ) -> store::Result<Option<Grant>> {
         let Some(id) = id_of(secret) else { return Ok(None) };
         let token = self.token(kind.token(), id, now).await?;
-        let live = token.filter(|token| self.accounts.is_live(&token.owner, now));
-        Ok(live.and_then(|token| grant(&token)))
+        let Some(token) = token else { return Ok(None) };
+        if !self.accounts.is_live(&token.owner, now) {
+            self.known.remove(&(token.kind, id));
+            return Ok(None);
+        }
+        Ok(grant(&token))
     }
 }

@@ -7,6 +7,7 @@
 
 mod attempts;
 mod grants;
+mod links;
 mod settings;
 
 use std::net::IpAddr;
@@ -31,6 +32,7 @@ use crate::store::accounts::AuditEntry;
 use crate::store::tokens::{Token, TokenId, TokenKind, Tokens};
 use crate::store::{self, Accounts};
 use attempts::Attempts;
+use links::invalid_link;
 
 /// For how long what the store said of a token is not asked again: a session that another node ended works so long here.
 const FRESH: SignedDuration = SignedDuration::from_secs(1);
@@ -40,8 +42,6 @@ const WITHOUT_STORE: SignedDuration = SignedDuration::from_mins(15);
 const REMEMBERED: usize = 10_000;
 /// How often use is noted.
 const NOTED_EACH: SignedDuration = SignedDuration::from_hours(1);
-/// How long a sign-in link is good for.
-const LINK_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// After a link was used, a password can be set without the one before for so long.
 const LINK_SETS_PASSWORD_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// Longest name of a browser that is kept, in characters.
@@ -173,11 +173,6 @@ fn read_id(shown: &str) -> Option<TokenId> {
     Some(TokenId(URL_SAFE_NO_PAD.decode(shown).ok()?.try_into().ok()?))
 }
 
-fn invalid_link() -> Refusal {
-    let detail = "this sign-in link was used, has ended or never was; ask an admin for another";
-    Refusal::new(Reason::Unauthenticated, detail)
-}
-
 impl SessionService {
     /// A service over an open store.
     #[must_use]
@@ -265,6 +260,8 @@ impl SessionService {
             return Ok(None);
         }
         let Some(actor) = user_of(&token.owner).and_then(|user| self.accounts.acting(user)) else {
+            // It has ended, also for the moment after the user is let in again.
+            self.known.remove(&(TokenKind::Session, id));
             return Ok(None);
         };
         if now.duration_since(token.seen_at) >= self.noted_each() {
@@ -385,70 +382,6 @@ impl SessionService {
         Ok(())
     }
 
-    /// Makes a link that signs a user in once, within the hour. The secret is shown now only.
-    ///
-    /// # Errors
-    /// `not_found`; `conflict` for a user who is disabled.
-    pub async fn sign_in_link(&self, user: &str, by: &str, now: Timestamp) -> Result<(String, Timestamp)> {
-        let user = self.accounts.user_called(user);
-        let user = user.ok_or_else(|| Refusal::new(Reason::NotFound, "there is no user of this name"))?;
-        if user.disabled_at.is_some() {
-            return Err(Refusal::field(Reason::Conflict, "name", "this user is disabled").into());
-        }
-        let (secret, owner) = (secret(), actor_name(&user.name));
-        let expires_at = now.saturating_add(LINK_FOR).unwrap_or(Timestamp::MAX);
-        let token = Token {
-            kind: TokenKind::SignIn,
-            id: TokenId::of(&secret),
-            owner: owner.clone(),
-            value: serde_json::Value::Null,
-            created_at: now,
-            expires_at,
-            seen_at: now,
-        };
-        self.note(now, by, "user.link_made", owner, "").await?;
-        self.tokens.put(token).await?;
-        Ok((secret, expires_at))
-    }
-
-    /// Whom a sign-in link would sign in; it stays as it is. What only shows a page may ask.
-    ///
-    /// # Errors
-    /// `unauthenticated` for one that is not valid, `Limited` after too many of these from one address.
-    pub async fn link_is_for(&self, secret: &str, from: &Client, now: Timestamp) -> Result<String> {
-        let found = match id_of(secret) {
-            Some(id) => self.tokens.get(TokenKind::SignIn, id, now).await?,
-            None => None,
-        };
-        let user = found.as_ref().and_then(|token| user_of(&token.owner));
-        match user.and_then(|user| self.accounts.user_called(user)) {
-            Some(user) if user.disabled_at.is_none() => Ok(user.name.clone()),
-            _ => Err(self.wrong_link(from)),
-        }
-    }
-
-    fn wrong_link(&self, from: &Client) -> Error {
-        match self.attempts.by_address(from.address) {
-            Ok(()) => invalid_link().into(),
-            Err(wait) => Error::Limited(wait),
-        }
-    }
-
-    /// Signs in with a link, which is used up by it.
-    ///
-    /// # Errors
-    /// As [`SessionService::link_is_for`].
-    pub async fn use_link(&self, secret: &str, from: &Client, now: Timestamp) -> Result<Began> {
-        let taken = match id_of(secret) {
-            Some(id) => self.tokens.take(TokenKind::SignIn, id, now).await?,
-            None => None,
-        };
-        let Some(user) = taken.as_ref().and_then(|token| user_of(&token.owner)) else {
-            return Err(self.wrong_link(from));
-        };
-        self.begin(user, By::Link, from, now).await
-    }
-
     /// Whether somebody may set their password without saying the one before: they came by a link, a moment ago.
     #[must_use]
     pub fn may_set_password(&self, info: &SessionInfo, now: Timestamp) -> bool {
@@ -517,3 +450,6 @@ fn info(token: &Token) -> Option<SessionInfo> {
         seen_at: token.seen_at,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,22 @@ pub struct Settings {
     pub trusted_ranges: Vec<Network>,
 }
 
+#[cfg(test)]
+impl Settings {
+    /// As `config/default.toml` has them.
+    pub(super) fn for_tests() -> Settings {
+        let days = |days: u64| Span(Duration::from_secs(days * 86_400));
+        Settings {
+            session_for: days(30),
+            session_idle: days(7),
+            attempts_per_user: 10,
+            attempts_per_address: 100,
+            trusted_header: String::new(),
+            trusted_ranges: vec![],
+        }
+    }
+}
+
 impl Settings {
     /// Refuses what cannot work.
     ///
@@ -55,5 +71,41 @@ impl Settings {
             return Err(("trusted_ranges", format!("{wide} is everybody")));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be() {
+        let refused = |change: &dyn Fn(&mut Settings)| {
+            let mut settings = Settings::for_tests();
+            change(&mut settings);
+            settings.check().err().map(|(key, _)| key)
+        };
+        let networks = |text: &str| vec![text.parse::<Network>().unwrap()];
+        let header = |s: &mut Settings| s.trusted_header = "X-User".into();
+        assert_eq!(refused(&|_| {}), None);
+        assert_eq!(refused(&|s| s.session_for = Span(Duration::from_secs(59))), Some("session_for"));
+        assert_eq!(
+            refused(&|s| s.session_idle = Span(Duration::from_secs(400 * 86_400))),
+            Some("session_idle")
+        );
+        assert_eq!(refused(&|s| s.attempts_per_user = 0), Some("attempts_per_user"));
+        assert_eq!(refused(&header), Some("trusted_ranges"), "from nobody");
+        for everybody in ["0.0.0.0/0", "::/0"] {
+            let wide = |s: &mut Settings| {
+                header(s);
+                s.trusted_ranges = networks(everybody);
+            };
+            assert_eq!(refused(&wide), Some("trusted_ranges"));
+        }
+        let wrong = |s: &mut Settings| {
+            s.trusted_header = "X User".into();
+            s.trusted_ranges = networks("10.0.0.5");
+        };
+        assert_eq!(refused(&wrong), Some("trusted_header"));
     }
 }

@@ -1,8 +1,8 @@
 //! What a store of tokens must do: small secrets that end by themselves (sessions, sign-in links, what opens a screen or
 //! a shared view).
 //!
-//! Secrets arrive here as hashes only. Tokens are in no export, mirror or migration and in no change feed; a copy of a
-//! whole store has them, as hashes. A failover may lose the last ones: then somebody signs in again.
+//! Secrets arrive here as hashes only. Tokens are in no export, backup, mirror or migration and in no change feed; a copy
+//! that Redis makes of itself has them, as hashes. A failover may lose the last ones: then somebody signs in again.
 
 use async_trait::async_trait;
 use jiff::Timestamp;

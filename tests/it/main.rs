@@ -26,6 +26,7 @@ mod redirect;
 mod redis;
 mod refused;
 mod reports;
+mod sessions;
 mod settings;
 mod tidy;
 mod webhooks;

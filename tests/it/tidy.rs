@@ -95,6 +95,7 @@ const FLOORS: [(&[&str], &[&str]); 6] = [
             "crate::hits",
             "crate::links",
             "crate::accounts",
+            "crate::sessions",
             "crate::orphans",
             "crate::reports",
             "crate::webhooks",
@@ -118,6 +119,7 @@ const FLOORS: [(&[&str], &[&str]); 6] = [
             "crate::hits",
             "crate::links",
             "crate::accounts",
+            "crate::sessions",
             "crate::orphans",
             "crate::reports",
             "crate::webhooks",
@@ -129,7 +131,7 @@ const FLOORS: [(&[&str], &[&str]); 6] = [
         ],
     ),
     (
-        &["hits", "links", "accounts", "orphans", "reports", "webhooks"],
+        &["hits", "links", "accounts", "orphans", "reports", "sessions", "webhooks"],
         &["crate::web", "crate::app", "crate::cli", "crate::config", "axum::", "hyper::"],
     ),
     // Puts values into a configuration, so it knows that one.
@@ -142,6 +144,7 @@ const FLOORS: [(&[&str], &[&str]); 6] = [
             "crate::hits",
             "crate::links",
             "crate::accounts",
+            "crate::sessions",
             "crate::orphans",
             "crate::reports",
             "crate::webhooks",

@@ -1,7 +1,7 @@
 //! Copies of both files, taken while they are written to, here or in another process.
 //!
 //! Guarantees that each copy is its file at one moment, and numbers are copied first: so no number is without
-//! its link. Knows no table.
+//! its link. Tokens are left out: a session that was ended since must not come back with a copy. Knows no other table.
 
 use std::path::Path;
 
@@ -41,6 +41,11 @@ fn copy(kind: &Kind, from: &Path, to: &Path) -> Result<()> {
     }
     // One file, without a log beside it.
     target.pragma_update(None, "journal_mode", "DELETE")?;
+    if kind.name == LINKS.name {
+        // Not in free pages either.
+        target.pragma_update(None, "secure_delete", true)?;
+        target.execute("DELETE FROM tokens", [])?;
+    }
     target.close().map_err(|(_, e)| Error::from(e))?;
     std::fs::File::open(&path).and_then(|file| file.sync_all()).map_err(unavailable)
 }

@@ -1,6 +1,6 @@
 //! Tokens in links.db: a sign-out that was answered survives what a link does.
 //!
-//! Knows hashes only, never a secret. A backup has these rows: nobody can sign in with a hash.
+//! Knows hashes only, never a secret. Backups leave these rows out.
 
 use async_trait::async_trait;
 use jiff::Timestamp;

@@ -21,7 +21,9 @@ use super::http::Http;
 struct Started {
     public: SocketAddr,
     ops: SocketAddr,
+    staff: Option<SocketAddr>,
     key: Option<String>,
+    link: Option<String>,
 }
 
 /// A running server. It is its own [`Api`] with the first admin's key.
@@ -29,6 +31,10 @@ pub struct TestApp {
     pub api: Api,
     /// The operations listener.
     pub ops: Http,
+    /// The staff's own listener, if there is one.
+    pub staff: Option<Http>,
+    /// What signs the first admin in, if this was the first start.
+    pub link: Option<String>,
     /// What it was started with.
     pub config: Config,
     dir: Arc<TempDir>,
@@ -89,6 +95,8 @@ impl TestApp {
         TestApp {
             api: Api::new(started.public, &key),
             ops: Http::new(started.ops),
+            staff: started.staff.map(Http::new),
+            link: started.link,
             config,
             dir,
             stop: Some(stop),
@@ -140,8 +148,13 @@ fn serve(config: Config, tell: oneshot::Sender<Result<Started, String>>, stop: o
                 return;
             }
         };
-        let (public, ops, key) = (running.public_addr, running.ops_addr, running.first_key.clone());
-        let _ = tell.send(Ok(Started { public, ops, key }));
+        let _ = tell.send(Ok(Started {
+            public: running.public_addr,
+            ops: running.ops_addr,
+            staff: running.staff_addr,
+            key: running.first_key.clone(),
+            link: running.first_link.clone(),
+        }));
         tokio::select! {
             task = running.failed() => panic!("{task} has ended by itself"),
             // A test that is gone wants it stopped too.

@@ -21,6 +21,7 @@ use slugline::store::redis::lanes::Lanes;
 use slugline::store::redis::leases::RedisLeases;
 use slugline::store::redis::links::RedisLinks;
 use slugline::store::redis::records::Records;
+use slugline::store::redis::tokens::RedisTokens;
 use slugline::store::redis::webhooks::{RedisDeliveries, RedisWebhooks};
 use slugline::store::tallies::Dataset;
 use slugline::store::{Backend, Store, sqlite};
@@ -99,6 +100,7 @@ impl House {
             documents: Arc::new(RedisDocuments::new(records.clone(), Arc::clone(&mirror))),
             accounts: Arc::new(RedisAccounts::new(records.clone(), Arc::clone(&mirror))),
             webhooks: Arc::new(RedisWebhooks::new(records.clone(), Arc::clone(&mirror))),
+            tokens: Arc::new(RedisTokens::new(records.clone())),
             deliveries: Arc::new(RedisDeliveries::new(records)),
             leases: Arc::new(RedisLeases::new(conn.clone(), lanes.clone())),
             day_keys: Arc::new(RedisDayKeys::new(conn.clone(), lanes.clone())),

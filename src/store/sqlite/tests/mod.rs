@@ -4,8 +4,10 @@ mod archive;
 mod files;
 
 use super::*;
+use crate::store::conformance::tokens::token;
 use crate::store::conformance::{ask, at, choose, created, find};
 use crate::store::settings;
+use crate::store::tokens::TokenKind;
 use crate::units::Size;
 use tokio::task::JoinSet;
 
@@ -48,6 +50,27 @@ mod conformance_with_1_lane {
 mod conformance_with_4_lanes {
     use super::four_lanes;
     crate::store_conformance!(four_lanes);
+}
+
+#[test]
+fn a_copy_has_no_tokens() {
+    let (dir, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let token = token(TokenKind::Session, "the secret", "user:a name to look for", 0);
+    block_on(async {
+        let store = open_in(dir.path(), 1).store;
+        store.tokens.put(token.clone()).await.unwrap();
+        store.backend.snapshot(to.path()).await.unwrap();
+        assert_eq!(store.tokens.get(TokenKind::Session, token.id, at(1)).await.unwrap(), Some(token.clone()));
+        store.close().await.unwrap();
+        let holds = |dir: &Path| {
+            let bytes = std::fs::read(dir.join("links.db")).unwrap();
+            bytes.windows(14).any(|some| some == b"a name to look")
+        };
+        assert!(holds(dir.path()) && !holds(to.path()), "not in its free pages either");
+        let copy = open_in(to.path(), 1).store;
+        assert!(copy.tokens.list(TokenKind::Session, None, at(1)).await.unwrap().is_empty());
+        copy.close().await.unwrap();
+    });
 }
 
 #[test]

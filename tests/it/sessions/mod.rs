@@ -1,0 +1,11 @@
+//! Who is signed in: how one comes in, what one may then, and who does not.
+
+mod attacks;
+mod browser;
+mod grants;
+mod links;
+mod listener;
+mod nodes;
+mod proxy;
+mod signing;
+mod users;
