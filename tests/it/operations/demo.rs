@@ -80,6 +80,20 @@ async fn clicks(api: &Api) -> u64 {
     api.report(&format!("summary?from={from}")).await["clicks"].as_u64().unwrap()
 }
 
+#[test]
+fn it_goes_into_no_folder_that_is_anybody_elses() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = |dir: &Path| {
+        let ended = cli::run(["demo", "--site", "127.0.0.1:0", "--data", dir.to_str().unwrap()]);
+        assert_eq!(ended.code, 1, "{ended:?}");
+        ended.stderr
+    };
+    std::fs::write(dir.path().join("links.db"), "somebody's").unwrap();
+    assert!(demo(dir.path()).contains("not the demo's"));
+    std::fs::write(dir.path().join("demo"), "begun").unwrap();
+    assert!(demo(dir.path()).contains("not made up to its end"));
+}
+
 #[tokio::test]
 async fn it_shows_a_newsroom_that_adds_up() {
     let dir = tempfile::tempdir().unwrap();
