@@ -103,17 +103,8 @@ impl Parts {
         let (readers, day_keys, keys_shared) = readers(config, store, calendar.clone(), now).await?;
         let coherence = Arc::new(Coherence::new(now));
         let near = Arc::new(Near::new(Arc::clone(&store.links), &config.codes));
-        let follower = Follower {
-            links: Arc::clone(&store.links),
-            cache: Arc::clone(&cache),
-            accounts: Arc::clone(&accounts),
-            settings: Some(Arc::clone(&settings)),
-            webhooks: Arc::clone(&webhooks),
-            near: Some(Arc::clone(&near)),
-            coherence: Arc::clone(&coherence),
-            interval: config.links.poll_interval.0,
-            deadline: config.links.store_timeout.0,
-        };
+        let told = (&accounts, &settings, &webhooks);
+        let follower = follower(config, store, (&cache, &near), told, &coherence);
         let hits = Hits::new(Arc::clone(&journal), progress, config.journal.sync, config.hits.watch_for.0);
         let (reader, late) = reader(config, public_addr)?;
         let told = (accounts, Arc::clone(&settings), hits, calendar, Arc::clone(&webhooks));
@@ -202,6 +193,26 @@ async fn readers(
         tracing::warn!(%error, "the keys of the day cannot be shared with the store");
     }
     Ok((readers, keeper, kept.is_ok()))
+}
+
+fn follower(
+    config: &Config,
+    store: &Store,
+    (cache, near): (&Arc<Cache>, &Arc<Near>),
+    (accounts, settings, webhooks): (&Arc<AccountService>, &Arc<SettingsService>, &Arc<WebhookService>),
+    coherence: &Arc<Coherence>,
+) -> Follower {
+    Follower {
+        links: Arc::clone(&store.links),
+        cache: Arc::clone(cache),
+        accounts: Arc::clone(accounts),
+        settings: Some(Arc::clone(settings)),
+        webhooks: Arc::clone(webhooks),
+        near: Some(Arc::clone(near)),
+        coherence: Arc::clone(coherence),
+        interval: config.links.poll_interval.0,
+        deadline: config.links.store_timeout.0,
+    }
 }
 
 fn cache(config: &Config, store: &Store, dataset: &Dataset) -> Cache {

@@ -1,9 +1,9 @@
 //! `slugline demo`: serves a newsroom that is not there, and its site.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -13,8 +13,16 @@ use crate::app::{self, Running};
 use crate::clock;
 use crate::config::Config;
 use crate::demo::{self, Demo};
+use crate::store::settings::Kind;
 use crate::web::mock;
 use crate::web::server::Bounds;
+
+/// Says in a data folder that its newsroom is made up, and whether that was ended.
+const MARKER: &str = "demo";
+const BEGUN: &str = "begun";
+/// Is there once a store is.
+const LINKS: &str = "links.db";
+const MADE: &str = "made up";
 
 /// What the demo takes.
 #[derive(Debug, clap::Args)]
@@ -36,6 +44,8 @@ pub(super) fn demo(common: &Common, options: &Options) -> anyhow::Result<()> {
     crate::telemetry::init_logs(&config.log);
     let temporary = tempfile::Builder::new().prefix("slugline-demo-").tempdir()?;
     config.data.dir = options.data.clone().unwrap_or_else(|| temporary.path().join("data"));
+    claim(&config.data.dir)?;
+    let marker = config.data.dir.join(MARKER);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::new()?;
@@ -56,7 +66,7 @@ pub(super) fn demo(common: &Common, options: &Options) -> anyhow::Result<()> {
         let (pages, stop) = (demo.site(&base), CancellationToken::new());
         let serving = mock::site(listener, move |path| pages.page(path), bounds, stop.clone());
         let living = async {
-            let lived = live(running, demo, &base, &mut signals).await;
+            let lived = live(running, demo, &base, &marker, &mut signals).await;
             stop.cancel();
             lived
         };
@@ -66,16 +76,22 @@ pub(super) fn demo(common: &Common, options: &Options) -> anyhow::Result<()> {
 }
 
 /// Makes it up, then lets readers come until it is told to stop.
-async fn live(running: Running, mut demo: Demo, base: &str, signals: &mut Signals) -> anyhow::Result<()> {
+async fn live(
+    running: Running,
+    mut demo: Demo,
+    base: &str,
+    marker: &Path,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
     let state = running.state().clone();
     let article = demo.article();
     let made = tokio::select! {
-        made = demo.fill(&state) => made,
-        () = signals.stop() => Ok(false),
+        made = demo.fill(&state) => made.context("the newsroom could not be made up"),
+        () = signals.stop() => Err(anyhow::anyhow!("stopped before the newsroom was made up")),
     };
-    if let Err(error) = made {
+    if let Err(error) = made.and_then(|_| Ok(std::fs::write(marker, MADE)?)) {
         running.stop().await?;
-        return Err(error.context("the newsroom could not be made up"));
+        return Err(error);
     }
     println!("The newsroom:               {base}/-/");
     println!("Its site, with the button:  {article}");
@@ -89,6 +105,25 @@ async fn live(running: Running, mut demo: Demo, base: &str, signals: &mut Signal
     };
     let (read, served) = tokio::join!(reading, serving);
     served.and(read)
+}
+
+/// Takes an empty folder for the demo, or one that was its own before: readers that are not there must never be counted
+/// in a newsroom that is.
+fn claim(dir: &Path) -> anyhow::Result<()> {
+    let marker = dir.join(MARKER);
+    match std::fs::read_to_string(&marker) {
+        Ok(said) if said == MADE => return Ok(()),
+        // It came no further than to an address that was taken, say.
+        Ok(_) if !dir.join(LINKS).exists() => return Ok(()),
+        Ok(_) => bail!("the newsroom in {} was not made up to its end; remove that folder", dir.display()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", marker.display())),
+    }
+    std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+    if std::fs::read_dir(dir)?.next().is_some() {
+        bail!("{} is not empty and not the demo's; name another folder", dir.display());
+    }
+    std::fs::write(&marker, BEGUN).with_context(|| format!("{} cannot be written", marker.display()))
 }
 
 /// What the newsroom is called and where it is at home, but for what the operator says.
@@ -116,6 +151,8 @@ fn make_believe(config: &mut Config, site: SocketAddr) {
             config.links.channels.insert(channel.to_owned(), utm.into());
         }
     }
+    // Never the store of a newsroom, whatever the configuration says.
+    config.store.kind = Kind::Sqlite;
     config.articles.allowed_hosts = vec![site.to_string()];
     config.articles.fetch_private_hosts = vec![site.to_string()];
 }

@@ -96,7 +96,8 @@ impl Demo {
     /// An article to look at: its newest.
     #[must_use]
     pub fn article(&self) -> String {
-        self.stories.last().map_or_else(|| self.home.clone(), |story| self.address(story))
+        let stands = |story: &&Story| ![WITHDRAWN, GONE].iter().any(|begins| story.title.starts_with(begins));
+        self.stories.iter().rev().find(stands).map_or_else(|| self.home.clone(), |story| self.address(story))
     }
 
     fn address(&self, story: &Story) -> String {

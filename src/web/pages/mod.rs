@@ -410,6 +410,6 @@ mod tests {
     #[test]
     fn codes_that_may_be_meant_are_named_as_addresses() {
         let page = text(&pages("Post", "en").unknown(&["vote".to_owned()], Asks::default()));
-        assert!(page.contains("<a href=\"https://s.example/vote\">s.example/vote</a>"), "{page}");
+        assert!(page.contains("<a dir=\"ltr\" href=\"https://s.example/vote\">s.example/vote</a>"), "{page}");
     }
 }

@@ -15,6 +15,8 @@ const LAST: &str = "en";
 /// Languages at most, and characters of a text.
 const MAX_LANGUAGES: usize = 100;
 const MAX_TEXT: usize = 300;
+/// Parts of a language tag that are looked at.
+const MAX_PARTS: usize = 8;
 /// Languages of a reader that are looked at.
 const MAX_ASKED: usize = 20;
 
@@ -109,12 +111,11 @@ impl Texts {
         self.0.get_key_value(language).map(|(language, strings)| (language.as_str(), strings))
     }
 
-    /// The language here that comes nearest to a tag: itself, else without its region.
+    /// The language here that comes nearest to a tag: itself, else without its last part, and so on.
     fn nearest(&self, tag: &str) -> Option<&str> {
         let tag = tag.to_ascii_lowercase();
-        let primary = primary(&tag);
-        let key = self.0.get_key_value(&tag).or_else(|| self.0.get_key_value(primary));
-        key.map(|(language, _)| language.as_str())
+        let tags = std::iter::successors(Some(tag.as_str()), |tag| Some(tag.rsplit_once('-')?.0));
+        tags.take(MAX_PARTS).find_map(|tag| self.0.get_key_value(tag)).map(|(language, _)| language.as_str())
     }
 
     /// The language that pages are in if nothing else says.
@@ -210,6 +211,8 @@ mod tests {
         assert_eq!(texts.0["de"].home, "Zum Kurier");
         assert_eq!(texts.0["de"].preview_go, "Dorthin");
         assert!(texts.0["pt-br"].unknown_text.starts_with("Favor"));
+        assert_eq!(texts.nearest("PT-br-x-abc"), Some("pt-br"));
+        assert_eq!((texts.nearest("pt-PT"), texts.nearest("-")), (None, None));
         let table = [
             ("[fr]\nhome = \"Accueil\"", "fr: missing field"),
             ("[de]\nhomme = \"x\"", "homme"),

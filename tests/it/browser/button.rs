@@ -213,6 +213,25 @@ async fn what_the_cms_knows_already_is_asked_of_nobody() {
 }
 
 #[tokio::test]
+async fn a_page_without_encryption_has_its_address_copied_too() {
+    let newsroom = newsroom().await;
+    browse(Setting::default(), async |page| {
+        // Browsers give such a page no clipboard.
+        page.go(newsroom.site.url("www.daily.example", "/known").as_str()).await;
+        assert_eq!(
+            page.run("return [isSecureContext, 'clipboard' in navigator]", vec![]).await,
+            json!([false, false])
+        );
+        page.click("button[data-short-url-value]").await;
+        assert_eq!(shown(page, "button + span").await, "https://sl.example/known");
+        assert_eq!(said(page, "button + span").await, "Copied");
+        page.go(&newsroom.url("/known")).await;
+        assert_eq!(page.clipboard().await, "https://sl.example/known");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn where_a_pages_policy_forbids_to_ask_a_window_is_opened() {
     let newsroom = newsroom().await;
     browse(Setting::default(), async |page| {

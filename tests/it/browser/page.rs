@@ -104,6 +104,8 @@ async fn connect(driver: &Driver, setting: Setting) -> Client {
         "--disable-sync",
         "--no-first-run",
         "--hide-scrollbars",
+        // Names of the tests' own are this machine, and no page of theirs has encryption.
+        "--host-resolver-rules=MAP *.example 127.0.0.1",
     ]
     .map(str::to_owned)
     .into();

@@ -3,5 +3,6 @@
 mod addresses;
 mod classify;
 mod commands;
+mod demo;
 mod listener;
 mod program;

@@ -4,7 +4,7 @@ use slugline::config::Config;
 use slugline::store::settings::Kind;
 
 use super::servers::Standalone;
-use crate::harness::TestApp;
+use crate::harness::{TestApp, eventually, json};
 use crate::readers::numbers;
 
 fn over(server: &Standalone) -> impl FnOnce(&mut Config) + use<> {
@@ -24,10 +24,8 @@ async fn a_reader_of_two_nodes_is_one() {
         TestApp::start_in(tempfile::tempdir().unwrap().into(), Some(one.key.clone()), over(&server)).await;
     let code = one.shorten("https://news.example.com/a").await;
     for node in [&one, &two] {
-        crate::harness::eventually("the node has the link", async || {
-            (node.follow(&code).await.status == 302).then_some(())
-        })
-        .await;
+        eventually("the node has the link", async || (node.follow(&code).await.status == 302).then_some(()))
+            .await;
         node.settle().await;
     }
     let numbers = numbers(&one.config, &code).await;
@@ -71,4 +69,21 @@ async fn a_node_without_the_store_marks_its_readers() {
     app.settle().await;
     let numbers = numbers(&app.config, &code).await;
     assert_eq!((numbers.total.clicks, numbers.total.uniques, numbers.own_key), (2, 2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_that_was_chosen_at_one_node_is_what_a_reader_of_another_may_have_meant() {
+    let server = Standalone::start(&[]).await;
+    let one = TestApp::start_with(over(&server)).await;
+    let two =
+        TestApp::start_in(tempfile::tempdir().unwrap().into(), Some(one.key.clone()), over(&server)).await;
+    one.create(json!({ "url": "https://news.example.com/a", "code": "election" })).await;
+    let named =
+        async |node: &TestApp| node.follow("electoin").await.expect(404).text().contains("/election\"");
+    for node in [&one, &two] {
+        eventually("the code is named", async || named(node).await.then_some(())).await;
+    }
+    two.change("election", json!({ "disabled": true })).await.expect(200);
+    assert!(!named(&two).await, "at once where it was closed");
+    eventually("it is named nowhere", async || (!named(&one).await).then_some(())).await;
 }
