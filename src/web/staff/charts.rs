@@ -120,8 +120,13 @@ impl Line<'_> {
     }
 
     fn marks(&self, plot: &Plot, svg: &mut String) {
+        // What happened in one bucket has one line.
+        let mut lines: std::collections::BTreeMap<usize, Vec<&str>> = std::collections::BTreeMap::new();
         for mark in self.marks.iter().filter(|mark| mark.at < plot.count) {
-            let x = plot.x(mark.at);
+            lines.entry(mark.at).or_default().push(&mark.text);
+        }
+        for (at, texts) in lines {
+            let x = plot.x(at);
             let left = x > WIDTH * 0.8;
             let (text, anchor) = if left { (x - 6.0, "end") } else { (x + 6.0, "start") };
             let _ = write!(
@@ -129,7 +134,7 @@ impl Line<'_> {
                 "<line class=\"mark\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"8\" y2=\"{}\"/><text class=\"marked\" \
                  x=\"{text:.1}\" y=\"16\" text-anchor=\"{anchor}\">{}</text>",
                 TOP + PLOT,
-                escaped(&mark.text)
+                escaped(&texts.join(", "))
             );
         }
     }

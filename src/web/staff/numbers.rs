@@ -98,6 +98,12 @@ impl Numbers {
     }
 }
 
+impl Numbers {
+    fn waiting(&self) -> String {
+        number(self.waiting)
+    }
+}
+
 /// Hours while there are not too many of them for a picture, else days.
 fn unit(range: Range) -> Unit {
     if (range.to - range.from) / 3_600 <= POINTS { Unit::Hour } else { Unit::Day }
