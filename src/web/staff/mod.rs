@@ -12,6 +12,7 @@ mod links;
 mod login;
 mod numbers;
 mod question;
+mod reports;
 mod rows;
 mod shell;
 
@@ -31,6 +32,7 @@ pub fn routes() -> Router<State> {
         .route("/-/links/{code}", get(link::show).post(link::change))
         .route("/-/links/{code}/retire", post(link::retire))
         .route("/-/articles/{id}", get(article::show))
+        .route("/-/reports", get(reports::show))
         .route("/-/login", get(login::page).post(login::sign_in))
         .route("/-/link", post(login::by_link))
         .route("/-/logout", post(login::sign_out))

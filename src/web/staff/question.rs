@@ -39,19 +39,21 @@ impl When {
             let (from, to) = (text(&self.from), text(&self.to));
             return Range::parse(from.as_deref(), to.as_deref(), state.reports.calendar(), now);
         }
-        let hours = match self.period.as_str() {
-            "24h" => 24,
-            "7d" => 7 * 24,
-            "30d" => 30 * 24,
-            "90d" => 90 * 24,
-            "365d" => 365 * 24,
-            _ => {
-                let since = now.duration_since(began).as_hours().max(0) + 1;
-                since.min(20 * 365 * 24)
-            }
+        let hour = (now.as_second().div_euclid(3_600) + 1) * 3_600;
+        let days = match self.period.as_str() {
+            "24h" => return Ok(Range { from: hour - 24 * 3_600, to: hour }),
+            "7d" => 7,
+            "30d" => 30,
+            "90d" => 90,
+            "365d" => 365,
+            _ => (now.duration_since(began).as_hours().max(0) / 24 + 2).min(20 * 365),
         };
-        let to = (now.as_second().div_euclid(3_600) + 1) * 3_600;
-        Ok(Range { from: to - hours * 3_600, to })
+        // Whole days, today included: their numbers are the same in tiles, chart and panels.
+        let calendar = state.reports.calendar();
+        let today = calendar.day(now);
+        let first = today.saturating_sub(i32::try_from(days - 1).unwrap_or(0));
+        let first = if self.name() == "all" { first.max(calendar.day(began)) } else { first };
+        Ok(Range { from: calendar.start_of(first), to: calendar.start_of(today.saturating_add(1)) })
     }
 
     /// The address of the same view of another period.

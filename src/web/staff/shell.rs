@@ -94,8 +94,8 @@ impl Shell {
     }
 
     /// Names and addresses of the pages in the rail.
-    pub(super) fn nav(&self) -> [(&'static str, &'static str); 2] {
-        [("Desk", "/-/"), ("Links", "/-/links")]
+    pub(super) fn nav(&self) -> [(&'static str, &'static str); 3] {
+        [("Desk", "/-/"), ("Links", "/-/links"), ("Reports", "/-/reports")]
     }
 }
 

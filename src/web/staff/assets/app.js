@@ -95,7 +95,7 @@
   }
 
   // Keys, where nobody types.
-  const go = { d: "/-/", l: "/-/links" };
+  const go = { d: "/-/", l: "/-/links", r: "/-/reports" };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || /^(input|textarea|select)$/i.test(event.target.tagName)) return;
     if (event.key === "/") {
