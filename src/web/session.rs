@@ -222,13 +222,17 @@ impl<T: DeserializeOwned> FromRequest<State> for Form64<T> {
             return Err(Refusal::new(Reason::UnsupportedType, detail).into());
         }
         let bytes = json::bytes(request.into_body(), MAX_BODY).await?;
-        let fields = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(&bytes));
-        let read = serde_path_to_error::deserialize(fields);
-        Ok(Form64(read.map_err(|error| {
-            let path = error.path().to_string();
-            json::refusal(if path == "." { String::new() } else { path }, &error.into_inner().to_string())
-        })?))
+        Ok(Form64(form(&bytes)?))
     }
+}
+
+fn form<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    let fields = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(bytes));
+    serde_path_to_error::deserialize(fields).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." { String::new() } else { path };
+        json::refusal(path, &error.into_inner().to_string())
+    })
 }
 
 #[cfg(test)]
@@ -276,6 +280,50 @@ mod tests {
         let sent = headers(&[("cookie", "a=b; slugline=plain; __Host-slugline=host; c")]);
         assert_eq!((shown(&sent, https), shown(&sent, http)), (Some("host"), Some("plain")));
         assert_eq!(shown(&headers(&[("cookie", "xslugline=1")]), http), None);
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Asked {
+        url: String,
+        #[serde(default)]
+        version: Option<u64>,
+    }
+
+    #[test]
+    fn forms_are_read_as_strictly_as_json() {
+        let read = form::<Asked>(b"url=https%3A%2F%2Fa.example%2F%C3%A4+b&version=3").unwrap();
+        assert_eq!(read, Asked { url: "https://a.example/ä b".into(), version: Some(3) });
+        let pairs = form::<Vec<(String, String)>>(b"code=a&code=b&x=").unwrap();
+        assert_eq!(pairs, [("code", "a"), ("code", "b"), ("x", "")].map(|(n, v)| (n.into(), v.into())));
+        let table: [(&[u8], Reason, Option<&str>); 4] = [
+            (b"", Reason::Missing, Some("url")),
+            (b"url=a&role=admin", Reason::UnknownField, Some("role")),
+            (b"url=a&version=x", Reason::InvalidValue, Some("version")),
+            (b"url=a&url=b", Reason::InvalidValue, None),
+        ];
+        for (sent, reason, field) in table {
+            let refusal = form::<Asked>(sent).unwrap_err();
+            let got = (refusal.reason, refusal.field.as_deref());
+            assert_eq!(got, (reason, field), "{}: {refusal}", sent.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn who_has_to_sign_in_comes_back() {
+        let table = [
+            (Method::GET, "/-/links?q=a%20b&sort=code", "/-/login?next=/-/links%3Fq%3Da%2520b%26sort%3Dcode"),
+            (Method::GET, "/-/", "/-/login"),
+            (Method::POST, "/-/links", "/-/login"),
+            (Method::GET, "//evil.example/", "/-/login"),
+        ];
+        for (method, path, to) in table {
+            let (parts, ()) =
+                http::Request::builder().method(method).uri(path).body(()).unwrap().into_parts();
+            let answer = to_login(&parts);
+            let location = answer.headers()[LOCATION].to_str().unwrap();
+            assert_eq!((answer.status(), location), (StatusCode::SEE_OTHER, to), "{path}");
+        }
     }
 
     #[test]

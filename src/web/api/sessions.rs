@@ -111,7 +111,7 @@ pub async fn list(
 }
 
 /// Sign in. The session comes as a cookie.
-#[utoipa::path(post, path = "/api/v1/sessions", tag = "administration", request_body = SignIn,
+#[utoipa::path(post, path = "/api/v1/sessions", tag = "administration", request_body = SignIn, security(()),
     responses((status = 201, description = "With the session in Set-Cookie", body = SessionView),
         (status = 401, description = "unauthenticated"), (status = 429, description = "rate_limited")))]
 pub async fn sign_in(

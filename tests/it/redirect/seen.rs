@@ -92,7 +92,7 @@ async fn users_changed_at_the_command_line_are_seen() {
     let data = format!("data.dir={}", app.data().display());
     let passwd = ["user", "passwd", "ada", "--set", &data];
     cli::run_with(passwd, &[], "correct horse\n").done();
-    let ada = || async { app.get("/users").await.expect(200).json()["items"][0].clone() };
+    let ada = || async { app.get("/users").await.expect(200).json()["items"][1].clone() };
     assert_eq!((&ada().await["name"], &ada().await["has_password"]), (&json!("ada"), &json!(true)));
     assert_eq!(cli::run_with(passwd, &[], "short\n").code, 1);
     cli::on(app.data(), &["user", "disable", "ada"]).done();
