@@ -1,7 +1,7 @@
 //! Numbers and times as pages write them. Pure.
 
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Unit, Zoned};
+use jiff::{Timestamp, Zoned};
 
 /// 1204 is 1,204.
 #[must_use]
@@ -113,11 +113,6 @@ impl Times {
         self.at(at).strftime("%-d %b").to_string()
     }
 
-    /// The whole minute now is in.
-    #[must_use]
-    pub fn minute(&self) -> Timestamp {
-        self.now.round(Unit::Minute).unwrap_or(self.now)
-    }
 }
 
 #[cfg(test)]

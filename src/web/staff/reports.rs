@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
-use super::charts::{behind, heat};
+use super::charts::heat;
 use super::format::{change, number, share};
 use super::numbers::Numbers;
 use super::question::{PERIODS, When, question};
@@ -73,7 +73,6 @@ struct Reports {
 
 /// A row of a list.
 struct ReportRow {
-    bar: String,
     label: String,
     href: Option<String>,
     clicks: String,
@@ -189,11 +188,10 @@ async fn list(
         Order::Bot => counts.bots,
         _ => counts.clicks,
     };
-    let (all, most) = (of(&top.total), top.rows.first().map_or(0, |row| of(&row.counts)));
+    let all = of(&top.total);
     report.rows = top.rows.iter().zip(&before).map(|(row, before)| {
         let (change, up) = change(of(&row.counts), of(before));
         ReportRow {
-            bar: behind(of(&row.counts), most),
             label: row.label.clone(),
             href: leads(by, &row.value),
             clicks: number(of(&row.counts)),

@@ -22,7 +22,6 @@ pub(super) struct Row {
     pub(super) title: String,
     /// What the newsroom wrote, and not an address.
     pub(super) is_headline: bool,
-    pub(super) host: String,
     pub(super) channel: String,
     pub(super) section: String,
     pub(super) maker: String,
@@ -34,7 +33,6 @@ pub(super) struct Row {
     pub(super) clicks: String,
     /// The last 24 hours, as a picture.
     pub(super) spark: String,
-    pub(super) version: u64,
 }
 
 /// The rows of these links.
@@ -58,8 +56,6 @@ fn row(
     let headline = link.title.as_deref().filter(|_| !hidden);
     let headline = headline.or_else(|| article.and_then(|article| article.facts.title.as_deref()));
     let target = link.target.as_deref().filter(|_| !hidden);
-    let host = target.and_then(|target| url::Url::parse(target).ok());
-    let host = host.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let title = match (headline, target) {
         (Some(headline), _) => headline.to_owned(),
         (None, Some(target)) => without_scheme(target).to_owned(),
@@ -73,7 +69,6 @@ fn row(
         url,
         title,
         is_headline: headline.is_some(),
-        host,
         channel: link.channel.clone().unwrap_or_default(),
         section: article.and_then(|article| article.facts.section.clone()).unwrap_or_default(),
         maker: maker(&link.created_by),
@@ -82,7 +77,6 @@ fn row(
         broken: link.broken.is_some() && !hidden,
         clicks: number(totals.clicks),
         spark: spark(hours),
-        version: link.version,
     }
 }
 
