@@ -12,14 +12,17 @@ use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
 use super::format::{Times, number};
+use super::question::question;
 use super::rows::{Row, rows, without_scheme};
 use super::shell::{Shell, page, see_other, times};
 use crate::domain::access::{Actor, Role};
 use crate::domain::error::Refusal;
 use crate::domain::link::{Found, Via};
+use crate::domain::report::{Range, ReportScope};
 use crate::links::codes::Entropy;
 use crate::links::request::NewLink;
 use crate::links::{Error as LinkError, Lookup, Made};
+use crate::reports::{By, Order};
 use crate::store::links::{LinkFilter, LinkOrder, LinkPage};
 use crate::web::State;
 use crate::web::error::Result;
@@ -27,6 +30,8 @@ use crate::web::session::{Form64, Staff};
 
 /// Links that are shown as one's recent ones.
 const RECENT: usize = 10;
+/// Stories that are shown as today's.
+const STORIES: usize = 5;
 /// Most lines of one paste.
 const MAX_LINES: usize = 1_000;
 
@@ -60,8 +65,17 @@ struct Desk {
     lines: Vec<Line>,
     wrong: Option<String>,
     recent: Vec<Row>,
+    today: Today,
     times: Times,
     may_make: bool,
+}
+
+/// The newsroom's day so far.
+struct Today {
+    clicks: String,
+    readers: String,
+    /// Address, headline and clicks of the stories that are read most.
+    stories: Vec<(String, String, String)>,
 }
 
 /// What is known of an address before a link is made.
@@ -204,8 +218,26 @@ async fn new(state: &State, actor: &Actor, asked: Form) -> Result<Desk> {
         lines: vec![],
         wrong: None,
         recent,
+        today: today(state, &times).await?,
         times,
         may_make: actor.role >= Role::Creator,
+    })
+}
+
+async fn today(state: &State, times: &Times) -> Result<Today> {
+    let calendar = state.reports.calendar();
+    let day = calendar.day(times.now);
+    let range = Range { from: calendar.start_of(day), to: calendar.start_of(day.saturating_add(1)) };
+    let asked = question(state, ReportScope::Site, range, times.now);
+    let summary = state.reports.summary(&asked).await?;
+    let top = state.reports.top(&asked, By::Article, Order::Click, STORIES).await?;
+    let stories = top.rows.iter().map(|row| {
+        (format!("/-/articles/{}", row.value), row.label.clone(), number(row.counts.clicks))
+    });
+    Ok(Today {
+        clicks: number(summary.counts.clicks),
+        readers: number(summary.counts.uniques),
+        stories: stories.collect(),
     })
 }
 
