@@ -10,6 +10,7 @@ pub mod canonical;
 pub mod code;
 pub mod error;
 pub mod facts;
+pub mod history;
 pub mod hit;
 pub mod lane;
 pub mod link;

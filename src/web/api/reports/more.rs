@@ -10,11 +10,12 @@ use super::answer::{Asked, Form, cells, covering, head, put_counts, respond};
 use crate::clock;
 use crate::domain::article::ArticleId;
 use crate::domain::error::{Reason, Refusal};
+use crate::links::Error as LinkError;
 use crate::reports::{CurveRow, HeatRow};
 use crate::web::State;
 use crate::web::api::query::Params;
 use crate::web::auth::Caller;
-use crate::web::error::Result;
+use crate::web::error::{Error, Result};
 
 /// Clicks by hour of the week, in the newsroom's zone.
 #[utoipa::path(get, path = "/api/v1/reports/heat", tag = "reports",
@@ -62,8 +63,12 @@ pub async fn curve(
     let missing = || Refusal::field(Reason::Missing, "article", "the id of the article is missing");
     let id = ArticleId(id.ok_or_else(missing)?.into());
     let now = clock::now();
-    // Who may not know of the story is not told its headline.
-    state.links.article_for(&id, &actor, now).await?;
+    // Who may not know of the story is told as little as of one that is not there.
+    let known = state.links.article_for(&id, &actor, now).await;
+    known.map_err(|error| match error {
+        LinkError::Refused(_) => Refusal::new(Reason::NotFound, "there is no article with this id").into(),
+        error => Error::from(error),
+    })?;
     state.hits.watch();
     let curve = state.reports.curve(&id, now).await?;
     let mut answer = Map::new();
