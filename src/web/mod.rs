@@ -175,7 +175,7 @@ pub struct State {
 
 /// The routes of a listener: everything that is no code.
 pub fn router(state: State, security_contact: String, deadline: Duration) -> axum::Router {
-    let staff = if state.staff_here { staff::routes() } else { axum::Router::new() };
+    let staff = if state.staff_here { staff::routes(&state) } else { axum::Router::new() };
     pages::routes(security_contact)
         .merge(staff)
         .merge(api::routes(&state, deadline))

@@ -6,10 +6,12 @@
 mod article;
 mod charts;
 mod desk;
+mod failures;
 mod format;
 mod link;
 mod links;
 mod login;
+mod me;
 mod numbers;
 mod question;
 mod reports;
@@ -17,12 +19,13 @@ mod rows;
 mod shell;
 
 use axum::Router;
+use axum::middleware::map_response_with_state;
 use axum::routing::{get, post};
 
 use super::State;
 
 /// The routes of staff's pages.
-pub fn routes() -> Router<State> {
+pub fn routes(state: &State) -> Router<State> {
     Router::new()
         .route("/-/", get(desk::desk).post(desk::make))
         .route("/-/new", get(desk::desk))
@@ -36,5 +39,9 @@ pub fn routes() -> Router<State> {
         .route("/-/login", get(login::page).post(login::sign_in))
         .route("/-/link", post(login::by_link))
         .route("/-/logout", post(login::sign_out))
+        .route("/-/me", get(me::show))
+        .route("/-/me/password", post(me::set_password))
+        .route("/-/me/sessions", post(me::end))
         .route("/-/assets/{file}", get(shell::asset))
+        .layer(map_response_with_state(state.clone(), failures::in_words))
 }
