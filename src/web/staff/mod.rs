@@ -16,6 +16,7 @@ mod numbers;
 mod question;
 mod reports;
 mod rows;
+mod settings;
 mod shell;
 
 use axum::Router;
@@ -42,6 +43,8 @@ pub fn routes(state: &State) -> Router<State> {
         .route("/-/me", get(me::show))
         .route("/-/me/password", post(me::set_password))
         .route("/-/me/sessions", post(me::end))
+        .route("/-/settings", get(settings::first))
+        .route("/-/settings/{tab}", get(settings::show).post(settings::change))
         .route("/-/assets/{file}", get(shell::asset))
         .layer(map_response_with_state(state.clone(), failures::in_words))
 }
