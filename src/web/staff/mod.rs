@@ -10,13 +10,16 @@ mod failures;
 mod format;
 mod link;
 mod links;
+mod live;
 mod login;
+mod looking;
 mod me;
 mod numbers;
 mod question;
 mod reports;
 mod rows;
 mod settings;
+mod share;
 mod shell;
 
 use axum::Router;
@@ -37,6 +40,9 @@ pub fn routes(state: &State) -> Router<State> {
         .route("/-/links/{code}/retire", post(link::retire))
         .route("/-/articles/{id}", get(article::show))
         .route("/-/reports", get(reports::show))
+        .route("/-/live", get(live::show))
+        .route("/-/share", post(share::make))
+        .route("/-/shared", get(share::show))
         .route("/-/login", get(login::page).post(login::sign_in))
         .route("/-/link", post(login::by_link))
         .route("/-/logout", post(login::sign_out))

@@ -96,6 +96,11 @@ impl Shell {
         Shell::new(state, &Actor { name: String::new(), role: Role::Viewer }, "")
     }
 
+    /// Whether who looks may show this to others.
+    pub(super) fn may_share(&self) -> bool {
+        !self.shared && self.role != Role::Viewer.as_str()
+    }
+
     /// Names and addresses of the pages in the rail.
     pub(super) fn nav(&self) -> [(&'static str, &'static str); 5] {
         [

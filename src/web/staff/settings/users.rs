@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::sent::Sent;
 use super::{Frame, Secret, rendered, unknown_action};
 use crate::accounts::actor_name;
-use crate::domain::access::{Actor, Role};
+use crate::domain::access::Actor;
 use crate::domain::error::{Reason, Refusal};
 use crate::store::accounts::User;
 use crate::web::State;
