@@ -110,6 +110,7 @@ impl Parts {
         let told = (accounts, Arc::clone(&settings), hits, calendar, Arc::clone(&webhooks));
         let state = state(config, store, told, (&cache, effects::reading(config, &reader)), addresses)?;
         let health = Arc::new(health(&state, &cache, coherence, store));
+        let state = State { health: Some(Arc::clone(&health)), ..state };
         let redirector = Arc::new(redirector(config, &state, (cache, near), &readers, &tables));
         take_changes(&state, &redirector, &reader);
         let tallies = Arc::clone(&store.tallies);
@@ -269,6 +270,7 @@ fn state(
         staff_here: staff_addr.is_none(),
         public_url,
         settings,
+        health: None,
     })
 }
 

@@ -23,6 +23,7 @@ use crate::domain::link::Found;
 use crate::domain::tally::{Counts, Scope, Series};
 use crate::hits::Hits;
 use crate::store::{self, Links, Tallies};
+pub use news::Change;
 use news::News;
 
 /// Between two ticks.
@@ -73,28 +74,43 @@ struct Tick<'a> {
     top: &'a [TopLink],
 }
 
-#[derive(Serialize)]
-struct Minute {
-    start: Timestamp,
-    clicks: u64,
-    previews: u64,
-    bots: u64,
+/// Hits of a minute.
+#[derive(Clone, Debug, Serialize)]
+pub struct Minute {
+    /// When it begins.
+    pub start: Timestamp,
+    /// People's.
+    pub clicks: u64,
+    /// Of previews.
+    pub previews: u64,
+    /// Of bots.
+    pub bots: u64,
 }
 
-#[derive(Serialize)]
-struct Snapshot {
-    at: Timestamp,
-    today: Today,
-    minutes: Vec<Minute>,
-    top: Vec<TopLink>,
+/// How it is at one moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    /// Which.
+    pub at: Timestamp,
+    /// Since midnight.
+    pub today: Today,
+    /// The last hour's minutes, this one last.
+    pub minutes: Vec<Minute>,
+    /// The links that are followed most.
+    pub top: Vec<TopLink>,
 }
 
-#[derive(Serialize)]
-struct Today {
-    clicks: u64,
-    uniques: u64,
-    previews: u64,
-    bots: u64,
+/// Hits since midnight in the newsroom's zone.
+#[derive(Clone, Debug, Serialize)]
+pub struct Today {
+    /// People's.
+    pub clicks: u64,
+    /// Different readers, an estimate.
+    pub uniques: u64,
+    /// Of previews.
+    pub previews: u64,
+    /// Of bots.
+    pub bots: u64,
 }
 
 /// What those who watch share.
@@ -193,6 +209,15 @@ impl Live {
     /// # Errors
     /// The store's.
     pub async fn snapshot(&self, now: Timestamp) -> store::Result<String> {
+        let snapshot = self.now(now).await?;
+        serde_json::to_string(&snapshot).map_err(|e| store::Error::Corrupt(format!("a snapshot: {e}")))
+    }
+
+    /// How it is at this moment.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn now(&self, now: Timestamp) -> store::Result<Snapshot> {
         self.hits.watch();
         let day = i64::from(self.calendar.day(now));
         let of_today = self.tallies.rows(&Scope::Site, Series::Day, day, day + 1).await?;
@@ -206,7 +231,7 @@ impl Live {
             let start = Timestamp::from_second(start).unwrap_or(now);
             Minute { start, clicks: counts.clicks, previews: counts.previews, bots: counts.bots }
         });
-        let snapshot = Snapshot {
+        Ok(Snapshot {
             at: now,
             today: Today {
                 clicks: today.clicks,
@@ -216,8 +241,7 @@ impl Live {
             },
             minutes: minutes.collect(),
             top: self.top(now).await?,
-        };
-        serde_json::to_string(&snapshot).map_err(|e| store::Error::Corrupt(format!("a snapshot: {e}")))
+        })
     }
 
     /// The links with the most clicks in the last minutes.

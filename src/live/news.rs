@@ -2,10 +2,11 @@
 //!
 //! Guarantees that nothing is told twice while somebody watches, and that what it remembers is bounded.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{TopLink, title_of};
 use crate::domain::calendar::Day;
@@ -25,12 +26,16 @@ const MOST: usize = 20;
 const REMEMBERED: usize = 10_000;
 
 /// One change.
-#[derive(Debug, Serialize, PartialEq, Eq)]
-pub(super) struct Change {
-    at: Timestamp,
-    kind: &'static str,
-    code: Option<String>,
-    value: String,
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Change {
+    /// When it was seen.
+    pub at: Timestamp,
+    /// created, changed, retired, milestone, spike or source.
+    pub kind: Cow<'static, str>,
+    /// The link's.
+    pub code: Option<String>,
+    /// Its title, the number that was passed, or the source.
+    pub value: String,
 }
 
 /// What was told.
@@ -69,7 +74,7 @@ impl News {
                 (None, 1) => "created",
                 (None, _) => "changed",
             };
-            Change { at: now, kind, code: Some(found.link.code.to_string()), value: title_of(found, now) }
+            Change { at: now, kind: kind.into(), code: Some(found.link.code.to_string()), value: title_of(found, now) }
         });
         Ok(told.collect())
     }
@@ -143,7 +148,7 @@ impl News {
         for row in rows.iter().filter(|row| row.counts.clicks >= SOURCE && row.value != BEYOND) {
             let source = shown_value(&row.value).to_owned();
             if self.sources.insert((day, source.clone())) && self.looked {
-                news.push(Change { at: now, kind: "source", code: None, value: source });
+                news.push(Change { at: now, kind: "source".into(), code: None, value: source });
             }
         }
         Ok(news)
@@ -151,5 +156,5 @@ impl News {
 }
 
 fn change(at: Timestamp, kind: &'static str, code: &str, value: String) -> Change {
-    Change { at, kind, code: Some(code.to_owned()), value }
+    Change { at, kind: kind.into(), code: Some(code.to_owned()), value }
 }

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::AccountService;
+use crate::app::health::Health;
 use crate::hits::Hits;
 use crate::links::LinkService;
 use crate::live::Live;
@@ -171,11 +172,13 @@ pub struct State {
     pub public_url: Arc<str>,
     /// What staff change while it runs.
     pub settings: Arc<SettingsService>,
+    /// How the process is; None only while it is put together.
+    pub health: Option<Arc<Health>>,
 }
 
 /// The routes of a listener: everything that is no code.
 pub fn router(state: State, security_contact: String, deadline: Duration) -> axum::Router {
-    let staff = if state.staff_here { staff::routes() } else { axum::Router::new() };
+    let staff = if state.staff_here { staff::routes(&state) } else { axum::Router::new() };
     pages::routes(security_contact)
         .merge(staff)
         .merge(api::routes(&state, deadline))

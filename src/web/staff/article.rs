@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::format::Times;
 use super::link::periods;
+use super::looking::Looking;
 use super::numbers::Numbers;
 use super::question::When;
 use super::rows::{Row, rows};
@@ -17,7 +18,6 @@ use crate::domain::link::Found;
 use crate::domain::report::ReportScope;
 use crate::web::State;
 use crate::web::error::Result;
-use crate::web::session::Staff;
 
 /// Links shown, the newest.
 const LINKS: usize = 200;
@@ -34,31 +34,37 @@ struct ArticlePage {
     periods: Vec<(String, &'static str, bool)>,
     rows: Vec<Row>,
     times: Times,
+    /// Its address, to be shared.
+    view: String,
 }
 
 /// A story and its numbers.
 pub(super) async fn show(
     Shared(state): Shared<State>,
-    Staff(actor, _): Staff,
+    looking: Looking,
     Path(id): Path<String>,
     Query(when): Query<When>,
 ) -> Result<Response> {
-    let times = times(&state);
-    let (article, links) = state.links.article_for(&ArticleId(id.into()), &actor, times.now).await?;
+    let (times, actor) = (times(&state), &looking.actor);
+    let (article, links) = state.links.article_for(&ArticleId(id.into()), actor, times.now).await?;
     let began = article.facts.published_at.unwrap_or(article.created_at).min(article.created_at);
     let range = when.range(&state, began, times.now)?;
     let scope = ReportScope::Article(article.id.clone());
     let numbers = Numbers::new(&state, &scope, range, &marks(&article, &links), &times).await?;
     let newest: Vec<Found> = links.into_iter().rev().take(LINKS).collect();
-    let rows = rows(&state, &newest, &actor, times.now).await?;
+    let rows = rows(&state, &newest, actor, times.now).await?;
+    let mut shell = Shell::new(&state, actor, "/-/links");
+    shell.shared = looking.shared;
+    let of_period = if looking.shared { vec![] } else { periods(&format!("/-/articles/{}", article.id.0), &when) };
     let view = ArticlePage {
-        shell: Shell::new(&state, &actor, "/-/links"),
+        shell,
+        view: looking.view,
         title: article.facts.title.clone().unwrap_or_else(|| article.url.clone()),
         about: about(&article, &times),
         url: article.address().to_owned(),
         withdrawn: article.withdrawn,
         numbers,
-        periods: periods(&format!("/-/articles/{}", article.id.0), &when),
+        periods: of_period,
         rows,
         times,
     };

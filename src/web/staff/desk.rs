@@ -43,6 +43,9 @@ pub(super) struct Asked {
     /// What a phone shares, with other words around it.
     #[serde(default)]
     text: String,
+    /// Likewise; some put the address here.
+    #[serde(default)]
+    title: String,
     /// Codes of links that were made or found a moment ago.
     #[serde(default)]
     made: String,
@@ -184,7 +187,11 @@ pub(super) async fn desk(
     Staff(actor, _): Staff,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
-    let url = if asked.url.is_empty() { address_in(&asked.text).to_owned() } else { asked.url };
+    let shared = [&asked.text, &asked.title].map(|text| address_in(text));
+    let url = match shared.into_iter().find(|address| !address.is_empty()) {
+        Some(address) if asked.url.is_empty() => address.to_owned(),
+        _ => asked.url,
+    };
     let form = Form { urls: url, via: asked.via, ..Form::default() };
     let mut desk = new(&state, &actor, form).await?;
     if !desk.asked.urls.is_empty() {

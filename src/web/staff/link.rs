@@ -10,6 +10,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 
 use super::format::Times;
+use super::looking::Looking;
 use super::numbers::Numbers;
 use super::question::{PERIODS, When};
 use super::rows::{Row, maker, rows};
@@ -39,6 +40,8 @@ struct LinkPage {
     times: Times,
     may_change: bool,
     wrong: Option<String>,
+    /// Its address, to be shared.
+    view: String,
 }
 
 /// What a link is, as its form shows it.
@@ -103,12 +106,18 @@ impl Shown {
 /// A link and its numbers.
 pub(super) async fn show(
     Shared(state): Shared<State>,
-    Staff(actor, _): Staff,
+    looking: Looking,
     Path(code): Path<String>,
     Query(when): Query<When>,
 ) -> Result<Response> {
     let found = state.links.get(&code).await?;
-    let view = view(&state, &actor, &found, &when, None).await?;
+    let mut view = view(&state, &looking.actor, &found, &when, None).await?;
+    if looking.shared {
+        // What is for colleagues is for them.
+        (view.shell.shared, view.history, view.periods) = (true, vec![], vec![]);
+        view.link.note.clear();
+    }
+    view.view = looking.view;
     Ok(page(StatusCode::OK, &view))
 }
 
@@ -146,6 +155,7 @@ async fn view(
         times,
         may_change,
         wrong,
+        view: path,
     })
 }
 

@@ -1,4 +1,4 @@
-//! Signing in and out: by password, by a sign-in link.
+//! Signing in and out: by password, by a sign-in link, after which one may set a password.
 //!
 //! Guarantees that a link is used up by a press of a button and not by who looks at it (mail scanners do), and that a
 //! wrong name and a wrong password have one answer.
@@ -96,7 +96,7 @@ pub(super) async fn by_link(
 ) -> Response {
     let from = session::client(&parts, &state);
     match state.sessions.use_link(&form.token, &from, clock::now()).await {
-        Ok(began) => begun(&state, &began, "/-/"),
+        Ok(began) => begun(&state, &began, "/-/me?new=1"),
         Err(error) => {
             let (shell, next, user) = (Shell::bare(&state), String::new(), String::new());
             refused(Login { shell, next, user, link: None, wrong: None }, error)
@@ -117,7 +117,7 @@ pub(super) async fn sign_out(Shared(state): Shared<State>, Staff(..): Staff, Fro
     response
 }
 
-fn begun(state: &State, began: &Began, to: &str) -> Response {
+pub(super) fn begun(state: &State, began: &Began, to: &str) -> Response {
     let mut response = see_other(to);
     response.headers_mut().insert(SET_COOKIE, session::set_cookie(&state.staff_url, began));
     response

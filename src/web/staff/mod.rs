@@ -6,23 +6,30 @@
 mod article;
 mod charts;
 mod desk;
+mod failures;
 mod format;
 mod link;
 mod links;
+mod live;
 mod login;
+mod looking;
+mod me;
 mod numbers;
 mod question;
 mod reports;
 mod rows;
+mod settings;
+mod share;
 mod shell;
 
 use axum::Router;
+use axum::middleware::map_response_with_state;
 use axum::routing::{get, post};
 
 use super::State;
 
 /// The routes of staff's pages.
-pub fn routes() -> Router<State> {
+pub fn routes(state: &State) -> Router<State> {
     Router::new()
         .route("/-/", get(desk::desk).post(desk::make))
         .route("/-/new", get(desk::desk))
@@ -33,8 +40,17 @@ pub fn routes() -> Router<State> {
         .route("/-/links/{code}/retire", post(link::retire))
         .route("/-/articles/{id}", get(article::show))
         .route("/-/reports", get(reports::show))
+        .route("/-/live", get(live::show))
+        .route("/-/share", post(share::make))
+        .route("/-/shared", get(share::show))
         .route("/-/login", get(login::page).post(login::sign_in))
         .route("/-/link", post(login::by_link))
         .route("/-/logout", post(login::sign_out))
+        .route("/-/me", get(me::show))
+        .route("/-/me/password", post(me::set_password))
+        .route("/-/me/sessions", post(me::end))
+        .route("/-/settings", get(settings::first))
+        .route("/-/settings/{tab}", get(settings::show).post(settings::change))
         .route("/-/assets/{file}", get(shell::asset))
+        .layer(map_response_with_state(state.clone(), failures::in_words))
 }

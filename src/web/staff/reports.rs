@@ -13,6 +13,7 @@ use url::form_urlencoded::Serializer;
 
 use super::charts::heat;
 use super::format::{change, number, share};
+use super::looking::Looking;
 use super::numbers::Numbers;
 use super::question::{PERIODS, When, question};
 use super::shell::{Shell, page, times};
@@ -20,7 +21,6 @@ use crate::domain::report::{Range, ReportScope};
 use crate::reports::{By, HeatRow, Order, Top};
 use crate::web::State;
 use crate::web::error::Result;
-use crate::web::session::Staff;
 
 /// Rows of a list.
 const ROWS: usize = 50;
@@ -69,6 +69,8 @@ struct Reports {
     heat: Vec<(&'static str, Vec<(String, String)>)>,
     csv: String,
     when: When,
+    /// Its address, to be shared.
+    view: String,
 }
 
 /// A row of a list.
@@ -112,7 +114,7 @@ impl Asked {
 /// A report.
 pub(super) async fn show(
     Shared(state): Shared<State>,
-    Staff(actor, _): Staff,
+    looking: Looking,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let times = times(&state);
@@ -125,7 +127,7 @@ pub(super) async fn show(
     let range = when.range(&state, Timestamp::UNIX_EPOCH, times.now)?;
     let periods = PERIODS.iter().filter(|(period, _)| *period != "all");
     let mut report = Reports {
-        shell: Shell::new(&state, &actor, "/-/reports"),
+        shell: Shell::new(&state, &looking.actor, "/-/reports"),
         scope: asked.scope.clone(),
         tabs: TABS.iter().map(|(its, words)| (asked.address(its, None), *words, *its == tab)).collect(),
         periods: periods
@@ -138,7 +140,9 @@ pub(super) async fn show(
         heat: vec![],
         csv: csv(tab, &asked.scope, range),
         when,
+        view: looking.view,
     };
+    report.shell.shared = looking.shared;
     match tab {
         "overview" => report.numbers = Some(Numbers::new(&state, &scope, range, &[], &times).await?),
         "times" => {
@@ -146,6 +150,10 @@ pub(super) async fn show(
             report.heat = week(&heat.rows);
         }
         by => list(&state, &mut report, (scope, range), By::parse(Some(by))?, times.now).await?,
+    }
+    if looking.shared {
+        // They lead to what is not shared.
+        report.rows.iter_mut().for_each(|row| row.href = None);
     }
     Ok(page(StatusCode::OK, &report))
 }

@@ -66,6 +66,8 @@ pub(super) struct Shell {
     pub(super) theme: &'static str,
     /// Nobody encrypts what goes over the network.
     pub(super) insecure: bool,
+    /// Whoever looks is not signed in: there is nowhere to go from here, and nothing to change.
+    pub(super) shared: bool,
 }
 
 impl Shell {
@@ -85,6 +87,7 @@ impl Shell {
             zone,
             theme: "",
             insecure: !state.staff_url.starts_with("https:") && !local,
+            shared: false,
         }
     }
 
@@ -93,9 +96,20 @@ impl Shell {
         Shell::new(state, &Actor { name: String::new(), role: Role::Viewer }, "")
     }
 
+    /// Whether who looks may show this to others.
+    pub(super) fn may_share(&self) -> bool {
+        !self.shared && self.role != Role::Viewer.as_str()
+    }
+
     /// Names and addresses of the pages in the rail.
-    pub(super) fn nav(&self) -> [(&'static str, &'static str); 3] {
-        [("Desk", "/-/"), ("Links", "/-/links"), ("Reports", "/-/reports")]
+    pub(super) fn nav(&self) -> [(&'static str, &'static str); 5] {
+        [
+            ("Desk", "/-/"),
+            ("Links", "/-/links"),
+            ("Live", "/-/live"),
+            ("Reports", "/-/reports"),
+            ("Settings", "/-/settings"),
+        ]
     }
 }
 

@@ -4,6 +4,7 @@ mod button;
 mod driver;
 pub mod page;
 mod readers;
+mod staff;
 
 use page::{Setting, browse};
 use serde_json::json;

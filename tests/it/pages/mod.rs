@@ -1,5 +1,6 @@
-//! What readers see: pages in their language, guesses, the button's file.
+//! What readers see (pages in their language, guesses, the button's file), and what staff's pages refuse.
 
 mod button;
 mod guesses;
 mod readers;
+mod staff;

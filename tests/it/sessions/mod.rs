@@ -1,7 +1,7 @@
 //! Who is signed in: how one comes in, what one may then, and who does not.
 
 mod attacks;
-mod browser;
+pub mod browser;
 mod grants;
 mod links;
 mod listener;

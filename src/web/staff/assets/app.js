@@ -1,4 +1,4 @@
-// What a script adds to pages that work without one: copying, the card of an address as it is pasted, keys.
+// What a script adds to pages that work without one: copying, the card of an address as it is pasted, the live board as it happens, keys.
 "use strict";
 (() => {
   const $ = (selector, from = document) => from.querySelector(selector);
@@ -94,8 +94,126 @@
     if (made) made.focus();
   }
 
+  // The live board: numbers as they come; while none come, the page's own, every few seconds.
+  const live = $("#live");
+  if (live) {
+    const number = (n) => n.toLocaleString("en-US");
+    const clock = (at) => at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: live.dataset.zone });
+    const words = {
+      created: (e) => "New link: " + e.value,
+      changed: (e) => "Changed: " + e.value,
+      retired: (e) => "Retired: " + e.value,
+      milestone: (e) => e.code + " passed " + number(+e.value) + " clicks",
+      spike: (e) => e.code + " takes off: " + number(+e.value) + " clicks in ten minutes",
+      source: (e) => "Many come from " + e.value,
+    };
+    const pause = $("#pause");
+    let minutes = [], recent = [], today = 0, top = [], paused = false, last = +live.dataset.last, source, watch;
+    const put = (selector, text) => { const at = $(selector); if (at.textContent !== text) at.textContent = text; };
+    const element = (name, classes, text) => {
+      const made = document.createElement(name);
+      made.className = classes;
+      made.textContent = text;
+      return made;
+    };
+    const links = () => {
+      const list = $("#top"), shown = JSON.stringify(top), linked = "linked" in live.dataset;
+      if (list.dataset.shown === shown) return;
+      list.dataset.shown = shown;
+      list.replaceChildren(...top.slice(0, +live.dataset.rows).map((link) => {
+        const row = document.createElement("li"), title = element(linked ? "a" : "span", "story", link.title);
+        if (linked) title.href = "/-/links/" + encodeURIComponent(link.code);
+        row.append(title, " ", element("span", "code soft", link.code), element("b", "", number(link.clicks)));
+        return row;
+      }));
+      $("#quiet").hidden = top.length > 0;
+    };
+    const draw = (now) => {
+      if (paused) return;
+      recent = recent.filter(([at]) => at > now - 60000);
+      put("#minute", number(recent.reduce((sum, [, n]) => sum + n, 0)));
+      put("#today", number(today));
+      put("#standing", "As of " + clock(new Date(now)) + ", " + live.dataset.zone);
+      const most = Math.max(1, ...minutes.map((minute) => minute.clicks));
+      const bars = all("#bars rect"), rows = all("#minutes tbody tr");
+      minutes.forEach((minute, at) => {
+        if (!bars[at] || !rows[at]) return;
+        const high = Math.max(1, Math.floor(minute.clicks * 96 / most));
+        bars[at].setAttribute("height", high);
+        bars[at].setAttribute("y", 100 - high);
+        rows[at].cells[0].textContent = clock(new Date(minute.start));
+        rows[at].cells[1].textContent = number(minute.clicks);
+      });
+      links();
+    };
+    const on = {
+      snapshot(snapshot, id) {
+        // A service that began anew counts anew.
+        if (id < last) last = 0;
+        const now = Date.parse(snapshot.at);
+        minutes = snapshot.minutes.slice(-30).map((minute) => ({ start: Date.parse(minute.start), clicks: minute.clicks }));
+        today = snapshot.today.clicks;
+        top = snapshot.top;
+        // What came before this page: this minute's, and of the one before as much as is not over.
+        const [before, here] = minutes.slice(-2), gone = now - here.start;
+        recent = [[here.start, Math.round(before.clicks * (60000 - gone) / 60000)], [now, here.clicks]];
+        draw(now);
+      },
+      tick(tick) {
+        const now = Date.parse(tick.at);
+        if (!minutes.length) return;
+        while (now >= minutes[minutes.length - 1].start + 60000) {
+          minutes.push({ start: minutes[minutes.length - 1].start + 60000, clicks: 0 });
+          minutes.shift();
+        }
+        minutes[minutes.length - 1].clicks += tick.clicks;
+        today += tick.clicks;
+        recent.push([now, tick.clicks]);
+        top = tick.top;
+        draw(now);
+      },
+      change(change, id) {
+        if (id <= last || !words[change.kind]) return;
+        last = id;
+        const row = element("li", "", " " + words[change.kind](change));
+        row.prepend(element("span", "small soft", clock(new Date(change.at))));
+        $("#events").prepend(row);
+        all("#events li").slice(12).forEach((old) => old.remove());
+      },
+    };
+    const poll = async () => {
+      source.close();
+      clearTimeout(watch);
+      const answer = await fetch(location.href).catch(() => null);
+      if (answer && answer.ok && !answer.redirected && !paused) {
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        for (const id of ["minute", "today", "uniques", "bars", "minutes", "top", "events", "standing"]) {
+          const from = fresh.getElementById(id);
+          if (from) $("#" + id).replaceChildren(...from.childNodes);
+        }
+      }
+      setTimeout(follow, 5000);
+    };
+    const follow = () => {
+      source = new EventSource(live.dataset.source);
+      const alive = () => { clearTimeout(watch); watch = setTimeout(poll, 15000); };
+      alive();
+      for (const name of Object.keys(on)) {
+        source.addEventListener(name, (event) => { alive(); on[name](JSON.parse(event.data), +event.lastEventId); });
+      }
+      // What was cut off comes again by itself, from where it was; what was refused does not.
+      source.onerror = () => { if (source.readyState === EventSource.CLOSED) poll(); };
+    };
+    pause.hidden = false;
+    pause.addEventListener("click", () => {
+      paused = !paused;
+      pause.textContent = paused ? "Go on" : "Pause";
+    });
+    follow();
+  }
+
   // Keys, where nobody types.
-  const go = { d: "/-/", l: "/-/links", r: "/-/reports" };
+  const go = { d: "/-/", l: "/-/links", v: "/-/live", r: "/-/reports", s: "/-/settings" };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || /^(input|textarea|select)$/i.test(event.target.tagName)) return;
     if (event.key === "/") {
