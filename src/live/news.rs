@@ -74,7 +74,12 @@ impl News {
                 (None, 1) => "created",
                 (None, _) => "changed",
             };
-            Change { at: now, kind: kind.into(), code: Some(found.link.code.to_string()), value: title_of(found, now) }
+            Change {
+                at: now,
+                kind: kind.into(),
+                code: Some(found.link.code.to_string()),
+                value: title_of(found, now),
+            }
         });
         Ok(told.collect())
     }

@@ -13,7 +13,7 @@ use super::numbers::Numbers;
 use super::question::When;
 use super::rows::{Row, rows};
 use super::shell::{Shell, page, times};
-use crate::domain::article::{ArticleId, Article};
+use crate::domain::article::{Article, ArticleId};
 use crate::domain::link::Found;
 use crate::domain::report::ReportScope;
 use crate::web::State;
@@ -55,7 +55,8 @@ pub(super) async fn show(
     let rows = rows(&state, &newest, actor, times.now).await?;
     let mut shell = Shell::new(&state, actor, "/-/links");
     shell.shared = looking.shared;
-    let of_period = if looking.shared { vec![] } else { periods(&format!("/-/articles/{}", article.id.0), &when) };
+    let of_period =
+        if looking.shared { vec![] } else { periods(&format!("/-/articles/{}", article.id.0), &when) };
     let view = ArticlePage {
         shell,
         view: looking.view,

@@ -88,20 +88,24 @@ impl Line<'_> {
     /// The picture.
     #[must_use]
     pub fn svg(&self) -> String {
-        let most = self.now.iter().chain(self.then).copied().chain(self.band.iter().map(|(_, high)| *high)).max();
+        let most =
+            self.now.iter().chain(self.then).copied().chain(self.band.iter().map(|(_, high)| *high)).max();
         let top = round_up(most.unwrap_or(0));
         let count = self.now.len().max(self.then.len()).max(self.band.len()).max(1);
         let plot = Plot { top, count };
-        let mut svg = format!(
-            "<svg viewBox=\"0 0 {WIDTH} 252\" role=\"img\" aria-label=\"{}\">",
-            escaped(self.label)
-        );
+        let mut svg =
+            format!("<svg viewBox=\"0 0 {WIDTH} 252\" role=\"img\" aria-label=\"{}\">", escaped(self.label));
         plot.scale(&mut svg);
         if !self.band.is_empty() {
             let high: Vec<u64> = self.band.iter().map(|(_, high)| *high).collect();
             let low: Vec<u64> = self.band.iter().map(|(low, _)| *low).collect();
             let back: Vec<String> = plot.points(&low).into_iter().rev().collect();
-            let _ = write!(svg, "<path class=\"band\" d=\"M{}L{}Z\"/>", plot.points(&high).join("L"), back.join("L"));
+            let _ = write!(
+                svg,
+                "<path class=\"band\" d=\"M{}L{}Z\"/>",
+                plot.points(&high).join("L"),
+                back.join("L")
+            );
         }
         if !self.then.is_empty() {
             let _ = write!(svg, "<path class=\"then\" d=\"M{}\"/>", plot.points(self.then).join("L"));
@@ -110,7 +114,8 @@ impl Line<'_> {
             let points = plot.points(self.now).join("L");
             let (first, last) = (plot.x(0), plot.x(self.now.len() - 1));
             let floor = TOP + PLOT;
-            let _ = write!(svg, "<path class=\"area\" d=\"M{points}L{last:.1} {floor}L{first:.1} {floor}Z\"/>");
+            let _ =
+                write!(svg, "<path class=\"area\" d=\"M{points}L{last:.1} {floor}L{first:.1} {floor}Z\"/>");
             let _ = write!(svg, "<path class=\"line\" d=\"M{points}\"/>");
         }
         self.marks(&plot, &mut svg);
@@ -169,7 +174,11 @@ impl Plot {
     }
 
     fn points(&self, values: &[u64]) -> Vec<String> {
-        values.iter().enumerate().map(|(at, value)| format!("{:.1} {:.1}", self.x(at), self.y(*value))).collect()
+        values
+            .iter()
+            .enumerate()
+            .map(|(at, value)| format!("{:.1} {:.1}", self.x(at), self.y(*value)))
+            .collect()
     }
 
     fn scale(&self, svg: &mut String) {
@@ -207,8 +216,10 @@ pub fn short(value: u64) -> String {
 #[must_use]
 pub fn spark(values: &[u64]) -> String {
     let most = values.iter().copied().max().unwrap_or(0).max(1);
-    let mut svg =
-        format!("<svg class=\"spark\" viewBox=\"0 0 {} 24\" preserveAspectRatio=\"none\" aria-hidden=\"true\">", values.len() * 8);
+    let mut svg = format!(
+        "<svg class=\"spark\" viewBox=\"0 0 {} 24\" preserveAspectRatio=\"none\" aria-hidden=\"true\">",
+        values.len() * 8
+    );
     for (at, value) in values.iter().enumerate() {
         let height = (float(*value) / float(most) * 22.0).max(1.0);
         let class = if at + 1 == values.len() { "bar now" } else { "bar" };
@@ -248,11 +259,16 @@ mod tests {
 
     #[test]
     fn scales_are_round() {
-        for (most, top) in [(0, 4), (4, 4), (5, 8), (9, 20), (21, 40), (904, 2_000), (1_900, 2_000), (4_001, 8_000)] {
+        for (most, top) in
+            [(0, 4), (4, 4), (5, 8), (9, 20), (21, 40), (904, 2_000), (1_900, 2_000), (4_001, 8_000)]
+        {
             assert_eq!(round_up(most), top, "{most}");
         }
         assert!(round_up(u64::MAX) == u64::MAX);
-        assert_eq!([short(9_999), short(10_000), short(12_500), short(25_000_000)], ["9999", "10k", "12.5k", "25M"]);
+        assert_eq!(
+            [short(9_999), short(10_000), short(12_500), short(25_000_000)],
+            ["9999", "10k", "12.5k", "25M"]
+        );
     }
 
     #[test]
@@ -261,7 +277,10 @@ mod tests {
         let words = ["<i>".to_owned()];
         let line = Line { now: &[1], words: &words, marks: &marks, label: "a \"b\" <c>", ..Line::default() };
         let svg = line.svg();
-        assert!(!svg.contains("<b>") && !svg.contains("<i>") && !svg.contains("<c>") && !svg.contains("\"b\""), "{svg}");
+        assert!(
+            !svg.contains("<b>") && !svg.contains("<i>") && !svg.contains("<c>") && !svg.contains("\"b\""),
+            "{svg}"
+        );
     }
 
     #[test]

@@ -238,9 +238,10 @@ async fn today(state: &State, times: &Times) -> Result<Today> {
     let asked = question(state, ReportScope::Site, range, times.now);
     let summary = state.reports.summary(&asked).await?;
     let top = state.reports.top(&asked, By::Article, Order::Click, STORIES).await?;
-    let stories = top.rows.iter().map(|row| {
-        (format!("/-/articles/{}", row.value), row.label.clone(), number(row.counts.clicks))
-    });
+    let stories = top
+        .rows
+        .iter()
+        .map(|row| (format!("/-/articles/{}", row.value), row.label.clone(), number(row.counts.clicks)));
     Ok(Today {
         clicks: number(summary.counts.clicks),
         readers: number(summary.counts.uniques),
@@ -375,7 +376,8 @@ fn why(refusal: &Refusal, state: &State) -> String {
 /// The desk's address with what was made in it.
 fn where_it_is(made: &[Made]) -> String {
     let codes = |new: bool| {
-        let codes = made.iter().filter(|made| made.created || !new).map(|made| made.found.link.code.to_string());
+        let codes =
+            made.iter().filter(|made| made.created || !new).map(|made| made.found.link.code.to_string());
         codes.collect::<Vec<_>>().join(",")
     };
     let mut query = Serializer::new(String::new());
@@ -412,7 +414,8 @@ impl Desk {
     }
 
     fn has_more(&self) -> bool {
-        let Form { code, campaign, not_before, expires_at, note, confidential, keep_params, .. } = &self.asked;
+        let Form { code, campaign, not_before, expires_at, note, confidential, keep_params, .. } =
+            &self.asked;
         let texts = [code, campaign, not_before, expires_at, note];
         texts.iter().any(|text| !text.is_empty()) || *confidential || *keep_params
     }

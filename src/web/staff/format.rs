@@ -112,7 +112,6 @@ impl Times {
         let Ok(at) = Timestamp::from_second(start) else { return String::new() };
         self.at(at).strftime("%-d %b").to_string()
     }
-
 }
 
 #[cfg(test)]
@@ -124,7 +123,8 @@ mod tests {
         for (value, text) in [(0, "0"), (999, "999"), (1_204, "1,204"), (1_234_567, "1,234,567")] {
             assert_eq!(number(value), text);
         }
-        let table = [((3, 0), "new"), ((0, 0), ""), ((310, 100), "3.1 ×"), ((112, 100), "+12 %"), ((5, 10), "−50 %")];
+        let table =
+            [((3, 0), "new"), ((0, 0), ""), ((310, 100), "3.1 ×"), ((112, 100), "+12 %"), ((5, 10), "−50 %")];
         for ((now, before), text) in table {
             assert_eq!(change(now, before).0, text);
         }
@@ -133,14 +133,20 @@ mod tests {
 
     #[test]
     fn times() {
-        let times = Times { zone: TimeZone::get("Europe/Vienna").unwrap(), now: "2026-11-22T14:00:00Z".parse().unwrap() };
+        let times = Times {
+            zone: TimeZone::get("Europe/Vienna").unwrap(),
+            now: "2026-11-22T14:00:00Z".parse().unwrap(),
+        };
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         assert_eq!(times.short(at("2026-11-22T13:10:00Z")), "14:10");
         assert_eq!(times.short(at("2026-11-20T13:10:00Z")), "20 Nov, 14:10");
         assert_eq!(times.short(at("2025-11-20T13:10:00Z")), "20 Nov 2025, 14:10");
         assert_eq!(times.ago(at("2026-11-22T13:57:00Z")), "3 min ago");
         let field = times.field(Some(at("2026-11-22T13:10:00Z")));
-        assert_eq!((field.as_str(), times.read(&field)), ("2026-11-22T14:10", Some(at("2026-11-22T13:10:00Z"))));
+        assert_eq!(
+            (field.as_str(), times.read(&field)),
+            ("2026-11-22T14:10", Some(at("2026-11-22T13:10:00Z")))
+        );
         assert_eq!(times.read("tomorrow"), None);
         assert_eq!(times.hour(at("2026-11-22T23:00:00Z").as_second()), "23 Nov");
     }

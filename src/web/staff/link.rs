@@ -94,7 +94,9 @@ impl Shown {
             retired: link.retired_at.is_some(),
             hidden,
             broken: broken.map(|broken| {
-                let status = broken.status.map_or_else(|| "it cannot be reached".into(), |n| format!("it answers {n}"));
+                let status = broken
+                    .status
+                    .map_or_else(|| "it cannot be reached".into(), |n| format!("it answers {n}"));
                 format!("{status}, since {}", times.short(broken.since))
             }),
             proposal: broken.and_then(|broken| broken.proposal.clone()),
@@ -237,7 +239,8 @@ fn asked(
     viewer: &Actor,
     times: &Times,
 ) -> std::result::Result<Change, String> {
-    let value = |name: &str| pairs.iter().find(|(its, _)| its == name).map(|(_, value)| value.trim().to_owned());
+    let value =
+        |name: &str| pairs.iter().find(|(its, _)| its == name).map(|(_, value)| value.trim().to_owned());
     let version = value("version").and_then(|version| version.parse().ok());
     if let Some(to) = value("revert_to") {
         return Ok(Change { version, revert_to: to.parse().ok(), ..Change::default() });
@@ -253,7 +256,8 @@ fn asked(
     };
     let tags = text("tags", &is.tags)
         .map(|tags| tags.map(|tags| tags.split(',').map(|tag| tag.trim().to_owned()).collect()));
-    let disabled = value("disabled").map(|said| Some(said == "true")).filter(|said| *said != Some(is.disabled));
+    let disabled =
+        value("disabled").map(|said| Some(said == "true")).filter(|said| *said != Some(is.disabled));
     Ok(Change {
         version,
         url: text("url", &is.target),

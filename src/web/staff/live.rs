@@ -173,7 +173,8 @@ mod tests {
     use super::*;
 
     fn minutes(clicks: &[u64]) -> Vec<Minute> {
-        let minute = |clicks: &u64| Minute { start: Timestamp::UNIX_EPOCH, clicks: *clicks, previews: 0, bots: 0 };
+        let minute =
+            |clicks: &u64| Minute { start: Timestamp::UNIX_EPOCH, clicks: *clicks, previews: 0, bots: 0 };
         clicks.iter().map(minute).collect()
     }
 
@@ -190,7 +191,10 @@ mod tests {
     fn bars_are_as_many_as_minutes_and_none_is_nothing() {
         let svg = bars(&minutes(&[0, 5, 10]));
         assert_eq!(svg.matches("<rect").count(), 3);
-        assert!(svg.contains("height=\"1\"") && svg.contains("height=\"48\"") && svg.contains("height=\"96\""), "{svg}");
+        assert!(
+            svg.contains("height=\"1\"") && svg.contains("height=\"48\"") && svg.contains("height=\"96\""),
+            "{svg}"
+        );
         assert_eq!(bars(&[]), "");
     }
 }

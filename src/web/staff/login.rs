@@ -135,7 +135,8 @@ fn refused(mut login: Login, error: Error) -> Response {
         }
         other => {
             tracing::error!(error = %other, "nobody can sign in");
-            let text = "Nobody can sign in right now, because the store cannot be asked. Try again in a moment.";
+            let text =
+                "Nobody can sign in right now, because the store cannot be asked. Try again in a moment.";
             (StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
         }
     };

@@ -101,11 +101,19 @@ pub(super) async fn set_password(
     Form64(form): Form64<Password>,
 ) -> Result<Response> {
     if form.password != form.again {
-        return refused(&state, &actor, &info, "again", "The two are not the same.", StatusCode::UNPROCESSABLE_ENTITY)
-            .await;
+        return refused(
+            &state,
+            &actor,
+            &info,
+            "again",
+            "The two are not the same.",
+            StatusCode::UNPROCESSABLE_ENTITY,
+        )
+        .await;
     }
     let from = session::client(&parts, &state);
-    let changed = state.sessions.change_password(&info, form.current, form.password, &from, crate::clock::now());
+    let changed =
+        state.sessions.change_password(&info, form.current, form.password, &from, crate::clock::now());
     match changed.await.map_err(Error::from) {
         Ok(began) => Ok(begun(&state, &began, "/-/me?done=1")),
         Err(Error::Refused(refusal)) => {
@@ -137,7 +145,8 @@ pub(super) async fn end(
 ) -> Result<Response> {
     let now = crate::clock::now();
     let own = state.sessions.sessions(Some(&info.user), now).await?;
-    let ended = own.iter().filter(|its| if form.id.is_empty() { its.id != info.id } else { its.id == form.id });
+    let ended =
+        own.iter().filter(|its| if form.id.is_empty() { its.id != info.id } else { its.id == form.id });
     for its in ended {
         state.sessions.end(&its.id, &actor, now).await?;
     }

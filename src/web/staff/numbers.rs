@@ -78,15 +78,19 @@ impl Numbers {
         let summary = state.reports.summary(&asked).await?;
         let unit = unit(range);
         let series = state.reports.series(&asked, unit).await?;
-        let hour = state.reports.summary(&question(state, scope.clone(), last_hour(times.now), times.now)).await?;
+        let hour =
+            state.reports.summary(&question(state, scope.clone(), last_hour(times.now), times.now)).await?;
         let mut panels = vec![];
         for (by, name) in CLICKS {
             panels.push(panel(state, scope, range, (by, Order::Click, name), times).await?);
         }
-        panels.push(panel(state, scope, range, (By::Preview, Order::Preview, "Previews, by network"), times).await?);
+        panels.push(
+            panel(state, scope, range, (By::Preview, Order::Preview, "Previews, by network"), times).await?,
+        );
         panels.push(panel(state, scope, range, (By::Bot, Order::Bot, "Bots, by kind"), times).await?);
         panels.retain(|panel| !panel.rows.is_empty());
-        let words: Vec<String> = series.buckets.iter().map(|bucket| word(unit, bucket.start, times)).collect();
+        let words: Vec<String> =
+            series.buckets.iter().map(|bucket| word(unit, bucket.start, times)).collect();
         Ok(Numbers {
             tiles: tiles(&summary, hour.counts.clicks),
             chart: chart(&series, &words, marks, &summary),
@@ -121,7 +125,11 @@ fn word(unit: Unit, start: i64, times: &Times) -> String {
 fn tiles(summary: &Summary, this_hour: u64) -> Vec<Tile> {
     let counts = &summary.counts;
     let tile = |name, value, meaning: String, now| Tile { name, value, meaning, now };
-    let days = if summary.days == 1 { "of the day".to_owned() } else { format!("each of {} days anew", summary.days) };
+    let days = if summary.days == 1 {
+        "of the day".to_owned()
+    } else {
+        format!("each of {} days anew", summary.days)
+    };
     let mut tiles = vec![
         tile("Clicks", number(counts.clicks), "people, counted once each".into(), true),
         tile("Unique readers (estimate)", number(counts.uniques), days, false),
@@ -139,13 +147,22 @@ fn tiles(summary: &Summary, this_hour: u64) -> Vec<Tile> {
     tiles
 }
 
-fn chart(series: &SeriesReport, words: &[String], marks: &[(Timestamp, String)], summary: &Summary) -> String {
+fn chart(
+    series: &SeriesReport,
+    words: &[String],
+    marks: &[(Timestamp, String)],
+    summary: &Summary,
+) -> String {
     let now: Vec<u64> = series.buckets.iter().map(|bucket| bucket.counts.clicks).collect();
     let at = |when: &Timestamp| series.buckets.iter().rposition(|bucket| bucket.start <= when.as_second());
     let marks: Vec<Mark> =
         marks.iter().filter_map(|(when, text)| Some(Mark { at: at(when)?, text: text.clone() })).collect();
     let peak = now.iter().copied().max().unwrap_or(0);
-    let label = format!("Clicks over time: {} in all, at most {} at once", number(summary.counts.clicks), number(peak));
+    let label = format!(
+        "Clicks over time: {} in all, at most {} at once",
+        number(summary.counts.clicks),
+        number(peak)
+    );
     Line { now: &now, words, marks: &marks, label: &label, ..Line::default() }.svg()
 }
 

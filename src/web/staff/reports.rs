@@ -104,7 +104,9 @@ impl Asked {
             None => [("period", kept(&self.period)), ("from", kept(&self.from)), ("to", kept(&self.to))],
         };
         query.append_pair("tab", tab);
-        for (name, value) in parts.into_iter().chain([("scope", kept(&self.scope))]).filter(|(_, v)| !v.is_empty()) {
+        for (name, value) in
+            parts.into_iter().chain([("scope", kept(&self.scope))]).filter(|(_, v)| !v.is_empty())
+        {
             query.append_pair(name, &value);
         }
         format!("/-/reports?{}", query.finish())
@@ -197,18 +199,23 @@ async fn list(
         _ => counts.clicks,
     };
     let all = of(&top.total);
-    report.rows = top.rows.iter().zip(&before).map(|(row, before)| {
-        let (change, up) = change(of(&row.counts), of(before));
-        ReportRow {
-            label: row.label.clone(),
-            href: leads(by, &row.value),
-            clicks: number(of(&row.counts)),
-            share: share(of(&row.counts), all),
-            change,
-            up,
-            others: number(row.counts.hits().saturating_sub(of(&row.counts))),
-        }
-    }).collect();
+    report.rows = top
+        .rows
+        .iter()
+        .zip(&before)
+        .map(|(row, before)| {
+            let (change, up) = change(of(&row.counts), of(before));
+            ReportRow {
+                label: row.label.clone(),
+                href: leads(by, &row.value),
+                clicks: number(of(&row.counts)),
+                share: share(of(&row.counts), all),
+                change,
+                up,
+                others: number(row.counts.hits().saturating_sub(of(&row.counts))),
+            }
+        })
+        .collect();
     report.others = others(&top, of(&top.other), all);
     Ok(())
 }

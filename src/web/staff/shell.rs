@@ -76,7 +76,8 @@ impl Shell {
         let zone = state.reports.calendar().zone_name(clock::now());
         let user = actor.name.strip_prefix("user:").unwrap_or(&actor.name).to_owned();
         let host = state.staff_url.split("://").nth(1).unwrap_or_default();
-        let local = host.starts_with("127.0.0.1") || host.starts_with("localhost") || host.starts_with("[::1]");
+        let local =
+            host.starts_with("127.0.0.1") || host.starts_with("localhost") || host.starts_with("[::1]");
         Shell {
             newsroom: state.pages.newsroom().0,
             css: format!("/-/assets/{}", ASSETS.css),
@@ -147,5 +148,6 @@ fn headers(headers: &mut HeaderMap) {
 /// After a change: what it led to is another page.
 pub(super) fn see_other(to: &str) -> Response {
     let to = HeaderValue::try_from(to).unwrap_or(HeaderValue::from_static("/-/"));
-    (StatusCode::SEE_OTHER, [(LOCATION, to), (CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response()
+    (StatusCode::SEE_OTHER, [(LOCATION, to), (CACHE_CONTROL, HeaderValue::from_static("no-store"))])
+        .into_response()
 }

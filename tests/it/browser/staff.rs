@@ -17,7 +17,10 @@ async fn fill(page: &Page, css: &str, text: &str) {
 }
 
 async fn count(page: &Page, css: &str) -> u64 {
-    page.run("return document.querySelectorAll(arguments[0]).length", vec![json!(css)]).await.as_u64().unwrap()
+    page.run("return document.querySelectorAll(arguments[0]).length", vec![json!(css)])
+        .await
+        .as_u64()
+        .unwrap()
 }
 
 /// Adds a user and signs them in by name and password.
@@ -84,8 +87,12 @@ async fn from_paste_to_the_wall() {
         })
         .await;
         eventually("and the link", async || {
-            (page.run("return document.querySelector('#top').textContent", vec![]).await.to_string().contains(&code))
-                .then_some(())
+            (page
+                .run("return document.querySelector('#top').textContent", vec![])
+                .await
+                .to_string()
+                .contains(&code))
+            .then_some(())
         })
         .await;
         assert_eq!(page.run("return window.same", vec![]).await, json!(true), "without a reload");
@@ -172,7 +179,8 @@ async fn a_link_is_led_elsewhere_and_back() {
         eventually("it leads to b", async || (app.link("moving").await["version"] == 2).then_some(())).await;
         assert_eq!(app.follow("moving").await.location(), "https://news.example.com/b");
         page.click("button[name=revert_to]").await;
-        eventually("it leads to a again", async || (app.link("moving").await["version"] == 3).then_some(())).await;
+        eventually("it leads to a again", async || (app.link("moving").await["version"] == 3).then_some(()))
+            .await;
         assert_eq!(app.follow("moving").await.location(), "https://news.example.com/a");
     })
     .await;
@@ -182,7 +190,8 @@ async fn a_link_is_led_elsewhere_and_back() {
 async fn links_are_filtered_and_paged() {
     let app = TestApp::start().await;
     for n in 0..60 {
-        app.create(json!({ "url": format!("https://news.example.com/{n}"), "code": format!("tram-{n}") })).await;
+        app.create(json!({ "url": format!("https://news.example.com/{n}"), "code": format!("tram-{n}") }))
+            .await;
     }
     app.create(json!({ "url": "https://news.example.com/other", "code": "else" })).await;
     browse(Setting::default(), async |page| {
@@ -191,7 +200,10 @@ async fn links_are_filtered_and_paged() {
         page.click("#q").await;
         page.type_text("tram-").await;
         page.press(Key::Enter).await;
-        page.at("the search is in the address", |url| url.query().is_some_and(|query| query.contains("q=tram-"))).await;
+        page.at("the search is in the address", |url| {
+            url.query().is_some_and(|query| query.contains("q=tram-"))
+        })
+        .await;
         assert_eq!(count(page, "tbody tr").await, 50);
         page.click("a[rel=next]").await;
         page.at("the next page", |url| url.query().is_some_and(|query| query.contains("key="))).await;
@@ -203,7 +215,8 @@ async fn links_are_filtered_and_paged() {
 #[tokio::test]
 async fn a_report_is_shared_and_seen_signed_out() {
     let app = TestApp::start().await;
-    app.create(json!({ "url": "https://news.example.com/a", "code": "tram", "title": "Tram line approved" })).await;
+    app.create(json!({ "url": "https://news.example.com/a", "code": "tram", "title": "Tram line approved" }))
+        .await;
     app.follow_times("tram", 2).await;
     app.settle().await;
     let mut shared = String::new();
@@ -217,7 +230,10 @@ async fn a_report_is_shared_and_seen_signed_out() {
     .await;
     browse(Setting::default(), async |page| {
         page.go(&shared).await;
-        assert_eq!((page.text("tbody th").await.as_str(), page.text("tbody .num").await.as_str()), ("Tram line approved", "2"));
+        assert_eq!(
+            (page.text("tbody th").await.as_str(), page.text("tbody .num").await.as_str()),
+            ("Tram line approved", "2")
+        );
         assert_eq!(count(page, ".rail, main a, main form").await, 0);
         page.go(&format!("{}/-/links", base(&app))).await;
         page.at("the way in", |url| url.path() == "/-/login").await;
@@ -264,7 +280,11 @@ async fn without_scripts_a_link_is_made_by_the_keyboard() {
         page.press(Key::Enter).await;
         let code = made(page).await;
         assert_eq!(app.link(&code).await["created_by"], "user:Maria");
-        assert_eq!(count(page, ".made [data-copy]:not([hidden])").await, 0, "what needs a script is not there");
+        assert_eq!(
+            count(page, ".made [data-copy]:not([hidden])").await,
+            0,
+            "what needs a script is not there"
+        );
         app.follow_times(&code, 1).await;
         app.settle().await;
         page.go(&format!("{}/-/live", base(&app))).await;

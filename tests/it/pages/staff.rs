@@ -64,7 +64,8 @@ fn path_of(url: &str) -> String {
 async fn marked(app: &TestApp) -> Value {
     let link = json!({ "url": "https://news.example.com/a", "code": "marked", "title": TITLE, "note": NOTE });
     let link = app.create(link).await;
-    let headers = [("user-agent", BROWSER), ("referer", "https://evil.example/<script>alert('referrer')</script>")];
+    let headers =
+        [("user-agent", BROWSER), ("referer", "https://evil.example/<script>alert('referrer')</script>")];
     app.follow_with("marked", &headers).await.expect(302);
     app.follow_with("marked", &[("user-agent", "<script>alert('agent')</script>")]).await.expect(302);
     app.settle().await;
@@ -99,7 +100,8 @@ async fn pages_are_framed_by_nobody_run_nothing_inline_and_are_small() {
             continue;
         }
         let (policy, text) = (answer.header("content-security-policy").to_owned(), answer.text());
-        for part in ["default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"] {
+        for part in ["default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"]
+        {
             assert!(policy.contains(part), "{path}: {policy}");
         }
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
@@ -129,7 +131,10 @@ async fn other_sites_change_nothing() {
         ("/-/share", &[("view", "/-/reports"), ("name", "x")]),
         ("/-/settings/keys", &[("do", "make"), ("name", "x"), ("role", "admin")]),
         ("/-/settings/users", &[("do", "add"), ("name", "x"), ("role", "admin")]),
-        ("/-/settings/newsroom", &[("do", "set"), ("form", "newsroom.name"), ("value", "x"), ("version", "0")]),
+        (
+            "/-/settings/newsroom",
+            &[("do", "set"), ("form", "newsroom.name"), ("value", "x"), ("version", "0")],
+        ),
         ("/-/me/password", &[("password", "another one"), ("again", "another one")]),
         ("/-/me/sessions", &[("id", "")]),
         ("/-/logout", &[]),
@@ -186,7 +191,8 @@ async fn a_viewer_sees_and_changes_nothing() {
 #[tokio::test]
 async fn what_is_confidential_is_on_no_page_of_others() {
     let app = TestApp::start().await;
-    let (maria, vera) = (Browser::new(&app, "Maria", "creator").await, Browser::new(&app, "Vera", "editor").await);
+    let (maria, vera) =
+        (Browser::new(&app, "Maria", "creator").await, Browser::new(&app, "Vera", "editor").await);
     let secret = json!({ "url": "https://news.example.com/hidden-scoop", "code": "later", "title": "Hidden scoop",
         "confidential": true, "not_before": "2099-01-01T00:00:00Z" });
     maria.post("/links", &secret).await.expect(201);
@@ -258,10 +264,12 @@ async fn settings_are_changed_by_forms_and_say_what_is_wrong() {
     .await;
     let admin = Browser::new(&app, "Maria", "admin").await;
     let keys = "/-/settings/keys";
-    let wrong = post(&admin, keys, &[("form", "new"), ("do", "make"), ("name", ""), ("role", "editor")]).await;
+    let wrong =
+        post(&admin, keys, &[("form", "new"), ("do", "make"), ("name", ""), ("role", "editor")]).await;
     assert_eq!(wrong.status, 422);
     assert!(wrong.text().contains("aria-describedby=\"new-name-wrong\""), "{}", wrong.text());
-    let made = post(&admin, keys, &[("form", "new"), ("do", "make"), ("name", "cms"), ("role", "editor")]).await;
+    let made =
+        post(&admin, keys, &[("form", "new"), ("do", "make"), ("name", "cms"), ("role", "editor")]).await;
     let key = shown(&made.expect(201), "secret");
     app.with_key(&key).get("/links").await.expect(200);
     assert!(!get(&admin, keys).await.text().contains(&key));
@@ -270,7 +278,8 @@ async fn settings_are_changed_by_forms_and_say_what_is_wrong() {
     app.with_key(&key).get("/links").await.expect(401);
 
     let users = "/-/settings/users";
-    let made = post(&admin, users, &[("form", "new"), ("do", "add"), ("name", "Ana"), ("role", "creator")]).await;
+    let made =
+        post(&admin, users, &[("form", "new"), ("do", "add"), ("name", "Ana"), ("role", "creator")]).await;
     let link = path_of(&shown(&made.expect(201), "secret"));
     assert!(app.http.get(&link).await.expect(200).text().contains("<strong>Ana</strong>"));
     post(&admin, users, &[("do", "role"), ("name", "Ana"), ("role", "editor")]).await.expect(303);
@@ -293,10 +302,13 @@ async fn settings_are_changed_by_forms_and_say_what_is_wrong() {
     assert_eq!(set("newsroom.color", "#000000").await.status, 409);
     let wrong = set("newsroom.home", "not an address").await;
     assert_eq!(wrong.status, 422);
-    assert!(wrong.text().contains("value=\"not an address\"") && wrong.text().contains("newsroom.home-wrong"));
+    assert!(
+        wrong.text().contains("value=\"not an address\"") && wrong.text().contains("newsroom.home-wrong")
+    );
 
     let channels = "/-/settings/channels";
-    let new = [("form", "new"), ("do", "add"), ("name", "x"), ("parameters", "utm_source=x\nutm_medium=social")];
+    let new =
+        [("form", "new"), ("do", "add"), ("name", "x"), ("parameters", "utm_source=x\nutm_medium=social")];
     post(&admin, channels, &new).await.expect(303);
     let change = [("do", "change"), ("name", "x"), ("version", "1"), ("parameters", "utm_source=tweet")];
     post(&admin, channels, &change).await.expect(303);
@@ -331,12 +343,20 @@ async fn a_password_is_set_after_a_sign_in_link_and_ends_other_sessions() {
     let now = Browser { cookie: crate::sessions::browser::cookie_of(&set), ..admin.clone() };
     assert_eq!(get(&admin, "/-/me").await.status, 303, "the session before has ended");
     assert!(get(&now, "/-/me").await.text().contains("name=\"current\""));
-    let wrong = post(&now, "/-/me/password", &[("current", "x"), ("password", "another one"), ("again", "another one")]).await;
+    let wrong = post(
+        &now,
+        "/-/me/password",
+        &[("current", "x"), ("password", "another one"), ("again", "another one")],
+    )
+    .await;
     assert!(wrong.status == 422 && wrong.text().contains("not your password"), "{}", wrong.text());
 
     let other = Browser::of(&app.http, "admin").await;
     get(&other, "/-/me").await.expect(200);
     post(&now, "/-/me/sessions", &[("id", "")]).await.expect(303);
-    eventually("the other session has ended", async || (get(&other, "/-/me").await.status == 303).then_some(())).await;
+    eventually("the other session has ended", async || {
+        (get(&other, "/-/me").await.status == 303).then_some(())
+    })
+    .await;
     get(&now, "/-/me").await.expect(200);
 }

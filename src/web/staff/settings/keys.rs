@@ -42,8 +42,10 @@ pub(super) async fn act(state: &State, actor: &Actor, sent: &Sent, times: &Times
         "make" => {
             let role: Role = sent.get("role").parse()?;
             let no_time = || Refusal::field(Reason::InvalidValue, "expires_at", "this is no time");
-            let until = sent.some("expires_at").map(|text| times.read(&text).ok_or_else(no_time)).transpose()?;
-            let made = state.accounts.create_key(sent.get("name"), role, until, &actor.name, times.now).await?;
+            let until =
+                sent.some("expires_at").map(|text| times.read(&text).ok_or_else(no_time)).transpose()?;
+            let made =
+                state.accounts.create_key(sent.get("name"), role, until, &actor.name, times.now).await?;
             let (key, text) = made;
             let then = "Put it where your program keeps its secrets. It is kept here as a hash only, and not shown again.";
             Ok(Some(Secret { what: format!("The key {}", key.name), text, then }))

@@ -115,7 +115,13 @@ fn tab(name: &str, actor: &Actor) -> Result<Tab> {
     Ok(tab)
 }
 
-async fn answer(state: &State, actor: &Actor, tab: Tab, frame: Frame, status: StatusCode) -> Result<Response> {
+async fn answer(
+    state: &State,
+    actor: &Actor,
+    tab: Tab,
+    frame: Frame,
+    status: StatusCode,
+) -> Result<Response> {
     let body = match tab.0 {
         "keys" => keys::body(state, &frame).await?,
         "users" => users::body(state, actor, &frame).await?,

@@ -15,10 +15,26 @@ use crate::web::error::Result;
 
 /// What people call an option, and what it does.
 const WORDS: [(&str, &str, &str); 12] = [
-    ("articles.allowed_hosts", "Hosts of your articles", "One in each line, host or host:port. Their pages are read for headline and author, their addresses are cleaned of tracking, and the button works on them."),
-    ("articles.sites", "Sites", "One in each line, as name: host, host. Hosts of one site have the same stories."),
-    ("clients.excluded_addresses", "Addresses that are never readers", "One in each line, like 192.0.2.0/24: your office, your monitoring."),
-    ("clients.excluded_agents", "Browsers that are never readers", "One in each line: a part of what they call themselves."),
+    (
+        "articles.allowed_hosts",
+        "Hosts of your articles",
+        "One in each line, host or host:port. Their pages are read for headline and author, their addresses are cleaned of tracking, and the button works on them.",
+    ),
+    (
+        "articles.sites",
+        "Sites",
+        "One in each line, as name: host, host. Hosts of one site have the same stories.",
+    ),
+    (
+        "clients.excluded_addresses",
+        "Addresses that are never readers",
+        "One in each line, like 192.0.2.0/24: your office, your monitoring.",
+    ),
+    (
+        "clients.excluded_agents",
+        "Browsers that are never readers",
+        "One in each line: a part of what they call themselves.",
+    ),
     ("links.creations_per_minute", "Links a person or key may make in a minute", "0 is no limit."),
     ("links.denied_hosts", "Hosts that nobody may link to", "One in each line."),
     ("links.fallback_url", "Where closed links lead", "An address; empty for a notice."),
@@ -156,7 +172,11 @@ mod tests {
             (Shape::Switch, json!(true), "true"),
             (Shape::Number, json!(40), "40"),
             (Shape::List, json!(["a.example", "b.example:8443"]), "a.example\nb.example:8443"),
-            (Shape::Groups, json!({ "daily": ["a.example", "b.example"], "x": [] }), "daily: a.example, b.example\nx: "),
+            (
+                Shape::Groups,
+                json!({ "daily": ["a.example", "b.example"], "x": [] }),
+                "daily: a.example, b.example\nx: ",
+            ),
         ];
         for (shape, value, text) in table {
             assert_eq!(written(&value), text);

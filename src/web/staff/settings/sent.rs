@@ -73,7 +73,10 @@ mod tests {
         assert!(sent.number("name").is_err_and(|refusal| refusal.field.as_deref() == Some("name")));
         let sent = sent.refused(&Refusal::field(Reason::InvalidValue, "name[1]", "no"));
         assert_eq!((sent.value("a", "name", "there"), sent.value("b", "name", "there")), ("x", "there"));
-        assert_eq!((sent.wrong("a", "name"), sent.wrong("a", "nam"), sent.wrong("b", "name")), (Some("no"), None, None));
+        assert_eq!(
+            (sent.wrong("a", "name"), sent.wrong("a", "nam"), sent.wrong("b", "name")),
+            (Some("no"), None, None)
+        );
         assert_eq!(sent.problem(), Some("no"));
     }
 }

@@ -82,7 +82,13 @@ mod tests {
 
     #[test]
     fn spans_are_words() {
-        let table = [(0, "for ever"), (3_600, "1 hour"), (26 * 3_600, "26 hours"), (400 * 86_400, "400 days"), (90, "90s")];
+        let table = [
+            (0, "for ever"),
+            (3_600, "1 hour"),
+            (26 * 3_600, "26 hours"),
+            (400 * 86_400, "400 days"),
+            (90, "90s"),
+        ];
         for (seconds, text) in table {
             assert_eq!(words(Span(Duration::from_secs(seconds))), text);
         }

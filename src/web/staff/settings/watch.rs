@@ -38,7 +38,8 @@ pub(super) async fn audit(state: &State, frame: &Frame) -> Result<String> {
 }
 
 pub(super) fn system(state: &State, frame: &Frame) -> Result<String> {
-    let (phase, reasons) = state.health.as_ref().map(|health| health.now(frame.times.now)).unwrap_or_default();
+    let (phase, reasons) =
+        state.health.as_ref().map(|health| health.now(frame.times.now)).unwrap_or_default();
     let standing = match phase {
         Some(phase) => phase,
         None if reasons.is_empty() => "ready",

@@ -40,7 +40,9 @@ impl Webhooks<'_> {
     /// What became of a message.
     fn became(&self, delivery: &Delivery) -> String {
         match delivery.stage {
-            Stage::Waiting(at) if delivery.attempts == 0 => format!("goes out, {}", self.frame.times.short(at)),
+            Stage::Waiting(at) if delivery.attempts == 0 => {
+                format!("goes out, {}", self.frame.times.short(at))
+            }
             Stage::Waiting(at) => format!("is tried again, {}", self.frame.times.short(at)),
             Stage::Delivered(at) => format!("taken, {}", self.frame.times.short(at)),
             Stage::Failed(at) => format!("given up, {}", self.frame.times.short(at)),
