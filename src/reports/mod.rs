@@ -17,6 +17,7 @@ mod top;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio_util::task::TaskTracker;
 
 pub use curve::{Basis, Curve, CurveRow, Usual};
 pub use days::Worth;
@@ -106,12 +107,14 @@ pub struct ReportService {
     tallies: Arc<dyn Tallies>,
     calendar: Calendar,
     tops: Recent<top::Asked, Arc<Top>>,
+    /// Lists that are summed anew while an older one is shown.
+    renewals: TaskTracker,
 }
 
 impl ReportService {
     /// Reports in the newsroom's calendar.
     pub fn new(links: Arc<dyn Links>, tallies: Arc<dyn Tallies>, calendar: Calendar) -> ReportService {
-        ReportService { links, tallies, calendar, tops: Recent::default() }
+        ReportService { links, tallies, calendar, tops: Recent::default(), renewals: TaskTracker::new() }
     }
 
     /// The newsroom's calendar.

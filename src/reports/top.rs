@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -19,6 +19,9 @@ use crate::store;
 
 /// Links whose records are read at once.
 const CHUNK: usize = 10_000;
+
+/// So long a page waits for a list that it has an older one of: a small newsroom's is summed by then.
+const AT_HAND: Duration = Duration::from_millis(1);
 
 /// What a top list is by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -241,6 +244,38 @@ impl ReportService {
             }
         };
         Ok(Arc::new(list(question, range, (total, rows), (order, limit))))
+    }
+
+    /// A top list for a page that does not wait: while a newer one is summed, which those who come next see, it may be
+    /// one of the last minutes; see its `as_of`. The first time it waits.
+    ///
+    /// # Errors
+    /// Those of [`ReportService::top`].
+    pub async fn top_at_hand(
+        self: &Arc<Self>,
+        question: &Question,
+        by: By,
+        order: Order,
+        limit: usize,
+    ) -> Result<Arc<Top>> {
+        let days = question.range.to_days(self.calendar()).days(self.calendar());
+        let asked = (question.scope.clone(), by, order, limit, (i64::from(days.0), i64::from(days.1)));
+        let Some(stale) = self.tops.get_stale(&asked) else {
+            return self.top(question, by, order, limit).await;
+        };
+        if !self.tops.renew(&asked) {
+            return Ok(stale);
+        }
+        let (reports, question) = (Arc::clone(self), question.clone());
+        // A task of its own: it goes on when the page has been sent. It only reads, so nothing waits for it at a stop.
+        let newer = self.renewals.spawn(async move {
+            let newer = reports.top(&question, by, order, limit).await;
+            reports.tops.renewed(&asked);
+            newer.inspect_err(|error| tracing::warn!(%error, "a list could not be summed anew")).ok()
+        });
+        let newer =
+            tokio::time::timeout(AT_HAND, newer).await.ok().and_then(std::result::Result::ok).flatten();
+        Ok(newer.unwrap_or(stale))
     }
 
     /// The same rows' hits in another range; zeros where there were none.

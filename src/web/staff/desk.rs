@@ -237,7 +237,7 @@ async fn today(state: &State, times: &Times) -> Result<Today> {
     let range = Range { from: calendar.start_of(day), to: calendar.start_of(day.saturating_add(1)) };
     let asked = question(state, ReportScope::Site, range, times.now);
     let summary = state.reports.summary(&asked).await?;
-    let top = state.reports.top(&asked, By::Article, Order::Click, STORIES).await?;
+    let top = state.reports.top_at_hand(&asked, By::Article, Order::Click, STORIES).await?;
     let stories = top
         .rows
         .iter()
