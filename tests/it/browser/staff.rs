@@ -24,7 +24,7 @@ async fn count(page: &Page, css: &str) -> u64 {
 }
 
 /// Adds a user and signs them in by name and password.
-async fn sign_in(page: &Page, app: &TestApp, name: &str, role: &str) {
+pub(super) async fn sign_in(page: &Page, app: &TestApp, name: &str, role: &str) {
     add_user(app, name, role).await;
     page.go(&format!("{}/-/", base(app))).await;
     page.at("the way in", |url| url.path() == "/-/login").await;

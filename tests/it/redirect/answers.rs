@@ -77,7 +77,7 @@ async fn the_small_files() {
     assert!(!robots.contains("Disallow: /\n"), "robots may fetch codes: {robots}");
     assert!(app.http.get("/favicon.ico").await.expect(200).header("content-type").starts_with("image/"));
     assert_eq!(app.http.get("/").await.expect(302).location(), "/-/");
-    app.http.get("/-/").await.expect(200);
+    assert_eq!(app.http.get("/-/").await.expect(303).location(), "/-/login");
     app.http.get("/.well-known/security.txt").await.expect(404);
 
     let app = TestApp::start_with(|c| {

@@ -21,10 +21,11 @@ async fn staff_are_elsewhere() {
         format!("http://{}/{code}", app.http.address()),
         "readers' address is as it was"
     );
-    staff.get("/-/").await.expect(200);
+    staff.get("/-/login").await.expect(200);
 
     // In public there are no pages of staff, no sessions, and no word of where they are.
     app.http.get("/-/").await.expect(404);
+    app.http.get("/-/login").await.expect(404);
     app.http.get("/").await.expect(404);
     ask(&app.http, &json!({ "name": "Maria", "password": PASSWORD })).await.expect_problem(
         404,
