@@ -131,7 +131,7 @@ const FLOORS: [(&[&str], &[&str]); 6] = [
         ],
     ),
     (
-        &["hits", "links", "accounts", "orphans", "reports", "sessions", "webhooks"],
+        &["hits", "links", "accounts", "orphans", "reports", "sessions", "webhooks", "digest"],
         &["crate::web", "crate::app", "crate::cli", "crate::config", "axum::", "hyper::"],
     ),
     // Puts values into a configuration, so it knows that one.
