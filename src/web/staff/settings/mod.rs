@@ -135,7 +135,7 @@ async fn answer(
         "integrations" => texts::integrations(state)?,
         "privacy" => texts::privacy(state)?,
         "audit" => watch::audit(state, &frame).await?,
-        _ => watch::system(state, &frame)?,
+        _ => watch::system(state, &frame).await?,
     };
     let tabs = tabs_of(actor).map(|(name, words, _)| (name, words, name == tab.0)).collect();
     let shell = Shell::new(state, actor, "/-/settings");
