@@ -189,9 +189,10 @@ impl DigestService {
         let Err(failure) = outcome else {
             tries.letters.remove(&id);
             tries.server = (0, None);
+            self.needs.tokens.put(note(due, now)).await?;
             count("sent");
             tracing::info!(user, period = due.period.name(), "a digest was sent");
-            return Ok(self.needs.tokens.put(note(due, now)).await?);
+            return Ok(());
         };
         let pauses = &self.needs.mail.retry_after;
         let (tried, _) = tries.letters.get(&id).copied().unwrap_or((0, now));

@@ -1,6 +1,7 @@
 //! Digests as those who get them see them: asked for, sent once, ended; and what is not in them.
 
 mod content;
+mod nodes;
 mod subscribing;
 mod trouble;
 mod webhooks;

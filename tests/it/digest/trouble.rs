@@ -90,7 +90,8 @@ async fn an_address_that_is_refused_is_given_up_and_the_others_get_theirs() {
 async fn through_kills_a_digest_comes_and_not_again_and_no_address_is_logged() {
     let smtp = Smtp::start(Mood::HangsAtTheEnd);
     let options = smtp.options();
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    // Long enough that it is the kill which cuts it short.
+    let options: Vec<&str> = options.iter().map(String::as_str).chain(["mail.deadline=60s"]).collect();
     let mut program = Program::start_with(&options).await;
     add_user(&program, "Ana", "viewer").await;
     let mut config = crate::harness::app::test_config(program.data().parent().unwrap());

@@ -112,7 +112,11 @@ fn is_well_made(path: &str, text: &str, problems: &mut Vec<String>) {
         if let Some((name, _)) = handler {
             wrong(format!("{name} on {}", element.name()));
         }
-        if element.name() == "style" || (element.name() == "script" && element.attr("src").is_none()) {
+        // Readers' pages are one file each, with a policy that names their style by its hash.
+        let is_reader = !path.starts_with("/-/") && element.name() == "style";
+        if (element.name() == "style" && !is_reader)
+            || (element.name() == "script" && element.attr("src").is_none())
+        {
             wrong(format!("something inline: {}", element.name()));
         }
     }
@@ -147,8 +151,15 @@ fn title(text: &str) -> String {
 async fn walk(admin: &Browser, all: &[String]) -> Vec<(String, Answer)> {
     let mut answers = vec![];
     for path in all {
-        answers.push((path.clone(), get(admin, path).await.expect(200)));
+        let answer = get(admin, path).await.expect(200);
+        // Not what is a part of a page, or a file.
+        if answer.header("content-type").starts_with("text/html")
+            && answer.text().starts_with("<!doctype html>")
+        {
+            answers.push((path.clone(), answer));
+        }
     }
+    assert!(answers.len() > 20, "{}", answers.len());
     answers
 }
 

@@ -46,8 +46,8 @@ pub fn routes() -> Vec<Route> {
 
 /// Parts of the settings, and whether they are for admins alone.
 pub fn tabs() -> Vec<(String, bool)> {
-    let text = staff().into_iter().find(|text| text.contains("const TABS")).unwrap();
-    let list = text.split_once("const TABS").unwrap().1.split_once("];").unwrap().0;
+    let text = staff().into_iter().find(|text| text.contains("const TABS: [(&str, &str, Role)")).unwrap();
+    let list = text.split_once("const TABS: [(&str, &str, Role)").unwrap().1.split_once("];").unwrap().0;
     let of = |line: &str| Some((line.split('"').nth(1)?.to_owned(), line.contains("Role::Admin")));
     let tabs: Vec<(String, bool)> = list.lines().skip(1).filter_map(of).collect();
     assert!(tabs.len() > 8 && tabs.iter().any(|(_, admins)| !admins), "{tabs:?}");
