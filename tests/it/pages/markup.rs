@@ -143,6 +143,21 @@ fn fetched(page: &Html) -> Vec<String> {
     all
 }
 
+/// The same comes packed to who takes that.
+async fn is_packed(admin: &Browser, address: &str, plain: &Answer) {
+    let call = super::forms::call(admin, http::Method::GET, address);
+    let packed = call.header("accept-encoding", "gzip, br").send().await.expect(200);
+    assert_eq!(
+        (packed.header("content-encoding"), packed.header("vary")),
+        ("gzip", "accept-encoding"),
+        "{address}"
+    );
+    assert_eq!(plain.header("content-encoding"), "", "{address}");
+    let mut text = vec![];
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed.body[..]), &mut text).unwrap();
+    assert!(text == plain.body && packed.body.len() < text.len(), "{address}");
+}
+
 fn title(text: &str) -> String {
     let page = Html::parse_document(text);
     select(&page, "title").first().map(|title| text_of(*title)).unwrap_or_default()
@@ -200,6 +215,7 @@ async fn pages_of_an_empty_newsroom_are_well_made_and_small() {
             if !known.contains_key(&address) {
                 let asset = get(&admin, &address).await.expect(200);
                 if address.starts_with("/-/assets/") {
+                    is_packed(&admin, &address, &asset).await;
                     assert_eq!(
                         asset.header("cache-control"),
                         "public, max-age=31536000, immutable",
