@@ -101,7 +101,7 @@ pub(super) async fn system(state: &State, frame: &Frame) -> Result<String> {
         ("Last backup", last_backup(state, frame).await),
         ("Mail", if state.digests.has_mail() { "on" } else { "off" }.to_owned()),
         (
-            "Hits in the journal that are not counted yet",
+            "Hits waiting in the journal",
             number(state.hits.standing(frame.times.now).waiting),
         ),
         ("Settings that cannot be in force", number(u64::try_from(lists.len()).unwrap_or(0))),
