@@ -100,10 +100,7 @@ pub(super) async fn system(state: &State, frame: &Frame) -> Result<String> {
         ("Time zone", state.reports.calendar().zone_name(frame.times.now)),
         ("Last backup", last_backup(state, frame).await),
         ("Mail", if state.digests.has_mail() { "on" } else { "off" }.to_owned()),
-        (
-            "Hits waiting in the journal",
-            number(state.hits.standing(frame.times.now).waiting),
-        ),
+        ("Hits waiting in the journal", number(state.hits.standing(frame.times.now).waiting)),
         ("Settings that cannot be in force", number(u64::try_from(lists.len()).unwrap_or(0))),
     ];
     rendered(&System { frame, standing, reasons, facts })
