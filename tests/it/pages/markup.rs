@@ -48,13 +48,21 @@ fn is_named(page: &Html, element: ElementRef<'_>) -> bool {
     labelled || within
 }
 
-#[track_caller]
+/// Notes all that is wrong with a page.
 fn is_well_made(path: &str, text: &str, problems: &mut Vec<String>) {
     let page = Html::parse_document(text);
-    let mut wrong = |what: String| problems.push(format!("{path}: {what}"));
-    page.errors.iter().for_each(|error| wrong(format!("does not parse: {error}")));
+    let mut wrong: Vec<String> = page.errors.iter().map(|error| format!("does not parse: {error}")).collect();
+    for look in [ids, names, outline] {
+        look(&page, &mut |what| wrong.push(what));
+    }
+    inline(&page, !path.starts_with("/-/"), &mut |what| wrong.push(what));
+    problems.extend(wrong.into_iter().map(|what| format!("{path}: {what}")));
+}
+
+/// Ids are there once, and what names one names one that is there.
+fn ids(page: &Html, wrong: &mut dyn FnMut(String)) {
     let mut ids = BTreeSet::new();
-    for element in select(&page, "[id]") {
+    for element in select(page, "[id]") {
         let id = element.attr("id").unwrap_or_default();
         if !ids.insert(id) || id.is_empty() || id.contains(char::is_whitespace) {
             wrong(format!("the id {id} is no id, or twice there"));
@@ -65,56 +73,67 @@ fn is_well_made(path: &str, text: &str, problems: &mut Vec<String>) {
         ("aria-describedby", "[aria-describedby]"),
         ("aria-labelledby", "[aria-labelledby]"),
     ] {
-        for element in select(&page, selector) {
+        for element in select(page, selector) {
             let of = element.attr(attribute).unwrap_or_default();
             of.split_whitespace()
                 .filter(|id| !ids.contains(id))
                 .for_each(|id| wrong(format!("{attribute} of {id}, which is not there")));
         }
     }
-    for input in select(&page, "input:not([type=hidden]):not([aria-hidden=true]), select, textarea") {
-        if !is_named(&page, input) {
+}
+
+/// What can be used has a name.
+fn names(page: &Html, wrong: &mut dyn FnMut(String)) {
+    for input in select(page, "input:not([type=hidden]):not([aria-hidden=true]), select, textarea") {
+        if !is_named(page, input) {
             wrong(format!("without a label: {}", input.html()));
         }
     }
-    for element in select(&page, "button, a[href]") {
+    for element in select(page, "button, a[href]") {
         if text_of(element).is_empty() && element.attr("aria-label").is_none() {
             wrong(format!("without words: {}", element.html()));
         }
     }
-    if select(&page, "h1").len() != 1 {
-        wrong(format!("{} of h1", select(&page, "h1").len()));
+}
+
+/// One heading above all, none left out, parts with names.
+fn outline(page: &Html, wrong: &mut dyn FnMut(String)) {
+    if select(page, "h1").len() != 1 {
+        wrong(format!("{} of h1", select(page, "h1").len()));
     }
     let mut level = 0;
-    for heading in select(&page, "h1, h2, h3, h4, h5, h6") {
+    for heading in select(page, "h1, h2, h3, h4, h5, h6") {
         let its = heading.value().name()[1..].parse::<u32>().unwrap();
         if its > level + 1 {
             wrong(format!("h{its} after h{level}: {}", text_of(heading)));
         }
         level = its;
     }
-    if select(&page, "html[lang]").len() != 1 || select(&page, "main").len() != 1 {
+    if select(page, "html[lang]").len() != 1 || select(page, "main").len() != 1 {
         wrong("no language, or not one main part".into());
     }
-    for landmark in select(&page, "nav, section, aside") {
+    for landmark in select(page, "nav, section, aside") {
         if landmark.attr("aria-label").or(landmark.attr("aria-labelledby")).is_none() {
             wrong(format!("a {} without a name", landmark.value().name()));
         }
     }
-    for table in select(&page, "table") {
+    for table in select(page, "table") {
         let caption = Selector::parse("caption, th").unwrap();
         if table.select(&caption).next().is_none() {
             wrong("a table that says nothing of itself".into());
         }
     }
+}
+
+/// Nothing is styled or run within the page. Readers' pages are one file each, with a policy that names their style by its
+/// hash.
+fn inline(page: &Html, is_readers: bool, wrong: &mut dyn FnMut(String)) {
     for element in page.tree.values().filter_map(scraper::Node::as_element) {
         let handler = element.attrs().find(|(name, _)| name.starts_with("on") || *name == "style");
         if let Some((name, _)) = handler {
             wrong(format!("{name} on {}", element.name()));
         }
-        // Readers' pages are one file each, with a policy that names their style by its hash.
-        let is_reader = !path.starts_with("/-/") && element.name() == "style";
-        if (element.name() == "style" && !is_reader)
+        if (element.name() == "style" && !is_readers)
             || (element.name() == "script" && element.attr("src").is_none())
         {
             wrong(format!("something inline: {}", element.name()));
@@ -195,6 +214,35 @@ fn are_well_made(pages: &[(String, Answer)]) {
         }
     }
     assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn what_is_wrong_is_seen() {
+    let table = [
+        ("<p>a<div id=a></div><div id=a></div>", "twice there"),
+        ("<label for=none>x</label>", "not there"),
+        ("<input name=x>", "without a label"),
+        ("<button></button>", "without words"),
+        ("<h1>Two</h1>", "2 of h1"),
+        ("<h3>x</h3>", "h3 after h1"),
+        ("<main></main>", "main part"),
+        ("<section></section>", "without a name"),
+        ("<p style=x></p>", "style on p"),
+        ("<p onclick=x></p>", "onclick on p"),
+        ("<script>x</script>", "something inline"),
+        ("<b><i>x</b></i>", "does not parse"),
+    ];
+    let page =
+        |part: &str| format!("<!doctype html><html lang=en><title>x</title><main><h1>One</h1></main>{part}");
+    let problems = |part: &str| {
+        let mut problems = vec![];
+        is_well_made("/-/", &page(part), &mut problems);
+        problems
+    };
+    assert_eq!(problems("<label>x <input></label>"), Vec::<String>::new());
+    for (part, what) in table {
+        assert!(problems(part).iter().any(|problem| problem.contains(what)), "{part}: {:?}", problems(part));
+    }
 }
 
 #[tokio::test]
