@@ -59,6 +59,9 @@ pub const WEBHOOK_DELIVERIES: &str = "slugline_webhook_deliveries_total";
 /// Messages that could not be put on their way.
 pub const WEBHOOK_LOST: &str = "slugline_webhook_messages_lost_total";
 
+/// Digests that were sent, tried, given up.
+pub const DIGESTS: &str = "slugline_digests_total";
+
 /// Redirects take microseconds: the buckets begin there.
 const REDIRECT_BUCKETS: [f64; 13] =
     [2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.1, 1.0];
@@ -105,6 +108,7 @@ fn describe() {
     counter!(LINK_CHECKS, "Targets that were looked at.");
     gauge!(BROKEN_LINKS, "Links with clicks in the last days whose targets are broken or have moved.");
     counter!(WEBHOOK_DELIVERIES, "Tries of webhooks' messages, by outcome (delivered, again, given_up).");
+    counter!(DIGESTS, "Sendings of digests by mail, by outcome (sent, again, given_up).");
     counter!(
         WEBHOOK_LOST,
         "Messages for webhooks that could not be put on their way (store away, too many waiting)."
@@ -127,6 +131,9 @@ fn begin_at_zero() {
         metrics::counter!(WEBHOOK_DELIVERIES, "outcome" => outcome).absolute(0);
     }
     metrics::counter!(WEBHOOK_LOST).absolute(0);
+    for outcome in ["sent", "again", "given_up"] {
+        metrics::counter!(DIGESTS, "outcome" => outcome).absolute(0);
+    }
 }
 
 /// The handles of the redirect, looked up once.

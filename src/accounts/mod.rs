@@ -18,8 +18,9 @@ use crate::domain::error::{Reason, Refusal};
 use crate::links::codes::{Drawer, Settings as CodeSettings, system_bytes};
 use crate::links::request::text;
 use crate::store::accounts::{Key, User};
+use crate::store::documents::{DocumentChange, DocumentKind};
 use crate::store::tokens::TokenKind;
-use crate::store::{self, Accounts, Tokens};
+use crate::store::{self, Accounts, Documents, Store, Tokens};
 
 pub use passwords::MIN_PASSWORD;
 use passwords::Passwords;
@@ -53,6 +54,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct AccountService {
     store: Arc<dyn Accounts>,
     tokens: Arc<dyn Tokens>,
+    documents: Arc<dyn Documents>,
     known: RwLock<Arc<Known>>,
     passwords: Passwords,
 }
@@ -78,14 +80,27 @@ pub fn user_of(actor: &str) -> Option<&str> {
     actor.strip_prefix(USER)
 }
 
+/// The service over a whole store.
+///
+/// # Errors
+/// The store's.
+pub async fn of_store(store: &Store) -> store::Result<AccountService> {
+    let (tokens, documents) = (Arc::clone(&store.tokens), Arc::clone(&store.documents));
+    AccountService::open(Arc::clone(&store.accounts), tokens, documents).await
+}
+
 impl AccountService {
     /// A service over an open store, which reads all keys and users once.
     ///
     /// # Errors
     /// The store's.
-    pub async fn open(store: Arc<dyn Accounts>, tokens: Arc<dyn Tokens>) -> store::Result<AccountService> {
+    pub async fn open(
+        store: Arc<dyn Accounts>,
+        tokens: Arc<dyn Tokens>,
+        documents: Arc<dyn Documents>,
+    ) -> store::Result<AccountService> {
         let (known, passwords) = (RwLock::new(Arc::default()), Passwords::default());
-        let service = AccountService { store, tokens, known, passwords };
+        let service = AccountService { store, tokens, documents, known, passwords };
         service.reload().await?;
         Ok(service)
     }
@@ -265,7 +280,7 @@ impl AccountService {
         Ok(user)
     }
 
-    /// Ends what a user may do: their sessions, keys and tokens too. Links and history stay. Again is the same.
+    /// Ends what a user may do: their sessions, keys, tokens and digest too. Links and history stay. Again is the same.
     ///
     /// # Errors
     /// `not_found`.
@@ -283,6 +298,9 @@ impl AccountService {
             }
         }
         self.tokens.remove_of(&TokenKind::ALL, &theirs).await?;
+        let (kind, name, by) = (DocumentKind::Digest, folded(&user.name), by.to_owned());
+        let ended = DocumentChange { kind, name, value: None, seen: None, by, at: now };
+        self.documents.change_document(ended).await?;
         self.reload().await?;
         Ok(user)
     }
@@ -315,7 +333,7 @@ fn hash(secret: &str) -> [u8; 32] {
 }
 
 /// A name as it is compared.
-fn folded(name: &str) -> String {
+pub(crate) fn folded(name: &str) -> String {
     name.to_lowercase()
 }
 

@@ -4,6 +4,7 @@
 //! process stops and says which. [`start`] is what `main` and every test use.
 
 pub mod coherence;
+mod digests;
 mod effects;
 pub mod health;
 mod keys;

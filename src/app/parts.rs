@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::coherence::{Coherence, Follower};
+use super::digests::Digests;
 use super::effects::{self, Effects};
 use super::health::Health;
 use super::keys::{KeyKeeper, random_key};
@@ -23,6 +24,7 @@ use crate::accounts::AccountService;
 use crate::articles::fetch::System;
 use crate::articles::{Reader, Reading};
 use crate::config::Config;
+use crate::digest::DigestService;
 use crate::domain::access::Role;
 use crate::domain::calendar::Calendar;
 use crate::domain::tally::StreamId;
@@ -72,6 +74,8 @@ pub(super) struct Parts {
     pub(super) telling: Telling,
     /// Lets go of tokens that have ended.
     pub(super) sweeping: Sweeping,
+    /// Sends digests.
+    pub(super) digests: Digests,
     /// The change feed's version when the caches were empty.
     pub(super) version: u64,
 }
@@ -92,8 +96,7 @@ impl Parts {
         let config = &composed.config;
         let dataset = store.tallies.dataset().await?;
         let calendar = calendar(config, store, &dataset, now).await?;
-        let accounts =
-            Arc::new(AccountService::open(Arc::clone(&store.accounts), Arc::clone(&store.tokens)).await?);
+        let accounts = Arc::new(crate::accounts::of_store(store).await?);
         let webhooks = Arc::new(webhooks(config, store, public_addr).await?);
         let journal = Arc::new(open_journal(config, &dataset, now).await?);
         let progress = Arc::new(Progress::new(now.as_millisecond()));
@@ -121,6 +124,8 @@ impl Parts {
         let first = first_admin(&state, now).await?;
         let lease = Lease::new(Arc::clone(&store.leases), "tokens");
         let sweeping = Sweeping { sessions: Arc::clone(&state.sessions), lease };
+        let lease = Lease::new(Arc::clone(&store.leases), "digests");
+        let digests = Digests { service: Arc::clone(&state.digests), lease };
         Ok(Parts {
             first,
             health,
@@ -134,6 +139,7 @@ impl Parts {
             stories,
             telling,
             sweeping,
+            digests,
             version,
         })
     }
@@ -252,10 +258,16 @@ fn state(
     let live = Live::new(Arc::clone(&all_links), Arc::clone(&numbers), Arc::clone(&hits), calendar.clone());
     let reports = ReportService::new(all_links, numbers, calendar);
     let pages = effects::web_pages(config, &public_url)?;
+    let (links, reports) = (Arc::new(links), Arc::new(reports));
+    let staff_url: Arc<str> = config.staff_url(public_addr, staff_addr).into();
+    let of_digests =
+        (Arc::clone(&accounts), Arc::clone(&links), Arc::clone(&reports), Arc::clone(&staff_url));
+    let digests = digests(config, store, of_digests, (&settings, &webhooks))?;
     Ok(State {
-        links: Arc::new(links),
+        links,
         accounts,
-        reports: Arc::new(reports),
+        reports,
+        digests: Arc::new(digests),
         orphans: Arc::default(),
         tallies: Arc::clone(&store.tallies),
         hits,
@@ -266,12 +278,39 @@ fn state(
         limits: Arc::new(auth::Limits::new(&config.server, config.links.creations_per_minute)),
         webhooks,
         sessions: Arc::new(sessions),
-        staff_url: config.staff_url(public_addr, staff_addr).into(),
+        staff_url,
         staff_here: staff_addr.is_none(),
         public_url,
         settings,
         health: None,
     })
+}
+
+/// Digests, with what they are made of.
+fn digests(
+    config: &Config,
+    store: &Store,
+    (accounts, links, reports, staff_url): (
+        Arc<AccountService>,
+        Arc<LinkService>,
+        Arc<ReportService>,
+        Arc<str>,
+    ),
+    (settings, webhooks): (&Arc<SettingsService>, &Arc<WebhookService>),
+) -> anyhow::Result<DigestService> {
+    let needs = crate::digest::Needs {
+        documents: Arc::clone(&store.documents),
+        tokens: Arc::clone(&store.tokens),
+        accounts,
+        reports,
+        links,
+        webhooks: Arc::clone(webhooks),
+        settings: Arc::clone(settings),
+        staff_url,
+        mail: config.mail.clone(),
+        digests: config.digest.clone(),
+    };
+    DigestService::new(needs).map_err(|(key, why)| anyhow::anyhow!("mail.{key}: {why}"))
 }
 
 /// What reads pages, and what it reads too late for a link. It is there also while none is to be read: staff may want it

@@ -96,6 +96,7 @@ pub(super) fn start(config: &Config, parts: Parts, listeners: Listeners) -> Task
     workers.run("the reading of pages", &tell, parts.stories.run(stop()));
     workers.run("the webhooks", &tell, parts.telling.run(stop()));
     workers.run("the sessions", &tell, parts.sweeping.run(stop()));
+    workers.run("the digests", &tell, parts.digests.run(stop()));
     workers.run("the metrics", &tell, keep_metrics(stop()));
 
     let bounds = Bounds {

@@ -37,8 +37,7 @@ async fn with_accounts<T>(
         .with_context(|| format!("the data folder {} cannot be made", config.data.dir.display()))?;
     let store = app::open_store(&config, clock::now()).await?;
     let done = async {
-        let accounts =
-            Arc::new(AccountService::open(Arc::clone(&store.accounts), Arc::clone(&store.tokens)).await?);
+        let accounts = Arc::new(crate::accounts::of_store(&store).await?);
         let sessions =
             SessionService::new(Arc::clone(&store.tokens), Arc::clone(&accounts), config.auth.clone());
         let staff_url = config.staff_url(config.server.listen, config.server.staff_listen);

@@ -18,7 +18,7 @@ pub use newsroom::Newsroom;
 
 use crate::hits::readers::networks::Networks;
 use crate::hits::readers::place::Places;
-use crate::{articles, hits, links, sessions, store, web, webhooks};
+use crate::{articles, digest, hits, links, sessions, store, web, webhooks};
 
 /// `config/default.toml`.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -67,6 +67,10 @@ pub struct Config {
     pub explicit: Explicit,
     /// Telling others what happens.
     pub webhooks: webhooks::Settings,
+    /// Who takes mail from us.
+    pub mail: digest::Mail,
+    /// When digests go out.
+    pub digest: digest::Digests,
 }
 
 /// `[data]`.
@@ -190,6 +194,8 @@ impl Config {
         self.links.check().map_err(at("links"))?;
         self.articles.check().map_err(at("articles"))?;
         self.webhooks.check().map_err(at("webhooks"))?;
+        self.mail.check().map_err(at("mail"))?;
+        self.digest.check().map_err(at("digest"))?;
         self.auth.check().map_err(at("auth"))?;
         self.target_rules()?;
         self.clients.check().map_err(at("clients"))?;

@@ -14,6 +14,7 @@ pub mod history;
 pub mod hit;
 pub mod lane;
 pub mod link;
+pub mod numbers;
 pub mod report;
 pub mod series;
 pub mod sketch;

@@ -155,12 +155,12 @@ pub struct SessionService {
 }
 
 /// A new secret.
-fn secret() -> String {
+pub(crate) fn secret() -> String {
     URL_SAFE_NO_PAD.encode(system_bytes(SECRET_BYTES))
 }
 
 /// The id of a token with this secret; None for what can be no secret.
-fn id_of(secret: &str) -> Option<TokenId> {
+pub(crate) fn id_of(secret: &str) -> Option<TokenId> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     (secret.len() == SECRET_LETTERS && secret.bytes().all(plain)).then(|| TokenId::of(secret))
 }

@@ -91,7 +91,10 @@ async fn house() -> House {
         touches: AtomicUsize::new(0),
     });
     let tokens: Arc<dyn Tokens> = watched.clone();
-    let accounts = AccountService::open(Arc::clone(&store.accounts), Arc::clone(&tokens)).await.unwrap();
+    let accounts =
+        AccountService::open(Arc::clone(&store.accounts), Arc::clone(&tokens), Arc::clone(&store.documents))
+            .await
+            .unwrap();
     let accounts = Arc::new(accounts);
     accounts.add_user("Maria", Role::Editor, None, "cli", at(0)).await.unwrap();
     let sessions = SessionService::new(tokens, Arc::clone(&accounts), Settings::for_tests());

@@ -99,8 +99,15 @@ impl Force {
 /// # Errors
 /// The store's, or [`Invalid`].
 pub async fn effective(base: &Config, store: &dyn Documents) -> anyhow::Result<Config> {
-    let documents = store.documents().await?;
+    let documents = ours(store).await?;
     Ok(compose(base.clone(), documents)?.config)
+}
+
+/// The documents that say something about the configuration.
+async fn ours(store: &dyn Documents) -> store::Result<Vec<Document>> {
+    let mut documents = store.documents().await?;
+    documents.retain(|document| matches!(document.kind, DocumentKind::Setting | DocumentKind::Channel));
+    Ok(documents)
 }
 
 impl SettingsService {
@@ -109,7 +116,7 @@ impl SettingsService {
     /// # Errors
     /// The store's, or [`Invalid`].
     pub async fn open(store: Arc<dyn Documents>, base: Config) -> anyhow::Result<SettingsService> {
-        let documents = store.documents().await?;
+        let documents = ours(&*store).await?;
         let composed = tokio::task::spawn_blocking(move || compose(base, documents)).await??;
         tell(&composed);
         let force = Force { now: RwLock::new(Arc::new(composed)), effect: OnceLock::new() };
@@ -136,7 +143,7 @@ impl SettingsService {
     /// The store's; what was in force stays.
     pub async fn reload(&self) -> store::Result<()> {
         let turn = Arc::clone(&self.order).lock_owned().await;
-        let documents = self.store.documents().await?;
+        let documents = ours(&*self.store).await?;
         let now = self.now();
         if documents == now.documents {
             return Ok(());

@@ -1,6 +1,6 @@
 //! What a store must do for documents: small pieces of JSON that staff change while the service runs.
 //!
-//! Settings and channels are documents. Every change is in the audit and in the change feed of [`super::Links`], in the
+//! Settings, channels and who gets a digest are documents. Every change is in the audit and in the change feed of [`super::Links`], in the
 //! same commit, so that every node sees it as soon as a key's. Knows names and values, not what they mean.
 
 use async_trait::async_trait;
@@ -22,11 +22,13 @@ pub enum DocumentKind {
     Setting,
     /// A channel and what it adds to targets.
     Channel,
+    /// Who of staff gets a digest, where and when; its name is the user's in lower case.
+    Digest,
 }
 
 impl DocumentKind {
     /// All of them, in order.
-    pub const ALL: [DocumentKind; 2] = [DocumentKind::Setting, DocumentKind::Channel];
+    pub const ALL: [DocumentKind; 3] = [DocumentKind::Setting, DocumentKind::Channel, DocumentKind::Digest];
 
     /// Its name in tables, records, exports and the audit.
     #[must_use]
@@ -34,6 +36,7 @@ impl DocumentKind {
         match self {
             DocumentKind::Setting => "setting",
             DocumentKind::Channel => "channel",
+            DocumentKind::Digest => "digest",
         }
     }
 
@@ -121,7 +124,11 @@ impl DocumentChange {
             (Some(_), false) => "created",
             (Some(_), true) => "changed",
         };
-        let detail = self.value.as_ref().map(Value::to_string).unwrap_or_default();
+        let detail = match (self.kind, &self.value) {
+            // The audit is kept for years: an address of a person is none of its.
+            (DocumentKind::Digest, _) | (_, None) => String::new(),
+            (_, Some(value)) => value.to_string(),
+        };
         let detail = match detail.char_indices().nth(TOLD) {
             Some((end, _)) => format!("{}...", &detail[..end]),
             None => detail,

@@ -1,5 +1,5 @@
 //! What a store of tokens must do: small secrets that end by themselves (sessions, sign-in links, what opens a screen or
-//! a shared view).
+//! a shared view, what a digest is confirmed and ended with).
 //!
 //! Secrets arrive here as hashes only. Tokens are in no export, backup, mirror or migration and in no change feed; a copy
 //! that Redis makes of itself has them, as hashes. A failover may lose the last ones: then somebody signs in again.
@@ -24,12 +24,25 @@ pub enum TokenKind {
     Screen,
     /// Shows one view.
     Share,
+    /// Confirms that a digest may go to an address.
+    Subscribe,
+    /// Ends somebody's digest.
+    Unsubscribe,
+    /// No secret: notes that a digest was sent.
+    Digest,
 }
 
 impl TokenKind {
     /// All of them.
-    pub const ALL: [TokenKind; 4] =
-        [TokenKind::Session, TokenKind::SignIn, TokenKind::Screen, TokenKind::Share];
+    pub const ALL: [TokenKind; 7] = [
+        TokenKind::Session,
+        TokenKind::SignIn,
+        TokenKind::Screen,
+        TokenKind::Share,
+        TokenKind::Subscribe,
+        TokenKind::Unsubscribe,
+        TokenKind::Digest,
+    ];
 
     /// Its name in stores.
     #[must_use]
@@ -39,6 +52,9 @@ impl TokenKind {
             TokenKind::SignIn => "sign_in",
             TokenKind::Screen => "screen",
             TokenKind::Share => "share",
+            TokenKind::Subscribe => "subscribe",
+            TokenKind::Unsubscribe => "unsubscribe",
+            TokenKind::Digest => "digest",
         }
     }
 }

@@ -34,6 +34,15 @@ const ATTEMPTS: u32 = 3;
 /// says whose it is and is written before anything else of a new one.
 const FIRST: usize = 512;
 
+/// In a data folder: when it was backed up last.
+const LAST: &str = "last-backup";
+
+/// When the data folder `data` was backed up last, as far as that is known there.
+#[must_use]
+pub fn last_backup(data: &Path) -> Option<Timestamp> {
+    fs::read_to_string(data.join(LAST)).ok()?.trim().parse().ok()
+}
+
 /// What a backup holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,6 +136,10 @@ pub async fn backup(
     }
     let text = serde_json::to_vec_pretty(&manifest).map_err(|e| io(fail("cannot write"))(e.into()))?;
     files::replace(&target.join(MANIFEST), &text).map_err(io(fail("cannot write")))?;
+    // The backup is good without it.
+    if let Err(error) = files::replace(&data.join(LAST), now.to_string().as_bytes()) {
+        tracing::warn!(%error, "it could not be noted that there is a backup");
+    }
     Ok(manifest)
 }
 

@@ -126,6 +126,7 @@ fn kind_of(line: &Line) -> &'static str {
         Line::End(_) => "end",
         Line::Setting(_) => "setting",
         Line::Channel(_) => "channel",
+        Line::Digest(_) => "digest",
     }
 }
 

@@ -22,7 +22,7 @@ use std::path::Path;
 
 use crate::store;
 
-pub use backup::{Manifest, backup};
+pub use backup::{Manifest, backup, last_backup};
 pub use export::{Exported, export};
 pub use format::Header;
 pub use import::{Imported, adopt_zones, import, read_header};

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::view::LinkView;
 use crate::domain::error::{Reason, Refusal};
-use crate::{accounts, links, reports, sessions, settings, store, webhooks};
+use crate::{accounts, digest, links, reports, sessions, settings, store, webhooks};
 
 /// Seconds after which a client may try again when the store is away.
 const TRY_AGAIN: HeaderValue = HeaderValue::from_static("5");
@@ -171,6 +171,10 @@ macro_rules! from_service {
 }
 
 from_service!(links::Error,);
+from_service!(digest::Error, E::Writing(error) => {
+    tracing::error!(%error, "a letter could not be written");
+    Error::Internal
+});
 from_service!(reports::Error,);
 from_service!(settings::Error,);
 from_service!(webhooks::Error,);

@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::AccountService;
 use crate::app::health::Health;
+use crate::digest::DigestService;
 use crate::hits::Hits;
 use crate::links::LinkService;
 use crate::live::Live;
@@ -144,6 +145,8 @@ pub struct State {
     pub accounts: Arc<AccountService>,
     /// Reports.
     pub reports: Arc<ReportService>,
+    /// Who gets a digest.
+    pub digests: Arc<DigestService>,
     /// Codes that nobody has.
     pub orphans: Arc<OrphanCounter>,
     /// What happens now.

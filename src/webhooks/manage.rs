@@ -10,7 +10,7 @@ use serde::Deserialize;
 use url::Url;
 use utoipa::ToSchema;
 
-use super::message::{EVENTS, of_test};
+use super::message::{EVENTS, OF_LINKS, of_test};
 use super::{Error, MOST, Result, WebhookService, cut, delivery, host_of, sign};
 use crate::accounts::MAX_NAME;
 use crate::domain::access::{Actor, Role};
@@ -41,7 +41,7 @@ pub struct NewWebhook {
     pub url: Option<String>,
     /// What it is for, at most 100 characters.
     pub name: Option<String>,
-    /// Of what: link.created, link.changed, link.broken, link.mended, link.spike. All, if not given.
+    /// Of what: link.created, link.changed, link.broken, link.mended, link.spike, digest. All of links, if not given.
     pub events: Option<Vec<String>>,
 }
 
@@ -106,7 +106,7 @@ impl WebhookService {
         let missing = || Refusal::field(Reason::Missing, "url", "a webhook needs an address");
         let url = self.address(&new.url.ok_or_else(missing)?, rules).await?;
         let name = text("name", new.name, MAX_NAME)?.unwrap_or_default();
-        let events = new.events.map_or_else(|| Ok(EVENTS.map(str::to_owned).to_vec()), events)?;
+        let events = new.events.map_or_else(|| Ok(OF_LINKS.map(str::to_owned).to_vec()), events)?;
         let letters = CodeSettings { alphabet: "abcdefghijkmnpqrstuvwxyz23456789".into(), length: ID_LEN };
         let drawn = Drawer::new(&letters).codes(entropy.bytes("webhook", 0), 1, 0, 0);
         let webhook = Webhook {

@@ -20,10 +20,14 @@ pub const BROKEN: &str = "link.broken";
 pub const MENDED: &str = "link.mended";
 /// A link gets many more clicks than a moment ago.
 pub const SPIKE: &str = "link.spike";
+/// The numbers of the day before, each morning.
+pub const DIGEST: &str = "digest";
 /// Somebody tries a webhook.
 pub const TEST: &str = "test";
 /// What a webhook can be told of.
-pub const EVENTS: [&str; 5] = [CREATED, CHANGED, BROKEN, MENDED, SPIKE];
+pub const EVENTS: [&str; 6] = [CREATED, CHANGED, BROKEN, MENDED, SPIKE, DIGEST];
+/// What one is told of that does not say: what happens to links.
+pub const OF_LINKS: [&str; 5] = [CREATED, CHANGED, BROKEN, MENDED, SPIKE];
 
 /// Of a spike, one message in this time, in seconds.
 const SPIKE_S: i64 = 3_600;
@@ -103,6 +107,19 @@ pub fn of_test(webhook: &str, random: &[u8], by: &str, now: Timestamp) -> Messag
     Message {
         id: id(&[TEST.as_bytes(), random]),
         event: TEST,
+        code: String::new(),
+        body: body.to_string(),
+        at: now,
+    }
+}
+
+/// The digest of a period, which is known by this name.
+#[must_use]
+pub fn of_digest(period: &str, text: String, data: Value, now: Timestamp) -> Message {
+    let body = json!({ "type": DIGEST, "timestamp": now.to_string(), "text": text, "data": data });
+    Message {
+        id: id(&[DIGEST.as_bytes(), period.as_bytes()]),
+        event: DIGEST,
         code: String::new(),
         body: body.to_string(),
         at: now,
@@ -218,13 +235,13 @@ fn sentence(event: &str, data: &Value) -> String {
     let short = link["short_url"].as_str().unwrap_or_default();
     let title = link["title"].as_str().or(link["article"]["title"].as_str());
     let named = match title {
-        Some(title) => format!("{short} (\u{201c}{}\u{201d})", plain(title)),
+        Some(title) => format!("{short} (\u{201c}{}\u{201d})", in_a_sentence(title)),
         None => short.to_owned(),
     };
-    let by = data["by"].as_str().map(|by| format!(", by {}", plain(by))).unwrap_or_default();
+    let by = data["by"].as_str().map(|by| format!(", by {}", in_a_sentence(by))).unwrap_or_default();
     match event {
         CREATED => match link["channel"].as_str() {
-            Some(channel) => format!("New short URL for {}: {named}{by}.", plain(channel)),
+            Some(channel) => format!("New short URL for {}: {named}{by}.", in_a_sentence(channel)),
             None => format!("New short URL: {named}{by}."),
         },
         CHANGED if data["action"] == "retired" => format!("{named} was retired{by}."),
@@ -244,14 +261,14 @@ fn sentence(event: &str, data: &Value) -> String {
         SPIKE => format!("{named}: {} clicks in the last {} minutes.", data["clicks"], data["minutes"]),
         _ => format!(
             "A test message for the webhook \u{201c}{}\u{201d}{by}.",
-            plain(data["webhook"].as_str().unwrap_or_default())
+            in_a_sentence(data["webhook"].as_str().unwrap_or_default())
         ),
     }
 }
 
 /// A text of people in a sentence that chat programs show: one line, not too long, and nothing that calls somebody or
 /// is a link of theirs.
-fn plain(text: &str) -> String {
+pub fn in_a_sentence(text: &str) -> String {
     let one = |c: char| match c {
         '<' => '\u{2039}',
         '>' => '\u{203a}',

@@ -16,6 +16,7 @@ mod harness;
 
 mod articles;
 mod browser;
+mod digest;
 mod first_minute;
 mod links;
 mod migrate;

@@ -1,4 +1,4 @@
-//! Lines about what staff change: settings and channels.
+//! Lines about what staff change: settings, channels, digests.
 //!
 //! Guarantees nothing but that each field is there and read back. Knows neither files nor stores.
 
@@ -26,13 +26,14 @@ impl DocumentLine {
     }
 }
 
-/// A setting or channel, as a line.
+/// A setting, channel or digest, as a line.
 pub(in crate::transfer) fn document_line(document: Document) -> Line {
     let Document { kind, name, value, version, updated_at, updated_by } = document;
     let line = DocumentLine { name, value, version, updated_at, updated_by };
     match kind {
         DocumentKind::Setting => Line::Setting(line),
         DocumentKind::Channel => Line::Channel(line),
+        DocumentKind::Digest => Line::Digest(line),
     }
 }
 

@@ -74,6 +74,7 @@ pub(super) enum Line {
     End(EndLine),
     Setting(DocumentLine),
     Channel(DocumentLine),
+    Digest(DocumentLine),
 }
 
 /// What a line says, in the words of the stores.
@@ -133,5 +134,6 @@ pub(super) fn read(text: &[u8]) -> Result<Item, String> {
         Line::End(line) => Item::End(line.lines),
         Line::Setting(line) => Item::Document(line.read(DocumentKind::Setting)),
         Line::Channel(line) => Item::Document(line.read(DocumentKind::Channel)),
+        Line::Digest(line) => Item::Document(line.read(DocumentKind::Digest)),
     })
 }

@@ -1,4 +1,4 @@
-//! What is one's own: the password, and where one is signed in.
+//! What is one's own: the password, where one is signed in, and one's digest.
 //!
 //! Guarantees that a password is changed by who knows the one before, or came by a sign-in link a moment ago, and that a
 //! session is ended by its user alone.
@@ -31,8 +31,11 @@ struct Me {
     needs_current: bool,
     /// One came by a link a moment ago.
     is_new: bool,
-    done: bool,
+    /// What was done a moment ago.
+    done: &'static str,
     wrong: Option<(String, String)>,
+    /// One's digest: a part of its own.
+    digest: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -64,7 +67,7 @@ impl Me {
     }
 }
 
-async fn me(state: &State, actor: &Actor, info: &SessionInfo) -> Result<Me> {
+async fn me(state: &State, actor: &Actor, info: &SessionInfo, digest: String) -> Result<Me> {
     let times = times(state);
     let sessions = state.sessions.sessions(Some(&info.user), times.now).await?;
     let needs_current = !state.sessions.may_set_password(info, times.now);
@@ -75,8 +78,9 @@ async fn me(state: &State, actor: &Actor, info: &SessionInfo) -> Result<Me> {
         by_proxy: info.by == By::Proxy,
         needs_current,
         is_new: false,
-        done: false,
+        done: "",
         wrong: None,
+        digest,
         times,
     })
 }
@@ -87,9 +91,14 @@ pub(super) async fn show(
     Staff(actor, info): Staff,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
-    let mut me = me(&state, &actor, &info).await?;
+    let digest = super::digest::mine(&state, &info.user, None).await?;
+    let mut me = me(&state, &actor, &info, digest).await?;
     me.is_new = !asked.new.is_empty() && !me.needs_current;
-    me.done = !asked.done.is_empty();
+    me.done = match asked.done.as_str() {
+        "" => "",
+        "digest" => "It is as you said.",
+        _ => "Your password is set. Everywhere else you are signed out.",
+    };
     Ok(page(StatusCode::OK, &me))
 }
 
@@ -132,9 +141,21 @@ async fn refused(
     detail: &str,
     status: StatusCode,
 ) -> Result<Response> {
-    let mut me = me(state, actor, info).await?;
+    let digest = super::digest::mine(state, &info.user, None).await?;
+    let mut me = me(state, actor, info, digest).await?;
     me.wrong = Some((field.to_owned(), detail.to_owned()));
     Ok(page(status, &me))
+}
+
+/// The page with this as its part about the digest.
+pub(super) async fn with_digest(
+    state: &State,
+    actor: &Actor,
+    info: &SessionInfo,
+    digest: String,
+    status: StatusCode,
+) -> Result<Response> {
+    Ok(page(status, &me(state, actor, info, digest).await?))
 }
 
 /// Ends a session, or all but this one.

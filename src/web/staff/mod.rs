@@ -6,6 +6,7 @@
 mod article;
 mod charts;
 mod desk;
+mod digest;
 mod failures;
 mod format;
 mod link;
@@ -49,6 +50,9 @@ pub fn routes(state: &State) -> Router<State> {
         .route("/-/me", get(me::show))
         .route("/-/me/password", post(me::set_password))
         .route("/-/me/sessions", post(me::end))
+        .route("/-/me/digest", post(digest::change))
+        .route("/-/digest/confirm", get(digest::to_confirm).post(digest::confirm))
+        .route("/-/digest/end", get(digest::to_end).post(digest::end))
         .route("/-/settings", get(settings::first))
         .route("/-/settings/{tab}", get(settings::show).post(settings::change))
         .route("/-/assets/{file}", get(shell::asset))

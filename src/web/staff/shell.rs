@@ -3,13 +3,14 @@
 //! Guarantees a content policy without inline script and style and without another host, and that style sheet and script
 //! are kept by browsers for as long as they are the same.
 
+use std::io::Write;
 use std::sync::{Arc, LazyLock};
 
 use askama::Template;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 
@@ -27,29 +28,67 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// The style sheet and the script, by the hash of what is in them.
+/// The style sheet and the script.
 struct Assets {
-    css: String,
-    js: String,
+    css: Asset,
+    js: Asset,
 }
 
-static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
-    let hashed = |text: &str, kind: &str| {
+/// A file that pages load.
+struct Asset {
+    /// With the hash of what is in it.
+    name: String,
+    kind: HeaderValue,
+    text: &'static str,
+    /// The same, smaller; packed once. None if that could not be done.
+    packed: Option<Vec<u8>>,
+}
+
+impl Asset {
+    fn new(text: &'static str, ending: &str, kind: &'static str) -> Asset {
         let hash = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::digest(text));
-        format!("app-{}.{kind}", hash.chars().take(16).collect::<String>())
-    };
-    Assets { css: hashed(STYLE, "css"), js: hashed(SCRIPT, "js") }
+        let name = format!("app-{}.{ending}", hash.chars().take(16).collect::<String>());
+        Asset { name, kind: HeaderValue::from_static(kind), text, packed: gzip(text.as_bytes()).ok() }
+    }
+}
+
+fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut packer = flate2::write::GzEncoder::new(vec![], flate2::Compression::best());
+    packer.write_all(bytes)?;
+    packer.finish()
+}
+
+static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
+    css: Asset::new(STYLE, "css", "text/css; charset=utf-8"),
+    js: Asset::new(SCRIPT, "js", "text/javascript; charset=utf-8"),
 });
 
+/// Whether a browser takes what is packed so.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|one| {
+        let (name, quality) = one.split_once(';').unwrap_or((one, ""));
+        let refused = quality.split_once("q=").is_some_and(|(_, q)| q.trim().parse() == Ok(0.0_f32));
+        name.trim().eq_ignore_ascii_case("gzip") && !refused
+    })
+}
+
 /// A style sheet or script.
-pub(super) async fn asset(Path(file): Path<String>) -> Response {
-    let (kind, text) = match file.as_str() {
-        name if name == ASSETS.css => ("text/css; charset=utf-8", STYLE),
-        name if name == ASSETS.js => ("text/javascript; charset=utf-8", SCRIPT),
-        _ => return StatusCode::NOT_FOUND.into_response(),
+pub(super) async fn asset(Path(file): Path<String>, asked: HeaderMap) -> Response {
+    let Some(asset) = [&ASSETS.css, &ASSETS.js].into_iter().find(|asset| asset.name == file) else {
+        return StatusCode::NOT_FOUND.into_response();
     };
-    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=31536000, immutable")];
-    (headers, text).into_response()
+    let packed = asset.packed.as_deref().filter(|_| takes_gzip(&asked));
+    let mut response = packed.unwrap_or(asset.text.as_bytes()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, asset.kind.clone());
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    headers.insert(http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if packed.is_some() {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
 }
 
 /// The frame of a page.
@@ -80,8 +119,8 @@ impl Shell {
             host.starts_with("127.0.0.1") || host.starts_with("localhost") || host.starts_with("[::1]");
         Shell {
             newsroom: state.pages.newsroom().0,
-            css: format!("/-/assets/{}", ASSETS.css),
-            js: format!("/-/assets/{}", ASSETS.js),
+            css: format!("/-/assets/{}", ASSETS.css.name),
+            js: format!("/-/assets/{}", ASSETS.js.name),
             here,
             user,
             role: actor.role.as_str(),
@@ -150,4 +189,27 @@ pub(super) fn see_other(to: &str) -> Response {
     let to = HeaderValue::try_from(to).unwrap_or(HeaderValue::from_static("/-/"));
     (StatusCode::SEE_OTHER, [(LOCATION, to), (CACHE_CONTROL, HeaderValue::from_static("no-store"))])
         .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_is_given_to_who_takes_it() {
+        let table = [
+            ("gzip, deflate, br", true),
+            ("br;q=1.0, GZIP;q=0.8", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.000, br", false),
+            ("br", false),
+            ("", false),
+        ];
+        for (says, takes) in table {
+            let headers = [(ACCEPT_ENCODING, HeaderValue::from_static(says))].into_iter().collect();
+            assert_eq!(takes_gzip(&headers), takes, "{says}");
+        }
+        let packed = ASSETS.css.packed.as_ref().unwrap();
+        assert!(packed.len() * 2 < STYLE.len(), "{}", packed.len());
+    }
 }

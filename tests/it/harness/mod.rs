@@ -6,6 +6,7 @@ pub mod cli;
 pub mod http;
 pub mod program;
 pub mod raw;
+pub mod smtp;
 pub mod wait;
 
 pub use api::Api;

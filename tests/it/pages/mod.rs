@@ -1,6 +1,10 @@
 //! What readers see (pages in their language, guesses, the button's file), and what staff's pages refuse.
 
+mod attacks;
 mod button;
+pub mod forms;
 mod guesses;
+mod markup;
 mod readers;
+pub mod routes;
 mod staff;

@@ -123,8 +123,7 @@ impl Following {
         let deadline = Duration::from_secs(5);
         let cache = Cache::new(links.clone(), lanes, 8 << 20, Duration::from_secs(2), deadline);
         let (cache, coherence) = (Arc::new(cache), Arc::new(Coherence::new(clock::now())));
-        let accounts =
-            Arc::new(AccountService::open(node.accounts.clone(), node.tokens.clone()).await.unwrap());
+        let accounts = Arc::new(slugline::accounts::of_store(node).await.unwrap());
         let follower = Follower {
             links,
             cache: cache.clone(),

@@ -3,6 +3,6 @@
 mod attacks;
 mod manage;
 mod nodes;
-mod receiver;
+pub mod receiver;
 mod telling;
 mod trouble;

@@ -143,6 +143,7 @@ fn letter(kind: DocumentKind) -> &'static [u8; 1] {
     match kind {
         DocumentKind::Setting => b"s",
         DocumentKind::Channel => b"c",
+        DocumentKind::Digest => b"d",
     }
 }
 
@@ -206,6 +207,7 @@ mod tests {
             Name::Audit(77),
             Name::Document(DocumentKind::Setting, "articles.sites".into()),
             Name::Document(DocumentKind::Channel, "Übersicht".into()),
+            Name::Document(DocumentKind::Digest, "ana".into()),
             Name::Webhook("w1".into()),
         ];
         for name in names {

@@ -5,6 +5,7 @@
 //! sent. A part knows its own form; this knows how they are asked and answered.
 
 mod channels;
+mod digests;
 mod keys;
 mod options;
 mod sent;
@@ -32,13 +33,14 @@ use crate::web::error::{Error, Result, status_of};
 use crate::web::session::{Form64, Staff};
 
 /// Parts: what stands in the address, what people say, and who may see it.
-const TABS: [(&str, &str, Role); 11] = [
+const TABS: [(&str, &str, Role); 12] = [
     ("keys", "API keys", Role::Admin),
     ("users", "Users", Role::Admin),
     ("hosts", "Hosts and sites", Role::Admin),
     ("newsroom", "Newsroom", Role::Admin),
     ("channels", "Channels", Role::Admin),
     ("webhooks", "Webhooks", Role::Admin),
+    ("digests", "Digests", Role::Admin),
     ("sharing", "Screens and shares", Role::Viewer),
     ("integrations", "Integrations", Role::Viewer),
     ("privacy", "Privacy", Role::Viewer),
@@ -128,11 +130,12 @@ async fn answer(
         "hosts" | "newsroom" => options::body(state, tab.0, &frame).await?,
         "channels" => channels::body(state, &frame).await?,
         "webhooks" => webhooks::body(state, actor, &frame).await?,
+        "digests" => digests::body(state, &frame).await?,
         "sharing" => sharing::body(state, actor, &frame).await?,
         "integrations" => texts::integrations(state)?,
         "privacy" => texts::privacy(state)?,
         "audit" => watch::audit(state, &frame).await?,
-        _ => watch::system(state, &frame)?,
+        _ => watch::system(state, &frame).await?,
     };
     let tabs = tabs_of(actor).map(|(name, words, _)| (name, words, name == tab.0)).collect();
     let shell = Shell::new(state, actor, "/-/settings");
@@ -179,6 +182,7 @@ pub(super) async fn change(
         "hosts" | "newsroom" => options::act(&state, &actor, &sent, times.now).await,
         "channels" => channels::act(&state, &actor, &sent, times.now).await,
         "webhooks" => webhooks::act(&state, &actor, &sent, times.now).await,
+        "digests" => digests::act(&state, &actor, &sent, times.now).await,
         "sharing" => sharing::act(&state, &actor, &sent, times.now).await,
         _ => Err(unknown_action().into()),
     };

@@ -32,6 +32,8 @@ struct Privacy {
     audit: String,
     journal: String,
     sessions: String,
+    has_mail: bool,
+    mail_host: String,
 }
 
 pub(super) fn integrations(state: &State) -> Result<String> {
@@ -71,6 +73,8 @@ pub(super) fn privacy(state: &State) -> Result<String> {
         audit: words(kept.audit),
         journal: words(config.journal.retain_age),
         sessions: words(config.auth.session_for),
+        has_mail: state.digests.has_mail(),
+        mail_host: config.mail.host.clone(),
     })
 }
 
