@@ -22,7 +22,7 @@ use super::rows::{Row, rows, without_scheme};
 use super::shell::{Shell, page, see_other, times};
 use crate::clock;
 use crate::domain::access::{Actor, Role};
-use crate::domain::error::Refusal;
+use crate::domain::error::{Reason, Refusal};
 use crate::domain::report::{Range, ReportScope};
 use crate::links::codes::Entropy;
 use crate::links::{Error as LinkError, Made};
@@ -125,10 +125,6 @@ pub(super) async fn desk(
 
 async fn new(state: &State, actor: &Actor, asked: Form) -> Result<Desk> {
     let times = times(state);
-    let filter = LinkFilter { created_by: Some(actor.name.clone()), ..LinkFilter::default() };
-    let recent = LinkPage { filter, order: LinkOrder::Created, descending: true, after: None, limit: RECENT };
-    let recent = state.links.within(state.links.store().list(recent, times.now)).await?;
-    let recent = rows(state, &recent, actor, times.now).await?;
     let chosen = |name: &String| asked.channels.contains(name);
     let channels = state.links.channel_names().into_iter().map(|name| (chosen(&name), name));
     Ok(Desk {
@@ -140,7 +136,7 @@ async fn new(state: &State, actor: &Actor, asked: Form) -> Result<Desk> {
         undone: None,
         lines: vec![],
         wrong: None,
-        recent,
+        recent: recent(state, actor, &times).await?,
         today: today(state, &times).await?,
         times,
         may_make: actor.role >= Role::Creator,
@@ -148,6 +144,13 @@ async fn new(state: &State, actor: &Actor, asked: Form) -> Result<Desk> {
         bookmarklet: bookmarklet(&state.staff_url),
         public_url: state.public_url.to_string(),
     })
+}
+
+async fn recent(state: &State, actor: &Actor, times: &Times) -> Result<Vec<Row>> {
+    let filter = LinkFilter { created_by: Some(actor.name.clone()), ..LinkFilter::default() };
+    let recent = LinkPage { filter, order: LinkOrder::Created, descending: true, after: None, limit: RECENT };
+    let recent = state.links.within(state.links.store().list(recent, times.now)).await?;
+    rows(state, &recent, actor, times.now).await
 }
 
 async fn today(state: &State, times: &Times) -> Result<Today> {
@@ -217,6 +220,7 @@ pub(super) async fn make(
         }
     }
     desk.asked.urls.clear();
+    desk.recent = recent(&state, &actor, &desk.times).await?;
     Ok(page(StatusCode::OK, &desk))
 }
 
@@ -243,6 +247,10 @@ fn why(refusal: &Refusal, state: &State) -> Wrong {
     let its = refusal.field.as_deref().unwrap_or_default();
     let field = FIELDS.into_iter().find(|name| *name == its).unwrap_or("urls");
     match &refusal.link {
+        // What a parser says helps nobody who pasted something else.
+        None if refusal.reason == Reason::InvalidUrl => {
+            (field, "This is no address: one begins with https://, or http://.".into())
+        }
         Some(found) => {
             let url = format!("{}/{}", state.public_url, found.link.code);
             (field, format!("{} ({})", refusal.detail, without_scheme(&url)))
