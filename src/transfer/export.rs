@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use super::format::{self, EndLine, FORMAT, Header, KIND, Line, StreamLine};
 use super::{Error, Lines, Progress, io};
 use crate::domain::calendar::Calendar;
-use crate::store::{Links, Store, Tallies};
 use crate::store::accounts::AccountItem;
 use crate::store::tallies::StreamState;
+use crate::store::{Links, Store, Tallies};
 
 /// Lines of the audit asked for at once.
 const AUDIT_PAGE: usize = 1_000;

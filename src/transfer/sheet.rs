@@ -75,6 +75,8 @@ fn exported(text: &str) -> Result<Sheet, String> {
 const COLUMNS: [&str; 7] = ["url", "code", "title", "channel", "campaign", "tags", "note"];
 
 fn table(text: &str) -> Result<Sheet, String> {
+    // Lines are counted by their one end.
+    let text = text.replace("\r\n", "\n");
     let mut rows = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
     let head = rows.headers().map_err(|error| error.to_string())?;
     // What our own list is saved as calls it the target.
@@ -82,8 +84,12 @@ fn table(text: &str) -> Result<Sheet, String> {
         "target" => "url".to_owned(),
         name => name.to_owned(),
     };
-    let columns: HashMap<String, usize> =
-        head.iter().enumerate().map(|(at, its)| (name(its), at)).filter(|(its, _)| COLUMNS.contains(&&**its)).collect();
+    let columns: HashMap<String, usize> = head
+        .iter()
+        .enumerate()
+        .map(|(at, its)| (name(its), at))
+        .filter(|(its, _)| COLUMNS.contains(&&**its))
+        .collect();
     if !columns.contains_key("url") {
         return Err("it is no export, and no table whose first line names a column url".into());
     }

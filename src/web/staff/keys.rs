@@ -85,10 +85,7 @@ pub(super) async fn show(
     Staff(actor, _): Staff,
     headers: HeaderMap,
 ) -> Result<Response> {
-    Ok(page(
-        StatusCode::OK,
-        &Keyboard { shell: Shell::new(&state, &actor, "/-/keys"), on: are_on(&headers) },
-    ))
+    Ok(page(StatusCode::OK, &Keyboard { shell: Shell::new(&state, &actor, "/-/keys"), on: are_on(&headers) }))
 }
 
 /// Switches keys off or on.

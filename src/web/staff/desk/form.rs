@@ -102,7 +102,8 @@ mod tests {
     #[test]
     fn an_address_is_found_in_what_is_sent() {
         let of = |pairs: &[(&str, &str)]| {
-            Form::of(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()).urls
+            Form::of(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+                .urls
         };
         let table: [(&[(&str, &str)], &str); 6] = [
             (&[("url", " https://a.example/1 ")], "https://a.example/1"),

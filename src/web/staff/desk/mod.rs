@@ -13,8 +13,8 @@ use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::form_urlencoded::Serializer;
 
-pub(super) use self::card::{card, code};
 use self::card::{Card, card_of};
+pub(super) use self::card::{card, code};
 use self::form::{Form, Wrong};
 use super::format::{Times, number};
 use super::question::question;

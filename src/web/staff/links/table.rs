@@ -65,11 +65,20 @@ pub(in crate::web::staff) async fn csv(
         Ok(Some((Bytes::from(lines), (state, actor, next))))
     });
     let head = stream::once(async { Ok(Bytes::from(table::head(&COLUMNS))) });
-    Ok(download("links.csv", "text/csv; charset=utf-8", Body::from_stream(stream::StreamExt::chain(head, rows))))
+    Ok(download(
+        "links.csv",
+        "text/csv; charset=utf-8",
+        Body::from_stream(stream::StreamExt::chain(head, rows)),
+    ))
 }
 
 /// These links as CSV.
-pub(super) async fn chosen(state: &State, found: &[Found], viewer: &Actor, now: Timestamp) -> Result<Response> {
+pub(super) async fn chosen(
+    state: &State,
+    found: &[Found],
+    viewer: &Actor,
+    now: Timestamp,
+) -> Result<Response> {
     let text = [table::head(&COLUMNS), lines(state, found, viewer, now).await?].concat();
     Ok(download("links.csv", "text/csv; charset=utf-8", Body::from(text)))
 }

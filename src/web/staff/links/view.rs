@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn each_filter_is_a_chip_that_takes_away_itself_alone() {
-        let view = View { tag: "a b".into(), status: "scheduled".into(), sort: "code".into(), ..View::default() };
+        let view =
+            View { tag: "a b".into(), status: "scheduled".into(), sort: "code".into(), ..View::default() };
         let chips = view.chips();
         let said: Vec<(&str, &str)> =
             chips.iter().map(|chip| (chip.words.as_str(), chip.href.as_str())).collect();

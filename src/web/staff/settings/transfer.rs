@@ -4,7 +4,7 @@
 //! wrong in it nothing is made. What comes in follows the same rules as all other links, and the same file again makes
 //! nothing twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use askama::Template;
 use axum::body::Body;
@@ -84,7 +84,10 @@ fn part(text: String, outcome: Option<Outcome>) -> Result<String> {
 }
 
 /// Stories, links and their history, as a file that `slugline import --merge` reads.
-pub(in crate::web::staff) async fn export(Shared(state): Shared<State>, Staff(actor, _): Staff) -> Result<Response> {
+pub(in crate::web::staff) async fn export(
+    Shared(state): Shared<State>,
+    Staff(actor, _): Staff,
+) -> Result<Response> {
     actor.require(Role::Admin)?;
     let links = state.links.store().clone();
     let pieces = links_only(links, state.tallies.clone(), clock::now());
@@ -112,10 +115,11 @@ async fn bring(state: &State, actor: &Actor, text: &str, dry: bool) -> Result<Ou
         Ok(sheet) => sheet,
         Err(why) => return Ok(Outcome { dry, unreadable: Some(why), ..Outcome::default() }),
     };
-    let (mut made, mut there) = looked_at(state, &links, &mut wrong).await?;
+    let (mut made, mut there, reserved) = looked_at(state, &links, &mut wrong).await?;
     if wrong.is_empty() && !dry {
-        (made, there) = (0, 0);
-        let mut links = links.into_iter().peekable();
+        // A code without a target is there or not: there is nothing that asking for it could find.
+        (made, there) = (0, reserved.len());
+        let mut links = links.into_iter().filter(|(line, _)| !reserved.contains(line)).peekable();
         while links.peek().is_some() {
             let (lines, requests): (Vec<u64>, Vec<_>) =
                 links.by_ref().take(AT_ONCE).map(|(line, link)| (line, Ok(link))).unzip();
@@ -135,19 +139,23 @@ async fn bring(state: &State, actor: &Actor, text: &str, dry: bool) -> Result<Ou
     Ok(Outcome { dry, made, there, left_out, wrong, more, unreadable: None })
 }
 
-/// How many of them would be made and how many are there, with what is wrong with any.
+/// How many of them would be made and how many are there, with what is wrong with any; and the lines of those that are
+/// there as reserved codes.
 async fn looked_at(
     state: &State,
     links: &[(u64, NewLink)],
     wrong: &mut Vec<(u64, String)>,
-) -> Result<(usize, usize)> {
+) -> Result<(usize, usize, HashSet<u64>)> {
     let rules = state.links.rules();
-    let keys: Vec<String> =
-        links.iter().filter_map(|(_, link)| link.code.as_deref().map(|code| fold(code).into_owned())).collect();
+    let keys: Vec<String> = links
+        .iter()
+        .filter_map(|(_, link)| link.code.as_deref().map(|code| fold(code).into_owned()))
+        .collect();
     let found = state.links.within(state.links.store().find_many(&keys)).await?;
     let found: HashMap<String, &Found> =
         found.iter().map(|found| (found.link.code.key().into_owned(), found)).collect();
     let (mut made, mut there, mut seen) = (0, 0, HashMap::<String, u64>::new());
+    let mut reserved = HashSet::new();
     for (line, link) in links {
         let checked = || -> std::result::Result<Option<String>, Refusal> {
             link.clone().check()?;
@@ -172,10 +180,15 @@ async fn looked_at(
         }
         match key.and_then(|key| found.get(&key)) {
             None => made += 1,
-            Some(found) if found.article.as_deref().map(|article| &article.url) == story.as_ref() => there += 1,
+            Some(found) if found.article.as_deref().map(|article| &article.url) == story.as_ref() => {
+                there += 1;
+                if story.is_none() {
+                    reserved.insert(*line);
+                }
+            }
             Some(found) => wrong.push((*line, format!("the code {} is another link's", found.link.code))),
         }
     }
     wrong.sort_by_key(|(line, _)| *line);
-    Ok((made, there))
+    Ok((made, there, reserved))
 }
