@@ -1,7 +1,7 @@
 //! The desk, lists and keys as people use them: by keyboard, by mouse, and with keys switched off.
 
 use super::page::{Key, Page, Setting, browse};
-use super::staff::{base, count, fill, made, sign_in};
+use super::staff::{base, count, made, sign_in};
 use crate::harness::{TestApp, eventually, json};
 
 async fn focused(page: &Page) -> String {
