@@ -330,7 +330,8 @@ impl Live {
 }
 
 /// What a person would call a link; while that is for few eyes, its code.
-fn title_of(found: &Found, now: Timestamp) -> String {
+#[must_use]
+pub fn title_of(found: &Found, now: Timestamp) -> String {
     if found.link.is_secret(now) {
         return found.link.code.as_str().to_owned();
     }

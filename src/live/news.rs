@@ -36,6 +36,9 @@ pub struct Change {
     pub code: Option<String>,
     /// Its title, the number that was passed, or the source.
     pub value: String,
+    /// Its title, where `value` is a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
 }
 
 /// What was told.
@@ -79,6 +82,7 @@ impl News {
                 kind: kind.into(),
                 code: Some(found.link.code.to_string()),
                 value: title_of(found, now),
+                title: None,
             }
         });
         Ok(told.collect())
@@ -115,7 +119,7 @@ impl News {
             // A link that only now is among the most followed has passed its milestones unseen.
             let Some(before) = before else { continue };
             let passed = MILESTONES.iter().rev().find(|n| before < **n && **n <= total.clicks);
-            news.extend(passed.map(|n| change(now, "milestone", &link.code, n.to_string())));
+            news.extend(passed.map(|n| change(now, "milestone", link, n.to_string())));
         }
         Ok(news)
     }
@@ -135,7 +139,7 @@ impl News {
             let rows = tallies.rows(&scope, Series::Minute, spike::since(to), to + 60).await?;
             if let Some(clicks) = spike::of(rows.iter().map(|row| (row.bucket, row.counts.clicks)), to) {
                 self.spikes.insert(link.code.clone(), to);
-                news.push(change(now, "spike", &link.code, clicks.to_string()));
+                news.push(change(now, "spike", link, clicks.to_string()));
             }
         }
         Ok(news)
@@ -153,13 +157,14 @@ impl News {
         for row in rows.iter().filter(|row| row.counts.clicks >= SOURCE && row.value != BEYOND) {
             let source = shown_value(&row.value).to_owned();
             if self.sources.insert((day, source.clone())) && self.looked {
-                news.push(Change { at: now, kind: "source".into(), code: None, value: source });
+                news.push(Change { at: now, kind: "source".into(), code: None, value: source, title: None });
             }
         }
         Ok(news)
     }
 }
 
-fn change(at: Timestamp, kind: &'static str, code: &str, value: String) -> Change {
-    Change { at, kind: kind.into(), code: Some(code.to_owned()), value }
+fn change(at: Timestamp, kind: &'static str, link: &TopLink, value: String) -> Change {
+    let title = Some(link.title.clone());
+    Change { at, kind: kind.into(), code: Some(link.code.clone()), value, title }
 }

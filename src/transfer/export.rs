@@ -5,15 +5,17 @@
 //! hashes only, never a secret.
 
 use std::io::Write;
+use std::sync::Arc;
 
+use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
 
 use super::format::{self, EndLine, FORMAT, Header, KIND, Line, StreamLine};
 use super::{Error, Lines, Progress, io};
 use crate::domain::calendar::Calendar;
-use crate::store::Store;
 use crate::store::accounts::AccountItem;
 use crate::store::tallies::StreamState;
+use crate::store::{Links, Store, Tallies};
 
 /// Lines of the audit asked for at once.
 const AUDIT_PAGE: usize = 1_000;
@@ -62,7 +64,7 @@ pub async fn export<W: Write>(
     now: Timestamp,
 ) -> Result<Exported, Error> {
     let mut out = Out { to, lines: Lines::default(), written: 0, expected: None, progress };
-    out.put(KIND, &header(store, now).await?)?;
+    out.put(KIND, &header(&*store.tallies, now).await?)?;
     links(store, &mut out).await?;
     accounts(store, &mut out).await?;
     documents(store, &mut out).await?;
@@ -77,8 +79,8 @@ pub async fn export<W: Write>(
     Ok(Exported { lines: out.lines, settled })
 }
 
-async fn header(store: &Store, now: Timestamp) -> Result<Header, Error> {
-    let dataset = store.tallies.dataset().await?;
+async fn header(tallies: &dyn Tallies, now: Timestamp) -> Result<Header, Error> {
+    let dataset = tallies.dataset().await?;
     let calendar = Calendar::new(&dataset.zones).map_err(|e| Error::Refused(e.to_string()))?;
     Ok(Header {
         kind: KIND.into(),
@@ -90,6 +92,40 @@ async fn header(store: &Store, now: Timestamp) -> Result<Header, Error> {
         exported_at: Some(now),
         hash: String::new(),
     })
+}
+
+/// Stories, links and their history as an export of their own, piece by piece and in bounded memory: what an import with
+/// `--merge` reads. One that was cut short lacks its last line.
+pub fn links_only(
+    links: Arc<dyn Links>,
+    tallies: Arc<dyn Tallies>,
+    now: Timestamp,
+) -> impl Stream<Item = Result<Vec<u8>, Error>> + Send {
+    let begin = (links, tallies, Some(None), 0_u64);
+    stream::try_unfold(begin, move |(links, tallies, next, mut written)| async move {
+        let Some(after) = next else { return Ok(None) };
+        let mut piece = vec![];
+        if written == 0 {
+            line(&mut piece, &header(&*tallies, now).await?)?;
+            written += 1;
+        }
+        let page = links.export(after).await?;
+        for item in &page.items {
+            line(&mut piece, &format::link_line(item))?;
+            written += 1;
+        }
+        let more = page.after.filter(|_| !page.items.is_empty());
+        if more.is_none() {
+            line(&mut piece, &Line::End(EndLine { lines: written }))?;
+        }
+        Ok(Some((piece, (links, tallies, more.map(Some), written))))
+    })
+}
+
+fn line(piece: &mut Vec<u8>, line: &impl serde::Serialize) -> Result<(), Error> {
+    serde_json::to_writer(&mut *piece, line).map_err(|e| io("cannot write the export")(e.into()))?;
+    piece.push(b'\n');
+    Ok(())
 }
 
 async fn links<W: Write>(store: &Store, out: &mut Out<'_, W>) -> Result<(), Error> {

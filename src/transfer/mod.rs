@@ -13,6 +13,7 @@ pub mod import;
 mod lines;
 pub mod migrate;
 pub mod restore;
+pub mod sheet;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use std::path::Path;
 use crate::store;
 
 pub use backup::{Manifest, backup, last_backup};
-pub use export::{Exported, export};
+pub use export::{Exported, export, links_only};
 pub use format::Header;
 pub use import::{Imported, adopt_zones, import, read_header};
 pub use restore::restore;

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use super::State;
 use super::auth::address;
 use super::error::Error;
-use super::json::{self, MAX_BODY};
+use super::json::{self, MAX_BATCH_BODY, MAX_BODY};
 use super::surface::Peer;
 use crate::clock;
 use crate::domain::access::Actor;
@@ -214,16 +214,31 @@ impl<T: DeserializeOwned> FromRequest<State> for Form64<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &State) -> Result<Self, Error> {
-        same_origin(request.headers(), &state.staff_url)?;
-        let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-        if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            let detail = "send Content-Type: application/x-www-form-urlencoded";
-            return Err(Refusal::new(Reason::UnsupportedType, detail).into());
-        }
-        let bytes = json::bytes(request.into_body(), MAX_BODY).await?;
-        Ok(Form64(form(&bytes)?))
+        Ok(Form64(sent(request, state, MAX_BODY).await?))
     }
+}
+
+/// The same as large as a batch: for what takes a file.
+pub struct FormOfFile<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<State> for FormOfFile<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &State) -> Result<Self, Error> {
+        Ok(FormOfFile(sent(request, state, MAX_BATCH_BODY).await?))
+    }
+}
+
+async fn sent<T: DeserializeOwned>(request: Request, state: &State, most: usize) -> Result<T, Error> {
+    same_origin(request.headers(), &state.staff_url)?;
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let detail = "send Content-Type: application/x-www-form-urlencoded";
+        return Err(Refusal::new(Reason::UnsupportedType, detail).into());
+    }
+    let bytes = json::bytes(request.into_body(), most).await?;
+    Ok(form(&bytes)?)
 }
 
 fn form<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {

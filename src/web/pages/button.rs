@@ -19,6 +19,10 @@ use sha2::{Digest, Sha256};
 use crate::web::State;
 
 const WIDGET: &str = include_str!("static/widget.js");
+/// The icon within the address, so that whoever reads the manifest asks for nothing more.
+const ICON_URL: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/svg'%20viewBox='0%200%2032%2032'%3E\
+    %3Crect%20width='32'%20height='32'%20rx='6'%20fill='%23c2341d'/%3E%3Cpath%20d='M7%2010h18v3H7zm0%209h11v3H7z'%20\
+    fill='%23fff'/%3E%3C/svg%3E";
 /// So that pages which let in only what allows it (`Cross-Origin-Embedder-Policy`) let it in.
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
@@ -66,7 +70,7 @@ async fn manifest(extract::State(state): extract::State<State>) -> Response {
         "display": "standalone",
         "background_color": "#fbfaf7",
         "theme_color": "#fbfaf7",
-        "icons": [{ "src": "/favicon.ico", "type": "image/svg+xml", "sizes": "any", "purpose": "any" }],
+        "icons": [{ "src": ICON_URL, "type": "image/svg+xml", "sizes": "any", "purpose": "any" }],
         "share_target": {
             "action": "/-/new",
             "method": "GET",

@@ -248,8 +248,7 @@ pub fn behind(value: u64, largest: u64) -> String {
 pub fn heat(value: u64, largest: u64) -> String {
     let share = float(value) / float(largest.max(1));
     format!(
-        "<svg viewBox=\"0 0 1 1\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"bar now\" width=\"1\" \
-         height=\"1\" opacity=\"{share:.2}\"/></svg>"
+        "<svg aria-hidden=\"true\"><rect class=\"bar now\" width=\"100%\" height=\"100%\" opacity=\"{share:.2}\"/></svg>"
     )
 }
 

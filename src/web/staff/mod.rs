@@ -9,6 +9,7 @@ mod desk;
 mod digest;
 mod failures;
 mod format;
+mod keys;
 mod link;
 mod links;
 mod live;
@@ -35,8 +36,10 @@ pub fn routes(state: &State) -> Router<State> {
         .route("/-/", get(desk::desk).post(desk::make))
         .route("/-/new", get(desk::desk))
         .route("/-/card", get(desk::card))
+        .route("/-/code", get(desk::code))
         .route("/-/undo", post(desk::undo))
-        .route("/-/links", get(links::list))
+        .route("/-/links", get(links::list).post(links::change))
+        .route("/-/links.csv", get(links::csv))
         .route("/-/links/{code}", get(link::show).post(link::change))
         .route("/-/links/{code}/retire", post(link::retire))
         .route("/-/articles/{id}", get(article::show))
@@ -48,12 +51,16 @@ pub fn routes(state: &State) -> Router<State> {
         .route("/-/link", post(login::by_link))
         .route("/-/logout", post(login::sign_out))
         .route("/-/me", get(me::show))
+        .route("/-/me/keys", post(keys::switch))
+        .route("/-/keys", get(keys::show))
         .route("/-/me/password", post(me::set_password))
         .route("/-/me/sessions", post(me::end))
         .route("/-/me/digest", post(digest::change))
         .route("/-/digest/confirm", get(digest::to_confirm).post(digest::confirm))
         .route("/-/digest/end", get(digest::to_end).post(digest::end))
         .route("/-/settings", get(settings::first))
+        .route("/-/settings/transfer", get(settings::transfer_page).post(settings::transfer::import))
+        .route("/-/settings/transfer/links.jsonl", get(settings::transfer::export))
         .route("/-/settings/{tab}", get(settings::show).post(settings::change))
         .route("/-/assets/{file}", get(shell::asset))
         .layer(map_response_with_state(state.clone(), failures::in_words))

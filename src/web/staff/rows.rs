@@ -5,7 +5,8 @@
 use jiff::Timestamp;
 
 use super::charts::spark;
-use super::format::number;
+use super::format::{Times, number};
+use super::shell::times;
 use crate::domain::access::Actor;
 use crate::domain::link::{Found, Status};
 use crate::domain::tally::{Counts, Scope};
@@ -30,6 +31,7 @@ pub(super) struct Row {
     pub(super) status: String,
     /// What is wrong with its target.
     pub(super) broken: bool,
+    pub(super) version: u64,
     pub(super) clicks: String,
     /// The last 24 hours, as a picture.
     pub(super) spark: String,
@@ -40,8 +42,8 @@ pub(super) async fn rows(state: &State, found: &[Found], viewer: &Actor, now: Ti
     let scopes: Vec<Scope> = found.iter().map(|f| Scope::Link(f.link.code.as_str().into())).collect();
     let totals = state.links.within(state.tallies.totals(&scopes)).await?;
     let days = state.reports.last_hours(&scopes, now).await?;
-    let rows = found.iter().zip(totals).zip(days);
-    Ok(rows.map(|((found, totals), hours)| row(state, found, (totals, &hours[..]), viewer, now)).collect())
+    let (rows, times) = (found.iter().zip(totals).zip(days), Times { now, ..times(state) });
+    Ok(rows.map(|((found, totals), hours)| row(state, found, (totals, &hours[..]), viewer, &times)).collect())
 }
 
 fn row(
@@ -49,9 +51,9 @@ fn row(
     found: &Found,
     (totals, hours): (Counts, &[u64]),
     viewer: &Actor,
-    now: Timestamp,
+    times: &Times,
 ) -> Row {
-    let (link, hidden) = (&found.link, found.link.is_hidden_from(viewer, now));
+    let (link, hidden) = (&found.link, found.link.is_hidden_from(viewer, times.now));
     let article = found.article.as_deref().filter(|_| !hidden);
     let headline = link.title.as_deref().filter(|_| !hidden);
     let headline = headline.or_else(|| article.and_then(|article| article.facts.title.as_deref()));
@@ -73,7 +75,8 @@ fn row(
         section: article.and_then(|article| article.facts.section.clone()).unwrap_or_default(),
         maker: maker(&link.created_by),
         created_at: link.created_at,
-        status: in_words(found, now),
+        status: in_words(found, hidden, times),
+        version: link.version,
         broken: link.broken.is_some() && !hidden,
         clicks: number(totals.clicks),
         spark: spark(hours),
@@ -95,12 +98,25 @@ pub(super) fn maker(name: &str) -> String {
 }
 
 /// Where a link is in its life; nothing while it simply leads on.
-pub(super) fn in_words(found: &Found, now: Timestamp) -> String {
-    match found.status(now) {
-        Status::Active if found.link.broken.is_some() => "target broken".into(),
-        Status::Active => String::new(),
-        Status::Scheduled => "not open yet".into(),
-        Status::Reserved => "printed, still without target".into(),
-        other => other.as_str().to_owned(),
+fn in_words(found: &Found, hidden: bool, times: &Times) -> String {
+    let link = &found.link;
+    let at = |words: &str, at: Option<Timestamp>| match at {
+        Some(at) => format!("{words} {}", times.short(at)),
+        None => words.to_owned(),
+    };
+    match found.status(times.now) {
+        Status::Active => match link.broken.as_ref().filter(|_| !hidden) {
+            Some(broken) => match broken.status {
+                Some(status) => format!("Target broken: it answers {status}"),
+                None => "Target broken: it cannot be reached".into(),
+            },
+            None => String::new(),
+        },
+        Status::Scheduled => at("Opens", link.not_before),
+        Status::Reserved => "Printed, still without target".into(),
+        Status::Withdrawn => "Withdrawn".into(),
+        Status::Disabled => "Disabled".into(),
+        Status::Expired => at("Ended", link.expires_at),
+        Status::Retired => at("Retired", link.retired_at),
     }
 }

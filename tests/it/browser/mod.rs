@@ -1,6 +1,7 @@
 //! What people do with pages, in a real browser.
 
 mod button;
+mod desk;
 mod driver;
 pub mod page;
 mod readers;

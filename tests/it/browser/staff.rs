@@ -4,19 +4,19 @@ use super::page::{Key, Page, Setting, browse};
 use crate::harness::{TestApp, eventually, json};
 use crate::sessions::browser::{PASSWORD, add_user};
 
-fn base(app: &TestApp) -> String {
+pub(super) fn base(app: &TestApp) -> String {
     format!("http://{}", app.http.address())
 }
 
 /// Puts text into a field as if it was pasted there.
-async fn fill(page: &Page, css: &str, text: &str) {
+pub(super) async fn fill(page: &Page, css: &str, text: &str) {
     let script = "const at = document.querySelector(arguments[0]); at.value = arguments[1]; \
                   at.dispatchEvent(new Event('input', { bubbles: true }))";
     page.find(css).await;
     page.run(script, vec![json!(css), json!(text)]).await;
 }
 
-async fn count(page: &Page, css: &str) -> u64 {
+pub(super) async fn count(page: &Page, css: &str) -> u64 {
     page.run("return document.querySelectorAll(arguments[0]).length", vec![json!(css)])
         .await
         .as_u64()
@@ -37,7 +37,7 @@ pub(super) async fn sign_in(page: &Page, app: &TestApp, name: &str, role: &str) 
 }
 
 /// The code that was made last.
-async fn made(page: &Page) -> String {
+pub(super) async fn made(page: &Page) -> String {
     page.text(".made .url").await.rsplit('/').next().unwrap().to_owned()
 }
 

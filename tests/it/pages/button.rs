@@ -39,6 +39,6 @@ async fn a_phone_may_share_addresses_with_it() {
     assert_eq!(manifest["name"], "The \"Courier\": Slugline");
     assert_eq!(manifest["share_target"]["action"], "/-/new");
     assert_eq!(manifest["share_target"]["params"]["url"], "url");
-    let icon = app.http.get(manifest["icons"][0]["src"].as_str().unwrap()).await.expect(200);
-    assert_eq!(icon.header("content-type"), "image/svg+xml");
+    // Within the address: whoever reads it asks for nothing more.
+    assert!(manifest["icons"][0]["src"].as_str().unwrap().starts_with("data:image/svg+xml,"));
 }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod button;
+mod desk;
 pub mod forms;
 mod guesses;
 mod markup;

@@ -16,6 +16,7 @@ use crate::domain::tally::Counts;
 use crate::reports::Question;
 use crate::web::State;
 use crate::web::api::query::Params;
+use crate::web::csv as table;
 use crate::web::error::Result;
 
 /// What reports over a scope and range are asked with.
@@ -161,40 +162,14 @@ pub(super) fn cells(columns: &[&str], rows: &[Map<String, Value>]) -> Vec<Vec<St
         .collect()
 }
 
-/// RFC 4180 with a BOM, because spreadsheets take UTF-8 for something else without one.
+/// A table with its first line.
 fn csv(columns: &[&str], rows: &[Vec<String>]) -> Vec<u8> {
-    let mut out = "\u{feff}".as_bytes().to_vec();
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(&mut out);
-    let header: Vec<String> = columns.iter().map(|c| (*c).to_owned()).collect();
-    for row in std::iter::once(&header).chain(rows) {
-        // Writing to memory cannot fail.
-        if let Err(error) = writer.write_record(row.iter().map(|c| harmless(c))) {
-            tracing::error!(%error, "a CSV row could not be written");
-        }
-    }
-    drop(writer);
-    out
-}
-
-/// A cell that a spreadsheet would take for a formula becomes text.
-fn harmless(cell: &str) -> String {
-    match cell.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{cell}"),
-        _ => cell.to_owned(),
-    }
+    [table::head(columns), table::lines(rows)].concat()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn csv_is_for_spreadsheets_and_harmless() {
-        let rows =
-            vec![vec!["=HYPERLINK(\"x\")".to_owned(), "a,b".to_owned()], vec!["-1".into(), "ü".into()]];
-        let text = String::from_utf8(csv(&["value", "label"], &rows)).unwrap();
-        assert_eq!(text, "\u{feff}value,label\r\n\"'=HYPERLINK(\"\"x\"\")\",\"a,b\"\r\n'-1,ü\r\n");
-    }
 
     #[test]
     fn tags() {

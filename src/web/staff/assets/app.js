@@ -33,19 +33,36 @@
     }
   };
 
+  const short = (url) => url.replace(/^https?:\/\//, "");
   const press = async (button) => {
-    const done = await copy(button.dataset.copy);
-    say(done ? "Copied " + button.dataset.copy.replace(/^https?:\/\//, "") : "Your browser does not let this page copy. Mark the link and copy it.");
+    const url = button.dataset.copy, done = await copy(url);
+    say(done ? "Copied " + short(url) : "Your browser does not let this page copy. Mark the link and copy it.");
     if (done) button.textContent = "Copied";
+    return done;
   };
-  for (const button of all("[data-copy]")) {
-    button.hidden = false;
-    button.addEventListener("click", () => press(button));
-  }
+  // Buttons that only a script can serve, also those of parts that come later.
+  const show = (root) => all("[data-copy]", root).forEach((button) => { button.hidden = false; });
+  show(document);
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]"), share = event.target.closest("[data-share] > summary");
+    if (button) press(button);
+    // Where the system shares by itself, what is folded out is not needed.
+    if (share && navigator.share) {
+      event.preventDefault();
+      const { share: url, title } = share.parentElement.dataset;
+      navigator.share({ url, title }).catch(() => {});
+    }
+  });
+  const part = async (address, asked) => {
+    const answer = await fetch(address, asked).catch(() => null);
+    if (!answer || /\/-\/login/.test(answer.url)) return null;
+    return { answer, page: new DOMParser().parseFromString(await answer.text(), "text/html") };
+  };
 
   // Several links at once.
-  const table = $("#lines");
-  if (table) {
+  const several = () => {
+    const table = $("#lines");
+    if (!table) return;
     $("[data-table]").hidden = false;
     const lines = all("tbody tr", table).filter((row) => row.cells.length === 3).map((row) => [...row.cells].map((cell) => cell.textContent.trim()));
     const safe = (text) => text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
@@ -61,37 +78,82 @@
         say(await copy(text, html) ? `Copied ${lines.length} links` : "Your browser does not let this page copy.");
       });
     }
-  }
+  };
 
-  // The desk: what is known of an address, as it is pasted; Enter makes the link.
-  const field = $("#urls"), card = $("#card"), form = $("#make");
-  if (field) {
-    let asked = field.value.trim();
+  // The desk: what is known of an address as it is pasted, whether a code is free; Enter makes the link, here.
+  const desk = () => {
+    several();
+    const field = $("#urls"), code = $("#code");
+    if (!field) return;
+    let asked = field.value.trim(), wait;
     const look = async () => {
-      const text = field.value.trim();
+      const text = field.value.trim(), card = $("#card");
       field.rows = Math.min(12, Math.max(1, field.value.split("\n").length));
       if (text === asked) return;
       asked = text;
       if (!/^https?:\/\/\S+$/.test(text)) { card.replaceChildren(); return; }
-      const answer = await fetch("/-/card?url=" + encodeURIComponent(text)).catch(() => null);
-      if (answer && answer.ok && asked === text) card.innerHTML = await answer.text();
+      const found = await part("/-/card?url=" + encodeURIComponent(text));
+      if (found && found.answer.ok && asked === text) {
+        card.replaceChildren(...found.page.body.childNodes);
+        show(card);
+      }
     };
     field.addEventListener("input", look);
     field.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey && !field.value.trim().includes("\n")) {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing && !field.value.trim().includes("\n")) {
         event.preventDefault();
-        form.requestSubmit();
+        field.form.requestSubmit();
       }
     });
-    document.addEventListener("paste", (event) => {
-      if (/^(input|textarea|select)$/i.test(event.target.tagName || "")) return;
-      field.value = event.clipboardData.getData("text").trim();
-      field.focus();
-      look();
+    code.addEventListener("input", () => {
+      clearTimeout(wait);
+      wait = setTimeout(async () => {
+        const text = code.value.trim(), says = $("#code-says");
+        const found = text && await part("/-/code?code=" + encodeURIComponent(text));
+        if (code.value.trim() === text) says.replaceChildren(...(found && found.answer.ok ? found.page.body.childNodes : []));
+      }, 200);
     });
-    // What was just made is copied by the next key: Enter.
+    // A new page that says what was made: what is next is to copy it.
     const made = $(".made [data-copy]");
     if (made) made.focus();
+  };
+  if ($("#urls")) {
+    document.addEventListener("submit", async (event) => {
+      const form = event.target;
+      if (form.method !== "post" || !/^\/-\/(undo)?$/.test(form.getAttribute("action"))) return;
+      event.preventDefault();
+      if (form.ariaBusy) return;
+      form.ariaBusy = "true";
+      const done = await part(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      const main = done && $("main", done.page);
+      if (!main) { form.submit(); return; }
+      if (done.answer.redirected) history.pushState(null, "", done.answer.url);
+      $("main").replaceWith(main);
+      show(main);
+      desk();
+      const made = $(".made [data-copy]"), news = $("[data-said]"), bad = $("[aria-invalid]");
+      if (made) await press(made); else if (news) say(news.dataset.said);
+      if (bad) bad.focus(); else if (!made && $("#urls")) $("#urls").focus();
+    });
+    window.addEventListener("popstate", () => location.reload());
+    document.addEventListener("paste", (event) => {
+      const field = $("#urls");
+      if (!field || /^(input|textarea|select)$/i.test(event.target.tagName || "")) return;
+      field.value = event.clipboardData.getData("text").trim();
+      field.focus();
+      field.dispatchEvent(new Event("input"));
+    });
+  }
+  desk();
+
+  // A file is read into the field for its text.
+  const file = $("[data-file]");
+  if (file) {
+    file.hidden = false;
+    $("input", file).addEventListener("change", async (event) => {
+      const [chosen] = event.target.files;
+      if (chosen) $("#" + file.dataset.file).value = await chosen.text();
+    });
   }
 
   // The live board: numbers as they come; while none come, the page's own, every few seconds.
@@ -100,12 +162,12 @@
     const number = (n) => n.toLocaleString("en-US");
     const clock = (at) => at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: live.dataset.zone });
     const words = {
-      created: (e) => "New link: " + e.value,
-      changed: (e) => "Changed: " + e.value,
-      retired: (e) => "Retired: " + e.value,
-      milestone: (e) => e.code + " passed " + number(+e.value) + " clicks",
-      spike: (e) => e.code + " takes off: " + number(+e.value) + " clicks in ten minutes",
-      source: (e) => "Many come from " + e.value,
+      created: () => ["New link: ", ""],
+      changed: () => ["Changed: ", ""],
+      retired: () => ["Retired: ", ""],
+      milestone: (e) => ["", " passed " + number(+e.value) + " clicks"],
+      spike: (e) => ["", " takes off: " + number(+e.value) + " clicks in ten minutes"],
+      source: (e) => ["Readers come from " + e.value + " now", ""],
     };
     const pause = $("#pause");
     let minutes = [], recent = [], today = 0, top = [], paused = false, last = +live.dataset.last, source, watch;
@@ -116,17 +178,43 @@
       made.textContent = text;
       return made;
     };
+    const linked = "linked" in live.dataset;
+    const about = (change) => {
+      const text = change.title || change.value;
+      if (!change.code) return "";
+      const made = element(linked ? "a" : "span", "", text);
+      if (linked) made.href = "/-/links/" + encodeURIComponent(change.code);
+      return made;
+    };
+    // The page itself says how rows look: what changed is taken from it, with how far each has moved.
+    const moves = new Map();
+    const fresh = async (...ids) => {
+      const found = await part(location.href);
+      if (!found || !found.answer.ok || paused) return;
+      const before = all("#top li").map((row) => row.dataset.key);
+      for (const id of ids) {
+        const from = found.page.getElementById(id);
+        if (from) $("#" + id).replaceChildren(...from.childNodes);
+      }
+      all("#top li").forEach((row, rank) => {
+        const { key } = row.dataset, was = before.indexOf(key);
+        if (before.length && was !== rank) moves.set(key, [was < 0 ? "new" : was - rank, Date.now() + 60000]);
+        const [by, until] = moves.get(key) || [];
+        if (!(until > Date.now())) return;
+        const words = by === "new" ? "new" : (by > 0 ? "▲ " : "▼ ") + Math.abs(by);
+        const mark = element("span", "move small " + (by < 0 ? "down" : "up"), words);
+        mark.title = by === "new" ? "new here" : Math.abs(by) + (by > 0 ? " up" : " down");
+        row.firstElementChild.append(" ", mark);
+      });
+      $("#quiet").hidden = all("#top li").length > 0;
+    };
+    let drawn = 0;
     const links = () => {
-      const list = $("#top"), shown = JSON.stringify(top), linked = "linked" in live.dataset;
-      if (list.dataset.shown === shown) return;
-      list.dataset.shown = shown;
-      list.replaceChildren(...top.slice(0, +live.dataset.rows).map((link) => {
-        const row = document.createElement("li"), title = element(linked ? "a" : "span", "story", link.title);
-        if (linked) title.href = "/-/links/" + encodeURIComponent(link.code);
-        row.append(title, " ", element("span", "code soft", link.code), element("b", "", number(link.clicks)));
-        return row;
-      }));
-      $("#quiet").hidden = top.length > 0;
+      const list = $("#top"), shown = JSON.stringify(top), now = Date.now();
+      if (now - drawn < 4000 || (list.dataset.shown === shown && !live.dataset.group)) return;
+      // The page that is there was made a moment ago.
+      if (list.dataset.shown !== undefined || top.length !== all("#top li").length) fresh("top", "uniques");
+      [list.dataset.shown, drawn] = [shown, now];
     };
     const draw = (now) => {
       if (paused) return;
@@ -175,8 +263,8 @@
       change(change, id) {
         if (id <= last || !words[change.kind]) return;
         last = id;
-        const row = element("li", "", " " + words[change.kind](change));
-        row.prepend(element("span", "small soft", clock(new Date(change.at))));
+        const [before, after] = words[change.kind](change), row = element("li", change.kind, "");
+        row.append(element("span", "small soft", clock(new Date(change.at))), " ", before, about(change), after);
         $("#events").prepend(row);
         all("#events li").slice(12).forEach((old) => old.remove());
       },
@@ -184,14 +272,7 @@
     const poll = async () => {
       source.close();
       clearTimeout(watch);
-      const answer = await fetch(location.href).catch(() => null);
-      if (answer && answer.ok && !answer.redirected && !paused) {
-        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-        for (const id of ["minute", "today", "uniques", "bars", "minutes", "top", "events", "standing"]) {
-          const from = fresh.getElementById(id);
-          if (from) $("#" + id).replaceChildren(...from.childNodes);
-        }
-      }
+      await fresh("minute", "today", "uniques", "bars", "minutes", "top", "events", "standing");
       setTimeout(follow, 5000);
     };
     const follow = () => {
@@ -212,22 +293,56 @@
     follow();
   }
 
-  // Keys, where nobody types.
+  // Keys, where nobody types, unless they are switched off.
   const go = { d: "/-/", l: "/-/links", v: "/-/live", r: "/-/reports", s: "/-/settings" };
+  const off = /(^|; )slugline_keys=off/.test(document.cookie);
+  const help = async () => {
+    let dialog = $("dialog");
+    if (!dialog) {
+      const found = await part("/-/keys"), keys = found && $("#shortcuts", found.page);
+      if (!keys) { location.href = "/-/keys"; return; }
+      dialog = document.createElement("dialog");
+      dialog.ariaLabel = "Keyboard";
+      dialog.append(keys);
+      document.body.append(dialog);
+      dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+    }
+    dialog.showModal();
+  };
+  const links = $("[data-keys]");
+  if (links) links.addEventListener("click", (event) => { event.preventDefault(); help(); });
+  const fresh = () => { if ($("#urls")) $("#urls").focus(); else location.href = "/-/"; };
+  // Keys of the row that is at hand.
+  const at = {
+    c: (row) => press($("[data-copy]", row)),
+    q: (row, link) => { location.href = "/api/v1" + link.pathname.slice(2) + "/qr.svg"; },
+    e: (row, link) => { location.href = link.href + "#url"; },
+    x: (row) => { const box = $("[name=code]", row); if (box) box.click(); },
+  };
+  const keys = {
+    "?": help,
+    n: fresh,
+    c: fresh,
+    "/": () => { const search = $("input[type=search]"); if (search) search.focus(); else location.href = "/-/links"; },
+    Escape: () => { all("tbody [name=code]:checked").forEach((box) => { box.checked = false; }); document.activeElement.blur(); },
+  };
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || /^(input|textarea|select)$/i.test(event.target.tagName)) return;
-    if (event.key === "/") {
-      const search = $("input[type=search]");
+    const { key, target } = event;
+    if (off || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
+    if (/^(input|textarea|select)$/i.test(target.tagName) && target.type !== "checkbox") return;
+    const row = target.closest("table.links tbody tr"), rows = all("table.links tbody th a");
+    const link = row && $("th a", row);
+    if (key === "j" || key === "k") {
+      const next = rows[rows.indexOf(link) + (key === "j" ? 1 : -1)];
+      if (next) next.focus();
+    } else if (link && at[key]) {
       event.preventDefault();
-      if (search) search.focus(); else location.href = "/-/links";
-    } else if (event.key === "n") {
-      if (field) { event.preventDefault(); field.focus(); } else location.href = "/-/";
-    } else if (event.key === "j" || event.key === "k") {
-      const rows = all("tbody tr th a");
-      const next = rows.indexOf(document.activeElement) + (event.key === "j" ? 1 : -1);
-      if (rows[next]) rows[next].focus();
-    } else if (go[event.key]) {
-      location.href = go[event.key];
+      at[key](row, link);
+    } else if (keys[key]) {
+      if (key !== "Escape") event.preventDefault();
+      keys[key]();
+    } else if (go[key]) {
+      location.href = go[key];
     }
   });
 })();

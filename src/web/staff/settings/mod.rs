@@ -11,6 +11,7 @@ mod options;
 mod sent;
 mod sharing;
 mod texts;
+pub(super) mod transfer;
 mod users;
 mod watch;
 mod webhooks;
@@ -33,7 +34,7 @@ use crate::web::error::{Error, Result, status_of};
 use crate::web::session::{Form64, Staff};
 
 /// Parts: what stands in the address, what people say, and who may see it.
-const TABS: [(&str, &str, Role); 12] = [
+const TABS: [(&str, &str, Role); 13] = [
     ("keys", "API keys", Role::Admin),
     ("users", "Users", Role::Admin),
     ("hosts", "Hosts and sites", Role::Admin),
@@ -43,6 +44,7 @@ const TABS: [(&str, &str, Role); 12] = [
     ("digests", "Digests", Role::Admin),
     ("sharing", "Screens and shares", Role::Viewer),
     ("integrations", "Integrations", Role::Viewer),
+    ("transfer", "Import and export", Role::Admin),
     ("privacy", "Privacy", Role::Viewer),
     ("audit", "Audit", Role::Admin),
     ("system", "System", Role::Admin),
@@ -121,25 +123,33 @@ async fn answer(
     state: &State,
     actor: &Actor,
     tab: Tab,
-    frame: Frame,
+    (frame, part): (Frame, Option<String>),
     status: StatusCode,
 ) -> Result<Response> {
-    let body = match tab.0 {
-        "keys" => keys::body(state, &frame).await?,
-        "users" => users::body(state, actor, &frame).await?,
-        "hosts" | "newsroom" => options::body(state, tab.0, &frame).await?,
-        "channels" => channels::body(state, &frame).await?,
-        "webhooks" => webhooks::body(state, actor, &frame).await?,
-        "digests" => digests::body(state, &frame).await?,
-        "sharing" => sharing::body(state, actor, &frame).await?,
-        "integrations" => texts::integrations(state)?,
-        "privacy" => texts::privacy(state)?,
-        "audit" => watch::audit(state, &frame).await?,
-        _ => watch::system(state, &frame).await?,
+    let body = match part {
+        Some(part) => part,
+        None => body(state, actor, tab, &frame).await?,
     };
     let tabs = tabs_of(actor).map(|(name, words, _)| (name, words, name == tab.0)).collect();
     let shell = Shell::new(state, actor, "/-/settings");
     Ok(page(status, &Page { shell, tabs, name: tab.1, frame, body }))
+}
+
+async fn body(state: &State, actor: &Actor, tab: Tab, frame: &Frame) -> Result<String> {
+    match tab.0 {
+        "keys" => keys::body(state, frame).await,
+        "users" => users::body(state, actor, frame).await,
+        "hosts" | "newsroom" => options::body(state, tab.0, frame).await,
+        "channels" => channels::body(state, frame).await,
+        "webhooks" => webhooks::body(state, actor, frame).await,
+        "digests" => digests::body(state, frame).await,
+        "sharing" => sharing::body(state, actor, frame).await,
+        "integrations" => texts::integrations(state),
+        "transfer" => transfer::body(frame),
+        "privacy" => texts::privacy(state),
+        "audit" => watch::audit(state, frame).await,
+        _ => watch::system(state, frame).await,
+    }
 }
 
 /// A part as text, to be put into the page.
@@ -153,7 +163,13 @@ fn rendered(part: &impl Template) -> Result<String> {
 /// The first part that one may see.
 pub(super) async fn first(Shared(state): Shared<State>, Staff(actor, _): Staff) -> Result<Response> {
     let frame = Frame { asked: Asked::default(), sent: Sent::default(), secret: None, times: times(&state) };
-    answer(&state, &actor, tab("", &actor)?, frame, StatusCode::OK).await
+    answer(&state, &actor, tab("", &actor)?, (frame, None), StatusCode::OK).await
+}
+
+/// Import and export, whose form takes a file.
+pub(super) async fn transfer_page(Shared(state): Shared<State>, Staff(actor, _): Staff) -> Result<Response> {
+    let frame = Frame { asked: Asked::default(), sent: Sent::default(), secret: None, times: times(&state) };
+    answer(&state, &actor, tab("transfer", &actor)?, (frame, None), StatusCode::OK).await
 }
 
 /// A part.
@@ -164,7 +180,7 @@ pub(super) async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let frame = Frame { asked, sent: Sent::default(), secret: None, times: times(&state) };
-    answer(&state, &actor, tab(&name, &actor)?, frame, StatusCode::OK).await
+    answer(&state, &actor, tab(&name, &actor)?, (frame, None), StatusCode::OK).await
 }
 
 /// Does what a form of a part asks for.
@@ -190,12 +206,12 @@ pub(super) async fn change(
         Ok(None) => Ok(see_other(&back(tab.0, &asked))),
         Ok(secret) => {
             let frame = Frame { asked, sent: Sent::default(), secret, times };
-            answer(&state, &actor, tab, frame, StatusCode::CREATED).await
+            answer(&state, &actor, tab, (frame, None), StatusCode::CREATED).await
         }
         Err(Error::Refused(refusal)) => {
             let status = status_of(refusal.reason);
             let frame = Frame { asked, sent: sent.refused(&refusal), secret: None, times };
-            answer(&state, &actor, tab, frame, status).await
+            answer(&state, &actor, tab, (frame, None), status).await
         }
         Err(error) => Err(error),
     }

@@ -3,6 +3,8 @@
 //! Guarantees the same numbers as `/api/v1/live`, from which the script goes on, that without a script the page comes again
 //! by itself, and that a screen's token shows this page alone.
 
+mod ranks;
+
 use std::fmt::Write;
 
 use askama::Template;
@@ -12,12 +14,13 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use self::ranks::{Group, Ranked, ranks};
 use super::format::{Times, number};
 use super::login::From;
 use super::looking::stranger;
 use super::shell::{Shell, page, times};
 use crate::domain::error::{Reason, Refusal};
-use crate::live::{Change, Minute, TopLink};
+use crate::live::{Change, Minute};
 use crate::sessions::GrantKind;
 use crate::web::State;
 use crate::web::error::{Error, Result};
@@ -27,8 +30,10 @@ use crate::web::session::Staff;
 const MINUTES: usize = 30;
 /// Things that happened.
 const EVENTS: usize = 12;
-/// Most rows of links.
+/// Rows, if a screen does not say, ...
 const ROWS: usize = 10;
+/// ... and most of them.
+const MOST_ROWS: usize = 20;
 
 /// How a screen wants it.
 #[derive(Default, Deserialize)]
@@ -36,6 +41,10 @@ const ROWS: usize = 10;
 pub(super) struct Asked {
     rows: String,
     theme: String,
+    /// What a row is: a story, or a link, an author, a section.
+    group: String,
+    /// "0" leaves authors out.
+    bylines: String,
     token: String,
 }
 
@@ -46,17 +55,31 @@ struct Board {
     times: Times,
     /// Where the script listens.
     source: String,
-    rows: usize,
+    heading: &'static str,
+    /// The script asks for the rows anew also when its own list of links is the same.
+    grouped: bool,
+    bylines: bool,
     /// Clicks of the last 60 seconds.
     minute: String,
     today: String,
     uniques: String,
     bars: String,
     minutes: Vec<Minute>,
-    top: Vec<TopLink>,
-    events: Vec<(Timestamp, String)>,
+    top: Vec<Ranked>,
+    events: Vec<Told>,
     /// The last event that is shown.
     last: u64,
+}
+
+/// Something that happened: when, and in words around the link that it is about.
+struct Told {
+    at: Timestamp,
+    kind: String,
+    before: String,
+    /// Its code, and what it is called; "" for none.
+    code: String,
+    title: String,
+    after: String,
 }
 
 impl Board {
@@ -103,7 +126,8 @@ async fn board(state: &State, shell: Shell, asked: &Asked) -> Result<Response> {
     let last = state.live.last_id();
     let now = state.live.now(times.now).await?;
     let minutes: Vec<Minute> = now.minutes.into_iter().rev().take(MINUTES).rev().collect();
-    let rows = asked.rows.parse().unwrap_or(ROWS).clamp(1, ROWS);
+    let rows = asked.rows.parse().unwrap_or(ROWS).clamp(1, MOST_ROWS);
+    let group = Group::read(&asked.group);
     let told = state.live.since(0).into_iter().rev().filter(|event| event.id <= last).take(EVENTS);
     let told = told.filter_map(|event| serde_json::from_str::<Change>(&event.data).ok());
     let source = match asked.token.as_str() {
@@ -112,14 +136,16 @@ async fn board(state: &State, shell: Shell, asked: &Asked) -> Result<Response> {
     };
     let view = Board {
         source,
-        rows,
+        heading: group.heading(),
+        grouped: group != Group::Link,
+        bylines: asked.bylines != "0" && matches!(group, Group::Story | Group::Link),
         minute: number(last_minute(&minutes, times.now)),
         today: number(now.today.clicks),
         uniques: number(now.today.uniques),
         bars: bars(&minutes),
         minutes,
-        top: now.top.into_iter().take(rows).collect(),
-        events: told.map(|change| (change.at, sentence(&change))).collect(),
+        top: ranks(state, group, rows, times.now).await?,
+        events: told.map(sentence).collect(),
         last,
         shell,
         times,
@@ -153,19 +179,20 @@ fn bars(minutes: &[Minute]) -> String {
 }
 
 /// What happened, as people say it. The script says it likewise.
-fn sentence(change: &Change) -> String {
-    let code = change.code.as_deref().unwrap_or_default();
-    let value = &change.value;
-    let count = || value.parse().map_or_else(|_| value.clone(), number);
-    match &*change.kind {
-        "created" => format!("New link: {value}"),
-        "changed" => format!("Changed: {value}"),
-        "retired" => format!("Retired: {value}"),
-        "milestone" => format!("{code} passed {} clicks", count()),
-        "spike" => format!("{code} takes off: {} clicks in ten minutes", count()),
-        "source" => format!("Many come from {value}"),
-        kind => format!("{kind}: {code} {value}"),
-    }
+fn sentence(change: Change) -> Told {
+    let count = || change.value.parse().map_or_else(|_| change.value.clone(), number);
+    let (before, after) = match &*change.kind {
+        "created" => ("New link: ".to_owned(), String::new()),
+        "changed" => ("Changed: ".to_owned(), String::new()),
+        "retired" => ("Retired: ".to_owned(), String::new()),
+        "milestone" => (String::new(), format!(" passed {} clicks", count())),
+        "spike" => (String::new(), format!(" takes off: {} clicks in ten minutes", count())),
+        "source" => (format!("Readers come from {} now", change.value), String::new()),
+        kind => (format!("{kind}: "), format!(" {}", change.value)),
+    };
+    let code = change.code.unwrap_or_default();
+    let title = change.title.unwrap_or(change.value);
+    Told { at: change.at, kind: change.kind.into_owned(), before, code, title, after }
 }
 
 #[cfg(test)]
