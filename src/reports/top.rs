@@ -125,7 +125,8 @@ impl By {
         }
     }
 
-    fn dimension(self) -> Option<Series> {
+    /// How its hits are kept by value; None for what is counted as a scope, or by links.
+    pub(super) fn dimension(self) -> Option<Series> {
         match self {
             By::Trigger => Some(Series::Trigger),
             By::Target => Some(Series::Target),
@@ -178,7 +179,19 @@ impl Order {
         }
     }
 
-    fn of(self, counts: &Counts) -> u64 {
+    /// What a list is about: previews and bots have lists of their own.
+    #[must_use]
+    pub fn usual(by: By) -> Order {
+        match by {
+            By::Preview => Order::Preview,
+            By::Bot => Order::Bot,
+            _ => Order::Click,
+        }
+    }
+
+    /// The number that a list is ordered by.
+    #[must_use]
+    pub fn of(self, counts: &Counts) -> u64 {
         match self {
             Order::Click => counts.clicks,
             Order::Preview => counts.previews,
@@ -427,7 +440,7 @@ fn values(by: By, found: &Found, now: Timestamp) -> Vec<(String, String)> {
 }
 
 /// What a person would call a value of a dimension.
-fn label(series: Series, value: &str) -> String {
+pub(super) fn label(series: Series, value: &str) -> String {
     match (series, value) {
         (Series::Referrer, NO_REFERRER) => "No referrer".to_owned(),
         (Series::Country, NO_COUNTRY) => "Not known".to_owned(),

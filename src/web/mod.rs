@@ -7,6 +7,7 @@ pub mod api;
 pub mod auth;
 pub mod body;
 pub mod client;
+mod csv;
 pub mod error;
 pub mod idempotency;
 pub mod json;
@@ -32,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::AccountService;
 use crate::app::health::Health;
 use crate::hits::Hits;
-use crate::links::LinkService;
+use crate::links::{LinkService, Near};
 use crate::live::Live;
 use crate::orphans::OrphanCounter;
 use crate::reports::ReportService;
@@ -146,6 +147,8 @@ pub struct State {
     pub reports: Arc<ReportService>,
     /// Codes that nobody has.
     pub orphans: Arc<OrphanCounter>,
+    /// Codes that may have been meant.
+    pub near: Arc<Near>,
     /// What happens now.
     pub live: Arc<Live>,
     /// Cancelled when the process begins to stop: streams end.

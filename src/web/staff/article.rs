@@ -7,10 +7,9 @@ use http::StatusCode;
 use jiff::Timestamp;
 
 use super::format::Times;
-use super::link::periods;
 use super::looking::Looking;
-use super::numbers::Numbers;
-use super::question::When;
+use super::numbers::{Numbers, Subject};
+use super::question::{Address, Picker, When};
 use super::rows::{Row, rows};
 use super::shell::{Shell, page, times};
 use crate::domain::article::{Article, ArticleId};
@@ -31,7 +30,7 @@ struct ArticlePage {
     url: String,
     withdrawn: bool,
     numbers: Numbers,
-    periods: Vec<(String, &'static str, bool)>,
+    picker: Option<Picker>,
     rows: Vec<Row>,
     times: Times,
     /// Its address, to be shared.
@@ -50,13 +49,16 @@ pub(super) async fn show(
     let began = article.facts.published_at.unwrap_or(article.created_at).min(article.created_at);
     let range = when.range(&state, began, times.now)?;
     let scope = ReportScope::Article(article.id.clone());
-    let numbers = Numbers::new(&state, &scope, range, &marks(&article, &links), &times).await?;
+    let (compare, linked) = (when.compare()?, !looking.shared);
+    let marks = marks(&article, &links);
+    let subject = Subject { scope, range, compare, when: &when, marks, linked };
+    let numbers = Numbers::new(&state, &subject, &times).await?;
     let newest: Vec<Found> = links.into_iter().rev().take(LINKS).collect();
     let rows = rows(&state, &newest, actor, times.now).await?;
     let mut shell = Shell::new(&state, actor, "/-/links");
     shell.shared = looking.shared;
-    let of_period =
-        if looking.shared { vec![] } else { periods(&format!("/-/articles/{}", article.id.0), &when) };
+    let address = Address { path: format!("/-/articles/{}", article.id.0), view: vec![] };
+    let picker = Picker::new(&state, address, (&when, range), true, times.now);
     let view = ArticlePage {
         shell,
         view: looking.view,
@@ -65,7 +67,7 @@ pub(super) async fn show(
         url: article.address().to_owned(),
         withdrawn: article.withdrawn,
         numbers,
-        periods: of_period,
+        picker: linked.then_some(picker),
         rows,
         times,
     };

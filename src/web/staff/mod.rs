@@ -40,6 +40,8 @@ pub fn routes(state: &State) -> Router<State> {
         .route("/-/links/{code}/retire", post(link::retire))
         .route("/-/articles/{id}", get(article::show))
         .route("/-/reports", get(reports::show))
+        .route("/-/reports/csv", get(reports::csv))
+        .route("/-/reports/adopt", post(reports::adopt))
         .route("/-/live", get(live::show))
         .route("/-/share", post(share::make))
         .route("/-/shared", get(share::show))
