@@ -7,11 +7,12 @@ use askama::Template;
 use axum::extract::{Path, Query, State as Shared};
 use axum::response::Response;
 use http::StatusCode;
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::format::Times;
 use super::looking::Looking;
+use super::marks;
+use super::notes::Notes;
 use super::numbers::{Numbers, Subject};
 use super::question::{Address, Picker, When};
 use super::rows::{Row, maker, rows};
@@ -37,6 +38,7 @@ struct LinkPage {
     link: Shown,
     numbers: Option<Numbers>,
     picker: Option<Picker>,
+    notes: Option<Notes>,
     /// Whoever came here wants to change it.
     changing: bool,
     history: Vec<Line>,
@@ -154,7 +156,9 @@ async fn view(
     let numbers = match shown.hidden {
         true => None,
         false => {
-            let marks: Vec<(Timestamp, String)> = history.iter().filter_map(mark).collect();
+            let mut marks = marks::of_link(found, &history, now);
+            // What is noted is for colleagues.
+            marks.extend(found.article.iter().filter(|_| linked).flat_map(|article| marks::noted(article)));
             let scope = ReportScope::Link(link.code.clone());
             let subject = Subject { scope, range, compare: when.compare()?, when, marks, linked };
             Some(Numbers::new(state, &subject, &times).await?)
@@ -163,11 +167,16 @@ async fn view(
     let mut row = rows(state, std::slice::from_ref(found), actor, times.now).await?;
     let row = row.pop().ok_or(crate::web::error::Error::Internal)?;
     let may_change = actor.require_change_of(&link.created_by).is_ok() && !shown.retired;
+    let shell = Shell::new(state, actor, "/-/links");
+    let article = found.article.as_ref().filter(|_| !shown.hidden);
+    let on = (address.path.as_str(), shell.zone.as_str());
+    let notes = article.and_then(|article| Notes::new(article, actor, on, &times, None));
     let line = |entry: &HistoryEntry| line(entry, &times, may_change && entry.version < link.version);
     Ok(LinkPage {
-        shell: Shell::new(state, actor, "/-/links"),
+        shell,
         row,
         changing: wrong.is_some(),
+        notes: notes.filter(|_| linked),
         history: history.iter().map(line).collect(),
         link: shown,
         numbers,
@@ -177,17 +186,6 @@ async fn view(
         view: address.path.clone(),
         picker: Some(Picker::new(state, address, (when, range), true, now)),
     })
-}
-
-/// What of a history is shown on a chart.
-fn mark(entry: &HistoryEntry) -> Option<(Timestamp, String)> {
-    let changed = |field: &str| entry.changes.contains_key(field);
-    match entry.action.as_str() {
-        HistoryEntry::CREATED => None,
-        _ if changed("target") => Some((entry.at, "led elsewhere".into())),
-        _ if changed("disabled") => Some((entry.at, "switched".into())),
-        _ => None,
-    }
 }
 
 fn line(entry: &HistoryEntry, times: &Times, may_revert: bool) -> Line {

@@ -13,7 +13,9 @@ mod links;
 mod live;
 mod login;
 mod looking;
+mod marks;
 mod me;
+mod notes;
 mod numbers;
 mod question;
 mod reports;
@@ -21,6 +23,7 @@ mod rows;
 mod settings;
 mod share;
 mod shell;
+mod story;
 
 use axum::Router;
 use axum::middleware::map_response_with_state;
@@ -39,6 +42,7 @@ pub fn routes(state: &State) -> Router<State> {
         .route("/-/links/{code}", get(link::show).post(link::change))
         .route("/-/links/{code}/retire", post(link::retire))
         .route("/-/articles/{id}", get(article::show))
+        .route("/-/articles/{id}/notes", post(notes::change))
         .route("/-/reports", get(reports::show))
         .route("/-/reports/csv", get(reports::csv))
         .route("/-/reports/adopt", post(reports::adopt))

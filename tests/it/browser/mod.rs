@@ -2,6 +2,7 @@
 
 mod button;
 mod driver;
+mod numbers;
 pub mod page;
 mod readers;
 mod staff;

@@ -2,5 +2,6 @@
 
 mod button;
 mod guesses;
+mod numbers;
 mod readers;
 mod staff;

@@ -10,7 +10,7 @@ mod tiles;
 use askama::Template;
 use jiff::Timestamp;
 
-pub(super) use self::chart::{Chart, of_series};
+pub(super) use self::chart::{Chart, Column, of_series};
 use self::panels::{CLICKS, Panel, panel};
 pub(super) use self::panels::{OTHERS, leads};
 pub(super) use self::tiles::{Tile, against};
