@@ -18,6 +18,8 @@ const TOP: f64 = 24.0;
 const FOOT: f64 = TOP + PLOT + 6.0;
 const MARKED: f64 = TOP + PLOT + 18.0;
 const WRITTEN: f64 = TOP + PLOT + 36.0;
+/// Marks that are closer have one place for their numbers.
+const CLOSE: f64 = 30.0;
 const HEIGHT: f64 = TOP + PLOT + 44.0;
 /// Words below the plot.
 const WORDS: usize = 8;
@@ -83,12 +85,12 @@ fn floats(n: usize) -> f64 {
     float(u64::try_from(n).unwrap_or(u64::MAX))
 }
 
-/// The smallest round number that is at least this: 1, 2, 2.5 or 5 times a power of ten, and a multiple of the steps.
+/// The smallest round number that is at least this: the steps times 1, 2, 3 or 5 times a power of ten.
 #[must_use]
 pub fn round_up(most: u64) -> u64 {
     let mut unit = STEPS;
     loop {
-        for times in [1, 2, 5] {
+        for times in [1, 2, 3, 5] {
             let top = unit.saturating_mul(times);
             if top >= most || top == u64::MAX {
                 return top;
@@ -173,46 +175,68 @@ impl Line<'_> {
     }
 
     fn marks(&self, plot: &Plot, svg: &mut String) {
-        // What happened in one bucket has one line.
-        let mut lines: BTreeMap<usize, Vec<&Mark>> = BTreeMap::new();
-        for mark in self.marks.iter().filter(|mark| mark.at < plot.count) {
-            lines.entry(mark.at).or_default().push(mark);
-        }
-        let ends: Vec<f64> = lines.keys().skip(1).map(|at| plot.x(*at)).chain([WIDTH]).collect();
-        for ((at, marks), end) in lines.iter().zip(ends) {
-            let x = plot.x(*at);
-            let numbers: Vec<String> = marks.iter().map(|mark| mark.number.to_string()).collect();
-            let _ = write!(
-                svg,
-                "<line class=\"mark\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{FOOT}\"/><text \
-                 class=\"marked\" x=\"{x:.1}\" y=\"{MARKED}\" text-anchor=\"middle\">{}</text>",
-                numbers.join(",")
-            );
-            let texts: Vec<&str> = marks.iter().map(|mark| mark.text.as_str()).collect();
-            let text = texts.join(", ");
-            // Its words, where there is room for them.
-            if x + 10.0 + 6.5 * floats(text.chars().count()) < end - 12.0 {
+        let mut marks: Vec<&Mark> = self.marks.iter().filter(|mark| mark.at < plot.count).collect();
+        marks.sort_by_key(|mark| (mark.at, mark.number));
+        let mut lines: BTreeMap<usize, ()> = BTreeMap::new();
+        // Those that are too close to each other for numbers of their own have one place for them.
+        let mut groups: Vec<Vec<&Mark>> = vec![];
+        for mark in marks {
+            if lines.insert(mark.at, ()).is_none() {
+                let x = plot.x(mark.at);
                 let _ = write!(
                     svg,
-                    "<text class=\"marked said\" x=\"{:.1}\" y=\"{MARKED}\">{}</text>",
-                    x + 10.0 + 4.0 * floats(numbers.join(",").len()),
-                    escaped(&text)
+                    "<line class=\"mark\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{FOOT}\"/>"
                 );
             }
+            let last = groups.last_mut().filter(|group| {
+                group.last().is_some_and(|before| plot.x(mark.at) - plot.x(before.at) < CLOSE)
+            });
+            match last {
+                Some(group) => group.push(mark),
+                None => groups.push(vec![mark]),
+            }
+        }
+        let starts = groups.iter().map(|group| group.first().map_or(0.0, |mark| plot.x(mark.at)));
+        let ends: Vec<f64> = starts.skip(1).chain([WIDTH]).collect();
+        for (group, end) in groups.iter().zip(ends) {
+            self::group(group, end, plot, svg);
         }
     }
 
     fn words(&self, plot: &Plot, svg: &mut String) {
-        let every = self.words.len().div_ceil(WORDS).max(1);
-        for (at, word) in self.words.iter().enumerate().step_by(every) {
-            let anchor = if at == 0 { "start" } else { "middle" };
+        let words: Vec<(usize, &String)> =
+            self.words.iter().enumerate().filter(|(_, word)| !word.is_empty()).collect();
+        let every = words.len().div_ceil(WORDS).max(1);
+        for (at, word) in words.into_iter().step_by(every) {
+            let x = plot.x(at);
+            let anchor = match at {
+                0 => "start",
+                _ if x > WIDTH - 60.0 => "end",
+                _ => "middle",
+            };
             let _ = write!(
                 svg,
-                "<text x=\"{:.1}\" y=\"{WRITTEN}\" text-anchor=\"{anchor}\">{}</text>",
-                plot.x(at),
+                "<text x=\"{x:.1}\" y=\"{WRITTEN}\" text-anchor=\"{anchor}\">{}</text>",
                 escaped(word)
             );
         }
+    }
+}
+
+/// The numbers of marks that are close to each other, and their words where there is room before the next.
+fn group(marks: &[&Mark], end: f64, plot: &Plot, svg: &mut String) {
+    let Some(x) = marks.first().map(|mark| plot.x(mark.at)) else { return };
+    let numbers: Vec<String> = marks.iter().map(|mark| mark.number.to_string()).collect();
+    let numbers = numbers.join(",");
+    let _ = write!(svg, "<text class=\"marked\" x=\"{:.1}\" y=\"{MARKED}\">{numbers}</text>", x - 3.0);
+    let texts: Vec<&str> = marks.iter().map(|mark| mark.text.as_str()).collect();
+    let (text, from) = (texts.join(", "), x + 4.0 + 6.5 * floats(numbers.len()));
+    if from + 6.0 * floats(text.chars().count()) < end - 12.0 {
+        let _ = write!(
+            svg,
+            "<text class=\"marked said\" x=\"{from:.1}\" y=\"{MARKED}\">{}</text>",
+            escaped(&text)
+        );
     }
 }
 
@@ -305,14 +329,16 @@ pub fn behind(value: u64, largest: u64) -> String {
     )
 }
 
-/// A cell of a heat map.
+/// A cell of a heat map; nothing for nothing.
 #[must_use]
 pub fn heat(value: u64, largest: u64) -> String {
     let share = float(value) / float(largest.max(1));
-    format!(
-        "<svg viewBox=\"0 0 1 1\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"bar now\" width=\"1\" \
-         height=\"1\" opacity=\"{share:.2}\"/></svg>"
-    )
+    match value {
+        0 => String::new(),
+        _ => format!(
+            "<svg aria-hidden=\"true\"><rect class=\"bar now\" width=\"100%\" height=\"100%\" opacity=\"{share:.2}\"/></svg>"
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -321,9 +347,17 @@ mod tests {
 
     #[test]
     fn scales_are_round() {
-        for (most, top) in
-            [(0, 4), (4, 4), (5, 8), (9, 20), (21, 40), (904, 2_000), (1_900, 2_000), (4_001, 8_000)]
-        {
+        for (most, top) in [
+            (0, 4),
+            (4, 4),
+            (5, 8),
+            (9, 12),
+            (13, 20),
+            (21, 40),
+            (904, 1_200),
+            (1_900, 2_000),
+            (4_001, 8_000),
+        ] {
             assert_eq!(round_up(most), top, "{most}");
         }
         assert!(round_up(u64::MAX) == u64::MAX);
@@ -352,7 +386,7 @@ mod tests {
         let line =
             Line { now: &[4, 4], running: true, then: &[4, 4, 4, 4], words: &words, ..Line::default() };
         let svg = line.svg();
-        let (x1, x2) = ("361.0", "677.7");
+        let (x1, x2) = ("360.7", "677.3");
         assert!(svg.contains("class=\"line running\"") && svg.contains(&format!("L{x1} ")), "{svg}");
         let own = svg.split_once("class=\"line\"").unwrap().1;
         assert!(!own.contains(&format!("L{x2} ")), "it ends where now is: {own}");
@@ -377,6 +411,6 @@ mod tests {
         let one = Line { now: &[7], then: &[3], band: &[(1, 5)], ..Line::default() }.svg();
         assert!(!one.contains("NaN") && !one.contains("inf"), "{one}");
         assert_eq!(spark(&[]).matches("rect").count() + spark(&[0, 3]).matches("<rect").count(), 2);
-        assert!(behind(1, 0).contains("100.0%") && heat(0, 0).contains("0.00"));
+        assert!(behind(1, 0).contains("100.0%") && heat(0, 0).is_empty());
     }
 }

@@ -108,6 +108,12 @@ impl Times {
         at.strftime(form).to_string()
     }
 
+    /// Whether a day begins then.
+    #[must_use]
+    pub fn is_midnight(&self, start: i64) -> bool {
+        Timestamp::from_second(start).is_ok_and(|at| self.at(at).time() == jiff::civil::Time::midnight())
+    }
+
     /// A bucket that begins then: as a chart writes it below its axis, or in full.
     #[must_use]
     pub fn bucket(&self, unit: Unit, start: i64, in_full: bool) -> String {

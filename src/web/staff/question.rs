@@ -51,7 +51,7 @@ impl When {
         }
     }
 
-    fn has_dates(&self) -> bool {
+    pub(super) fn has_dates(&self) -> bool {
         !self.from.is_empty() || !self.to.is_empty()
     }
 

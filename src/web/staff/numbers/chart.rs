@@ -18,6 +18,8 @@ use crate::web::staff::question::{in_words, question};
 /// Most points of a chart.
 const POINTS: i64 = 400;
 const DAY: i64 = 86_400;
+/// Hours of which each may be written below a chart; of more, days.
+const HOURS_WRITTEN: usize = 48;
 
 /// A column of a chart's table: its heading, and what stands behind its number when it is read out, or nothing.
 pub(in crate::web::staff) struct Column {
@@ -122,7 +124,12 @@ pub(in crate::web::staff) fn of_series(
     let then_name = compared.as_ref().map_or("", |(compare, _)| in_words(*compare));
     let then: Vec<u64> =
         compared.iter().flat_map(|(_, then)| &then.buckets).map(|b| b.counts.clicks).collect();
-    let short: Vec<String> = series.buckets.iter().map(|b| times.bucket(unit, b.start, false)).collect();
+    // Of many hours only midnights are written.
+    let days = unit == Unit::Hour && series.buckets.len() > HOURS_WRITTEN;
+    let short = |start| {
+        if days && !times.is_midnight(start) { String::new() } else { times.bucket(unit, start, false) }
+    };
+    let short: Vec<String> = series.buckets.iter().map(|bucket| short(bucket.start)).collect();
     let (placed, listed) = placed(series, marks, times);
     let each = unit_name(unit).split(' ').next().unwrap_or_default().to_lowercase();
     let name = format!("{what} in each {each}");

@@ -62,6 +62,8 @@ pub(super) struct Numbers {
     waiting: u64,
     /// What is shown before the chart of clicks: the usual story.
     story: Option<Chart>,
+    /// The same as a report, and as a file.
+    elsewhere: Option<(String, String)>,
 }
 
 impl Numbers {
@@ -81,6 +83,7 @@ impl Numbers {
             panels,
             waiting: state.hits.standing(times.now).waiting,
             story: None,
+            elsewhere: panels::elsewhere(state, subject),
         })
     }
 
@@ -92,7 +95,10 @@ impl Numbers {
     }
 
     fn waiting(&self) -> String {
-        number(self.waiting)
+        match self.waiting {
+            1 => "1 hit".into(),
+            hits => format!("{} hits", number(hits)),
+        }
     }
 }
 

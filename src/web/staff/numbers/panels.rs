@@ -78,6 +78,17 @@ fn view(scope: &ReportScope, mut view: Vec<(&'static str, String)>) -> Address {
     Address { path: "/-/reports".into(), view }
 }
 
+/// Where a link's or story's numbers are as a report, and as a file.
+pub(super) fn elsewhere(state: &State, subject: &Subject<'_>) -> Option<(String, String)> {
+    let own = matches!(subject.scope, ReportScope::Link(_) | ReportScope::Article(_)) && subject.linked;
+    let when = subject.when.elsewhere(subject.range, state.reports.calendar());
+    own.then(|| {
+        let report = view(&subject.scope, vec![]);
+        let file = Address { path: "/-/reports/csv".into(), ..report.clone() };
+        (report.at(&when), file.at(&when))
+    })
+}
+
 /// Where a row leads: what names a scope, to its numbers; any other value, to how it went in the scope given. Nothing
 /// is known of hosts by themselves.
 pub(in crate::web::staff) fn leads(scope: &ReportScope, by: By, value: &str, when: &When) -> Option<String> {

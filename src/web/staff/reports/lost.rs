@@ -96,7 +96,7 @@ pub(super) async fn orphans(
     let free = |code: &str| !there.iter().any(|found| fold(found.link.code.as_str()) == code);
     let time = |ms: i64| jiff::Timestamp::from_millisecond(ms).ok();
     let rows = asked.rows.iter().filter(|row| free(&row.code)).map(|row| OrphanRow {
-        count: number(row.count),
+        count: if row.count == 1 { "once".into() } else { format!("{} times", number(row.count)) },
         last: time(row.last_ms).map(|at| times.ago(at)).unwrap_or_default(),
         near: if looking.shared { vec![] } else { state.near.guess(&row.code, now) },
         wrong: wrong.clone().filter(|(code, ..)| *code == row.code).map(|(_, url, why)| (url, why)),
@@ -119,6 +119,7 @@ pub(in crate::web::staff) async fn adopt(
     Staff(actor, _): Staff,
     Form64(pairs): Form64<Vec<(String, String)>>,
 ) -> Result<Response> {
+    actor.require(Role::Creator)?;
     let times = times(&state);
     let value = |name: &str| {
         let found = pairs.iter().find(|(its, _)| its == name);
