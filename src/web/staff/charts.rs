@@ -397,7 +397,7 @@ mod tests {
     fn marks_are_numbered_at_the_foot_and_said_where_there_is_room() {
         let mark = |at, number, text: &str| Mark { at, number, text: text.into() };
         let marks =
-            [mark(0, 1, "published"), mark(1, 2, "moved"), mark(1, 3, "push"), mark(60, 4, "corrected")];
+            [mark(0, 1, "published"), mark(3, 2, "moved"), mark(4, 3, "push"), mark(60, 4, "corrected")];
         let svg = Line { now: &[1; 61], marks: &marks, ..Line::default() }.svg();
         assert!(svg.contains(">1<") && svg.contains(">2,3<") && svg.contains(">4<"), "{svg}");
         assert!(

@@ -217,6 +217,11 @@ impl Picker {
         }
     }
 
+    /// Without anything to compare with.
+    pub(super) fn alone(self) -> Picker {
+        Picker { compares: vec![], ..self }
+    }
+
     /// What a date field shows.
     fn dates(&self) -> [&str; 2] {
         [&self.when.from, &self.when.to].map(|text| if text.len() == 10 { text.as_str() } else { "" })

@@ -48,7 +48,7 @@ pub(in crate::web::staff) async fn csv(
     }
     let range = asked.when.range(&state, Timestamp::UNIX_EPOCH, times.now)?;
     let of = of(&state, &actor, &scope, times.now).await?;
-    let compare = asked.when.compare()?;
+    let compare = asked.compare()?;
     let subject = Subject { scope, range, compare, when: &asked.when, marks: vec![], linked: false };
     let (covered, rows) = rows(&state, &subject, (tab, &asked.value), times.now).await?;
     let time = |second: i64| Timestamp::from_second(second).map(|at| at.to_string()).unwrap_or_default();

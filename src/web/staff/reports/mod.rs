@@ -26,7 +26,7 @@ use super::rows::maker;
 use super::shell::{Shell, page, times};
 use crate::domain::access::Actor;
 use crate::domain::error::{Reason, Refusal};
-use crate::domain::report::{Range, ReportScope};
+use crate::domain::report::{Compare, Range, ReportScope};
 use crate::reports::By;
 use crate::web::State;
 use crate::web::error::Result;
@@ -48,7 +48,7 @@ const TABS: [(&str, &str, bool); 21] = [
     ("country", "Countries", true),
     ("preview", "Previews", true),
     ("bot", "Bots", true),
-    ("times", "Times", true),
+    (TIMES, "Times", true),
     (BROKEN, "Broken", true),
     (ORPHANS, "Unknown codes", true),
     ("medium", "Ways they came", false),
@@ -58,6 +58,7 @@ const TABS: [(&str, &str, bool); 21] = [
     ("os", "Systems", false),
     ("trigger", "How links were opened", false),
 ];
+const TIMES: &str = "times";
 /// Of the whole newsroom only, and as it is now.
 const BROKEN: &str = "broken";
 const ORPHANS: &str = "orphans";
@@ -112,6 +113,11 @@ impl Asked {
         (tab, name)
     }
 
+    /// What it is compared with; the hours of a week with nothing.
+    fn compare(&self) -> Result<Option<Compare>> {
+        if self.tab == TIMES { Ok(None) } else { Ok(self.when.compare()?) }
+    }
+
     fn scope(&self) -> Result<ReportScope> {
         match self.scope.as_str() {
             "" => Ok(ReportScope::Site),
@@ -145,7 +151,7 @@ async fn report(state: &State, looking: &Looking, asked: Asked) -> Result<Report
     let subject = Subject {
         scope,
         range,
-        compare: asked.when.compare()?,
+        compare: asked.compare()?,
         when: &asked.when,
         marks: vec![],
         linked: !looking.shared,
@@ -153,7 +159,7 @@ async fn report(state: &State, looking: &Looking, asked: Asked) -> Result<Report
     let as_it_is = tab == BROKEN || tab == ORPHANS;
     let shown = match tab {
         "overview" => Shown::Numbers(Box::new(Numbers::new(state, &subject, &times).await?)),
-        "times" => {
+        TIMES => {
             let asked = question(state, subject.scope.clone(), range, times.now);
             Shown::Times(lists::week(&state.reports.heat(&asked).await?.rows))
         }
@@ -174,6 +180,7 @@ async fn report(state: &State, looking: &Looking, asked: Asked) -> Result<Report
     let tabs = tabs
         .map(|(its, words, _)| (asked.address("/-/reports", its, "").at(&asked.when), *words, *its == tab));
     let picker = Picker::new(state, own, (&asked.when, range), false, times.now);
+    let picker = if tab == TIMES { picker.alone() } else { picker };
     let mut shell = Shell::new(state, &looking.actor, "/-/reports");
     shell.shared = looking.shared;
     Ok(Reports {
