@@ -111,7 +111,8 @@ impl Parts {
         let hits = Hits::new(Arc::clone(&journal), progress, config.journal.sync, config.hits.watch_for.0);
         let (reader, late) = reader(config, public_addr)?;
         let told = (accounts, Arc::clone(&settings), hits, calendar, Arc::clone(&webhooks));
-        let state = state(config, store, told, (&cache, effects::reading(config, &reader)), addresses)?;
+        let state =
+            state(config, store, told, (&cache, &near, effects::reading(config, &reader)), addresses)?;
         let health = Arc::new(health(&state, &cache, coherence, store));
         let state = State { health: Some(Arc::clone(&health)), ..state };
         let redirector = Arc::new(redirector(config, &state, (cache, near), &readers, &tables));
@@ -235,7 +236,7 @@ fn state(
     config: &Config,
     store: &Store,
     (accounts, settings, hits, calendar, webhooks): Told,
-    (cache, pages): (&Arc<Cache>, Option<Pages>),
+    (cache, near, pages): (&Arc<Cache>, &Arc<Near>, Option<Pages>),
     (public_addr, staff_addr): (SocketAddr, Option<SocketAddr>),
 ) -> anyhow::Result<State> {
     let public_url: Arc<str> = config.public_url(public_addr).into();
@@ -269,6 +270,7 @@ fn state(
         reports,
         digests: Arc::new(digests),
         orphans: Arc::default(),
+        near: Arc::clone(near),
         tallies: Arc::clone(&store.tallies),
         hits,
         live: Arc::new(live),

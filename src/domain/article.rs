@@ -88,6 +88,18 @@ impl PageState {
     }
 }
 
+/// What staff noted of a story, at a time of it: "push".
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// When that was.
+    pub at: Timestamp,
+    /// At most 200 characters.
+    pub text: String,
+    /// Who noted it.
+    pub by: String,
+}
+
 /// A story as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Article {
@@ -121,6 +133,8 @@ pub struct Article {
     pub updated_at: Timestamp,
     /// 1 at first, each change adds 1.
     pub version: u64,
+    /// What staff noted of it, by time.
+    pub notes: Vec<Note>,
 }
 
 /// What the address of a redacted story begins with; then comes its id. No web address begins so.
@@ -146,6 +160,7 @@ impl Article {
             created_at: at,
             updated_at: at,
             version: 1,
+            notes: vec![],
         }
     }
 
@@ -164,13 +179,25 @@ impl Article {
     /// The same with its times made to what `kept` gives.
     #[must_use]
     pub fn at_times(self, kept: impl Fn(Timestamp) -> Timestamp) -> Article {
+        let notes = self.notes.into_iter().map(|note| Note { at: kept(note.at), ..note });
         Article {
+            notes: notes.collect(),
             facts: self.facts.at_times(&kept),
             read: self.read.at_times(&kept),
             created_at: kept(self.created_at),
             updated_at: kept(self.updated_at),
             ..self
         }
+    }
+
+    /// Takes over these notes too, by time, as far as there is room for them.
+    pub fn note(&mut self, notes: &[Note]) {
+        for note in notes {
+            if !self.notes.contains(note) && self.notes.len() < MAX_NOTES {
+                self.notes.push(note.clone());
+            }
+        }
+        self.notes.sort_by(|a, b| (a.at, &a.text).cmp(&(b.at, &b.text)));
     }
 
     /// Takes over what the CMS or staff say and nobody said before; what a page said gives way. True if that was
@@ -227,6 +254,7 @@ impl Article {
             said,
             replacement_url: None,
             message: None,
+            notes: vec![],
             read: PageState::default(),
             updated_at: at,
             version: self.version.saturating_add(1),
@@ -240,6 +268,10 @@ pub const MAX_CMS_ID: usize = 200;
 /// Most aliases of one article besides its own address and CMS id. Others are not kept: a request that knows the story by
 /// one of them and by something else finds it by that.
 pub const MAX_ALIASES: usize = 200;
+/// Most notes of one article.
+pub const MAX_NOTES: usize = 50;
+/// Longest note, in characters.
+pub const MAX_NOTED: usize = 200;
 /// Most authors of one article.
 pub const MAX_AUTHORS: usize = 20;
 /// Longest section or author name, in characters.
@@ -297,6 +329,16 @@ mod tests {
     }
 
     #[test]
+    fn notes_are_bounded_in_order_and_each_there_once() {
+        let mut story = story();
+        let note = |n: i64| Note { at: Timestamp::from_second(n).unwrap(), text: "n".into(), by: "a".into() };
+        story.note(&[note(2), note(1), note(2)]);
+        assert_eq!(story.notes, [note(1), note(2)]);
+        story.note(&(0..100).map(note).collect::<Vec<_>>());
+        assert_eq!(story.notes.len(), MAX_NOTES);
+    }
+
+    #[test]
     fn only_the_older_takes_in() {
         let old = story();
         let young = Article { id: ArticleId("a2".into()), ..story() };
@@ -311,6 +353,7 @@ mod tests {
         full.facts = all();
         (full.cms_id, full.message, full.replacement_url) = (text("4711"), text("m"), text("r"));
         full.address = text("https://www.a.example/");
+        full.note(&[Note { at: Timestamp::UNIX_EPOCH, text: "about".into(), by: "user:Ana".into() }]);
         let left = full.redacted(Timestamp::UNIX_EPOCH);
         assert!(left.is_redacted() && !full.is_redacted());
         assert_eq!((left.url.as_str(), left.version), ("redacted:a1", 2));

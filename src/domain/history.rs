@@ -28,7 +28,7 @@ impl HistoryEntry {
     /// The action of a line that says that all was blanked.
     pub const REDACTED: &str = "redacted";
     /// Fields whose values go when something is redacted: they tell a title, an address, or what staff wrote.
-    pub const READABLE: [&str; 12] = [
+    pub const READABLE: [&str; 13] = [
         "target",
         "title",
         "note",
@@ -41,6 +41,7 @@ impl HistoryEntry {
         "image",
         "replacement_url",
         "aliases",
+        "notes",
     ];
 
     /// The line of a redaction.

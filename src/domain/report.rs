@@ -55,6 +55,8 @@ pub enum ReportScope {
     Author(String),
     /// A channel.
     Channel(String),
+    /// The links of a campaign.
+    Campaign(String),
     /// The links with a tag.
     Tag(String),
     /// The links that someone made.
@@ -72,7 +74,7 @@ impl ReportScope {
             return Ok(ReportScope::Site);
         }
         let (kind, name) = text.split_once(':').ok_or_else(|| {
-            wrong("a scope is site, link:CODE, article:ID, section:, author:, channel:, tag: or creator:NAME")
+            wrong("a scope is site, link:CODE, article:ID, section:, author:, channel:, campaign:, tag: or creator:NAME")
         })?;
         if name.is_empty() {
             return Err(wrong("a scope needs a name after the colon"));
@@ -84,6 +86,7 @@ impl ReportScope {
             "section" => ReportScope::Section(name),
             "author" => ReportScope::Author(name),
             "channel" => ReportScope::Channel(name),
+            "campaign" => ReportScope::Campaign(name),
             "tag" => ReportScope::Tag(name),
             "creator" => ReportScope::Creator(name),
             _ => return Err(wrong("unknown kind of scope")),
@@ -100,6 +103,7 @@ impl std::fmt::Display for ReportScope {
             ReportScope::Section(name) => write!(f, "section:{name}"),
             ReportScope::Author(name) => write!(f, "author:{name}"),
             ReportScope::Channel(name) => write!(f, "channel:{name}"),
+            ReportScope::Campaign(name) => write!(f, "campaign:{name}"),
             ReportScope::Tag(name) => write!(f, "tag:{name}"),
             ReportScope::Creator(name) => write!(f, "creator:{name}"),
         }
@@ -406,7 +410,9 @@ mod tests {
 
     #[test]
     fn scopes() {
-        for text in ["site", "link:kx7", "article:a1", "section:World: East", "tag:x", "creator:key:a"] {
+        for text in
+            ["site", "link:kx7", "article:a1", "section:World: East", "campaign:c", "tag:x", "creator:key:a"]
+        {
             assert_eq!(ReportScope::parse(text).unwrap().to_string(), text);
         }
         for text in ["", "links", "link:", "link:a b", "planet:x"] {

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use articles::Change as ArticleChange;
+pub use articles::{Change as ArticleChange, NoteChange};
 pub use channels::Channels;
 pub use create::Made;
 pub use lookup::Lookup;

@@ -13,6 +13,7 @@ mod recent;
 #[cfg(test)]
 mod tests;
 mod top;
+mod values;
 
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ use crate::domain::tally::{Counts, Row, Scope, Series};
 use crate::store::links::{ArticleKey, LinkFilter, LinkOrder, LinkPage};
 use crate::store::{self, Links, Tallies};
 
-/// Most links that a tag's or creator's report sums over.
+/// Most links that a campaign's, tag's or creator's report sums over.
 pub const MAX_SUMMED: usize = 1_000;
 
 /// Why a report failed.
@@ -261,6 +262,7 @@ impl ReportService {
             ReportScope::Channel(name) => vec![Scope::Channel(name.as_str().into())],
             ReportScope::Link(_)
             | ReportScope::Article(_)
+            | ReportScope::Campaign(_)
             | ReportScope::Tag(_)
             | ReportScope::Creator(_) => {
                 let links = self.links_of(scope).await?;
@@ -284,13 +286,17 @@ impl ReportService {
             ReportScope::Section(name) => LinkFilter { section: Some(name.clone()), ..LinkFilter::default() },
             ReportScope::Author(name) => LinkFilter { author: Some(name.clone()), ..LinkFilter::default() },
             ReportScope::Channel(name) => LinkFilter { channel: Some(name.clone()), ..LinkFilter::default() },
+            ReportScope::Campaign(name) => {
+                LinkFilter { campaign: Some(name.clone()), ..LinkFilter::default() }
+            }
             ReportScope::Tag(name) => LinkFilter { tag: Some(name.clone()), ..LinkFilter::default() },
             ReportScope::Creator(name) => {
                 LinkFilter { created_by: Some(name.clone()), ..LinkFilter::default() }
             }
             ReportScope::Site => LinkFilter::default(),
         };
-        let bounded = matches!(scope, ReportScope::Tag(_) | ReportScope::Creator(_));
+        let bounded =
+            matches!(scope, ReportScope::Campaign(_) | ReportScope::Tag(_) | ReportScope::Creator(_));
         let mut links: Vec<Found> = vec![];
         let mut after = None;
         loop {
@@ -305,7 +311,8 @@ impl ReportService {
             let full = found.len() == MAX_SUMMED;
             links.extend(found);
             if bounded && links.len() > MAX_SUMMED {
-                let detail = format!("a report over a tag or creator sums over at most {MAX_SUMMED} links");
+                let detail =
+                    format!("a report over a campaign, tag or creator sums over at most {MAX_SUMMED} links");
                 return Err(Refusal::field(Reason::TooWide, "scope", detail).into());
             }
             if !full {

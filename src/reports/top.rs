@@ -22,6 +22,8 @@ const CHUNK: usize = 10_000;
 
 /// So long a page waits for a list that it has an older one of: a small newsroom's is summed by then.
 const AT_HAND: Duration = Duration::from_millis(1);
+/// And so long for one that it has none of.
+const AT_FIRST: Duration = Duration::from_millis(20);
 
 /// What a top list is by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,7 +130,8 @@ impl By {
         }
     }
 
-    fn dimension(self) -> Option<Series> {
+    /// How its hits are kept by value; None for what is counted as a scope, or by links.
+    pub(super) fn dimension(self) -> Option<Series> {
         match self {
             By::Trigger => Some(Series::Trigger),
             By::Target => Some(Series::Target),
@@ -181,7 +184,19 @@ impl Order {
         }
     }
 
-    fn of(self, counts: &Counts) -> u64 {
+    /// What a list is about: previews and bots have lists of their own.
+    #[must_use]
+    pub fn usual(by: By) -> Order {
+        match by {
+            By::Preview => Order::Preview,
+            By::Bot => Order::Bot,
+            _ => Order::Click,
+        }
+    }
+
+    /// The number that a list is ordered by.
+    #[must_use]
+    pub fn of(self, counts: &Counts) -> u64 {
         match self {
             Order::Click => counts.clicks,
             Order::Preview => counts.previews,
@@ -247,24 +262,20 @@ impl ReportService {
     }
 
     /// A top list for a page that does not wait: while a newer one is summed, which those who come next see, it may be
-    /// one of the last minutes; see its `as_of`. The first time it waits.
-    ///
-    /// # Errors
-    /// Those of [`ReportService::top`].
+    /// one of the last minutes, see its `as_of`; and nothing while the first is summed, or if it cannot be, which is
+    /// logged.
     pub async fn top_at_hand(
         self: &Arc<Self>,
         question: &Question,
         by: By,
         order: Order,
         limit: usize,
-    ) -> Result<Arc<Top>> {
+    ) -> Option<Arc<Top>> {
         let days = question.range.to_days(self.calendar()).days(self.calendar());
         let asked = (question.scope.clone(), by, order, limit, (i64::from(days.0), i64::from(days.1)));
-        let Some(stale) = self.tops.get_stale(&asked) else {
-            return self.top(question, by, order, limit).await;
-        };
+        let stale = self.tops.get_stale(&asked);
         if !self.tops.renew(&asked) {
-            return Ok(stale);
+            return stale;
         }
         let (reports, question) = (Arc::clone(self), question.clone());
         // A task of its own: it goes on when the page has been sent. It only reads, so nothing waits for it at a stop.
@@ -273,9 +284,11 @@ impl ReportService {
             reports.tops.renewed(&asked);
             newer.inspect_err(|error| tracing::warn!(%error, "a list could not be summed anew")).ok()
         });
-        let newer =
-            tokio::time::timeout(AT_HAND, newer).await.ok().and_then(std::result::Result::ok).flatten();
-        Ok(newer.unwrap_or(stale))
+        let patience = if stale.is_some() { AT_HAND } else { AT_FIRST };
+        match tokio::time::timeout(patience, newer).await {
+            Ok(Ok(Some(newer))) => Some(newer),
+            _ => stale,
+        }
     }
 
     /// The same rows' hits in another range; zeros where there were none.
@@ -462,7 +475,7 @@ fn values(by: By, found: &Found, now: Timestamp) -> Vec<(String, String)> {
 }
 
 /// What a person would call a value of a dimension.
-fn label(series: Series, value: &str) -> String {
+pub(super) fn label(series: Series, value: &str) -> String {
     match (series, value) {
         (Series::Referrer, NO_REFERRER) => "No referrer".to_owned(),
         (Series::Country, NO_COUNTRY) => "Not known".to_owned(),

@@ -4,7 +4,7 @@
 //! address, no number in a place where none can be. Knows no store.
 
 use super::format::{Item, StreamLine};
-use crate::domain::article::Article;
+use crate::domain::article::{Article, MAX_NOTES};
 use crate::domain::link::{Link, MAX_TAGS, REDIRECT_STATUSES};
 use crate::domain::tally::{Counts, Row, Scope, Series};
 use crate::store::accounts::AccountItem;
@@ -80,6 +80,9 @@ fn known_article(article: &Article) -> Result<(), String> {
     article.replacement_url.as_ref().map_or(Ok(()), |url| address("replacement_url", url))?;
     if article.merged_into.as_ref() == Some(&article.id) {
         return Err("an article is merged into itself".into());
+    }
+    if article.notes.len() > MAX_NOTES {
+        return Err(format!("an article has at most {MAX_NOTES} notes"));
     }
     version(article.version)
 }

@@ -1,20 +1,20 @@
-//! Tables as CSV: UTF-8 with a mark, lines that end with CR and LF (RFC 4180).
+//! CSV for spreadsheets.
 //!
-//! Guarantees that no cell is taken for a formula by a spreadsheet. Knows nothing of what is in a table.
+//! Guarantees UTF-8 that spreadsheets take for that, lines that end with CRLF, and that nothing is taken for a formula.
 
-/// A table's first line, with the mark that says UTF-8.
-#[must_use]
-pub fn head(columns: &[&str]) -> Vec<u8> {
-    let mut out = "\u{feff}".as_bytes().to_vec();
-    out.extend(lines(&[columns.iter().map(|column| (*column).to_owned()).collect()]));
-    out
+/// What a file begins with, because spreadsheets take UTF-8 for something else without it.
+const MARK: &str = "\u{feff}";
+
+/// A file (RFC 4180). Rows may differ in length.
+pub fn csv<'a>(rows: impl IntoIterator<Item = &'a [String]>) -> Vec<u8> {
+    [MARK.as_bytes(), &lines(rows)].concat()
 }
 
-/// Lines of a table.
-#[must_use]
-pub fn lines(rows: &[Vec<String>]) -> Vec<u8> {
+/// More lines of a file.
+pub fn lines<'a>(rows: impl IntoIterator<Item = &'a [String]>) -> Vec<u8> {
     let mut out = vec![];
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(&mut out);
+    let mut writer =
+        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).flexible(true).from_writer(&mut out);
     for row in rows {
         // Writing to memory cannot fail.
         if let Err(error) = writer.write_record(row.iter().map(|cell| harmless(cell))) {
@@ -39,9 +39,12 @@ mod tests {
 
     #[test]
     fn csv_is_for_spreadsheets_and_harmless() {
-        let rows =
-            vec![vec!["=HYPERLINK(\"x\")".to_owned(), "a,b".to_owned()], vec!["-1".into(), "ü".into()]];
-        let text = String::from_utf8([head(&["value", "label"]), lines(&rows)].concat()).unwrap();
-        assert_eq!(text, "\u{feff}value,label\r\n\"'=HYPERLINK(\"\"x\"\")\",\"a,b\"\r\n'-1,ü\r\n");
+        let rows = [
+            vec!["value".to_owned(), "label".into()],
+            vec!["=HYPERLINK(\"x\")".into(), "a,b".into()],
+            vec!["-1".into(), "ü".into(), "more".into()],
+        ];
+        let text = String::from_utf8(csv(rows.iter().map(Vec::as_slice))).unwrap();
+        assert_eq!(text, "\u{feff}value,label\r\n\"'=HYPERLINK(\"\"x\"\")\",\"a,b\"\r\n'-1,ü,more\r\n");
     }
 }

@@ -34,7 +34,7 @@ use crate::accounts::AccountService;
 use crate::app::health::Health;
 use crate::digest::DigestService;
 use crate::hits::Hits;
-use crate::links::LinkService;
+use crate::links::{LinkService, Near};
 use crate::live::Live;
 use crate::orphans::OrphanCounter;
 use crate::reports::ReportService;
@@ -150,6 +150,8 @@ pub struct State {
     pub digests: Arc<DigestService>,
     /// Codes that nobody has.
     pub orphans: Arc<OrphanCounter>,
+    /// Codes that may have been meant.
+    pub near: Arc<Near>,
     /// What happens now.
     pub live: Arc<Live>,
     /// Cancelled when the process begins to stop: streams end.

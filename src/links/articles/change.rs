@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{LinkService, Result, changes, edit, line, next, stale};
 use crate::domain::access::{Actor, Role};
-use crate::domain::article::{Article, ArticleFacts, ArticleId, Fact};
+use crate::domain::article::{Article, ArticleFacts, ArticleId, Fact, MAX_NOTED, MAX_NOTES, Note};
 use crate::domain::error::{Reason, Refusal};
 use crate::links::request::{self, given};
 use crate::links::stories::address_of;
@@ -48,6 +48,20 @@ pub struct Change {
     /// What readers are told while it is withdrawn, at most 2,000 characters.
     #[serde(deserialize_with = "given")]
     pub message: Option<Option<String>>,
+    /// What staff note of it on its chart, at most 50; all of them: what is not here is taken back.
+    #[serde(deserialize_with = "given")]
+    pub notes: Option<Option<Vec<NoteChange>>>,
+}
+
+/// A note as it is asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoteChange {
+    /// When that was (RFC 3339); now if it is not said.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub at: Option<Timestamp>,
+    /// At most 200 characters.
+    pub text: String,
 }
 
 impl LinkService {
@@ -77,6 +91,9 @@ impl LinkService {
             return Err(Refusal::new(Reason::Conflict, detail).into());
         }
         let mut after = next(&article, now);
+        if let Some(notes) = &change.notes {
+            after.notes = noted(&article, notes.as_deref().unwrap_or_default(), actor, now)?;
+        }
         self.take_over(&mut after, change)?;
         let changes = changes(&article, &after);
         if changes.is_empty() && after.said == article.said {
@@ -155,4 +172,29 @@ impl LinkService {
         }
         Ok(())
     }
+}
+
+/// The notes that a story shall have; who noted what is there already stays.
+fn noted(
+    article: &Article,
+    asked: &[NoteChange],
+    actor: &Actor,
+    now: Timestamp,
+) -> std::result::Result<Vec<Note>, Refusal> {
+    if asked.len() > MAX_NOTES {
+        let detail = format!("an article has at most {MAX_NOTES} notes");
+        return Err(Refusal::field(Reason::OutOfRange, "notes", detail));
+    }
+    let mut after = Article { notes: vec![], ..article.clone() };
+    for note in asked {
+        let text = request::text("notes", Some(note.text.clone()), MAX_NOTED)?;
+        let missing = || Refusal::field(Reason::Missing, "notes", "a note says something");
+        let (text, at) = (text.ok_or_else(missing)?, note.at.unwrap_or(now));
+        // Stores keep milliseconds: what is read must be what was written.
+        let at = Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at);
+        let there = article.notes.iter().find(|its| its.at == at && its.text == text);
+        let by = there.map_or_else(|| actor.name.clone(), |its| its.by.clone());
+        after.note(&[Note { at, text, by }]);
+    }
+    Ok(after.notes)
 }

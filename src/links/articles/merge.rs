@@ -103,6 +103,7 @@ impl LinkService {
             let old = self.article(id).await?;
             let mut after = next(&old, now);
             let had = after.facts.clone();
+            after.note(&young.notes);
             for fact in crate::domain::article::Fact::ALL {
                 if !after.facts.has(fact) && young.facts.has(fact) {
                     after.facts.take(fact, &young.facts);
@@ -111,7 +112,7 @@ impl LinkService {
                     }
                 }
             }
-            if after.facts == had {
+            if after.facts == had && after.notes == old.notes {
                 return Ok(());
             }
             let entry = line(&after, &actor.name, MERGED, changes(&old, &after));

@@ -15,13 +15,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-pub use change::Change;
+pub use change::{Change, NoteChange};
 
 use super::codes::Entropy;
 use super::stories::Met;
 use super::{Error, LinkService, Result};
 use crate::domain::access::{Actor, Role};
-use crate::domain::article::{Article, ArticleId};
+use crate::domain::article::{Article, ArticleId, Note};
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::{Found, HistoryEntry};
 use crate::store::links::{
@@ -198,6 +198,7 @@ fn next(article: &Article, now: Timestamp) -> Article {
 
 /// What people see of a story that changed: field -> `{from, to}`.
 fn changes(from: &Article, to: &Article) -> Map<String, Value> {
+    let notes = notes(&from.notes, &to.notes);
     let (from, to) = (shown(from), shown(to));
     let differ = to.into_iter().filter(|(name, to)| from.get(name) != Some(to));
     differ
@@ -205,7 +206,17 @@ fn changes(from: &Article, to: &Article) -> Map<String, Value> {
             let from = from.get(&name).cloned();
             (name, json!({ "from": from, "to": to }))
         })
+        .chain(notes)
         .collect()
+}
+
+/// Notes that were taken back, and those that were made: never all of them.
+fn notes(from: &[Note], to: &[Note]) -> Option<(String, Value)> {
+    let without = |these: &[Note], those: &[Note]| -> Vec<Note> {
+        these.iter().filter(|note| !those.contains(note)).cloned().collect()
+    };
+    let (gone, new) = (without(from, to), without(to, from));
+    (from != to).then(|| ("notes".to_owned(), json!({ "from": gone, "to": new })))
 }
 
 fn shown(article: &Article) -> Map<String, Value> {

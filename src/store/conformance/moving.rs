@@ -3,7 +3,7 @@
 use super::applying::{audit_holds, batch, clicked, clicks, lane, lanes, link, row, total};
 use super::editing::{changed, edit, retire};
 use super::{Store, ask, at, blank, choose, claim, code, created, existing, find, url};
-use crate::domain::article::{Article, Fact, PageOutcome, PageState};
+use crate::domain::article::{Article, Fact, Note, PageOutcome, PageState};
 use crate::domain::link::{Broken, HistoryEntry, Link};
 use crate::domain::tally::{Counts, Group, Scope, Series};
 use crate::store::links::{ArticleKey, ExportItem, NewLink};
@@ -54,6 +54,7 @@ fn stories() -> (Article, Article) {
         replacement_url: Some(url("instead")),
         message: Some("taken back".into()),
         read: PageState { outcome: PageOutcome::Gone, at: Some(at(-20)), failures: 2, due: Some(at(20)) },
+        notes: vec![Note { at: at(-70), text: "push 09:05 <b>".into(), by: "user:Ana".into() }],
         updated_at: at(-50),
         version: 3,
         ..Article::new(story.new_id, story.url, story.site, at(-100))

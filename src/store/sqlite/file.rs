@@ -47,6 +47,7 @@ pub(super) const LINKS: Kind = Kind {
         include_str!("migrations/links/0004_documents.sql"),
         include_str!("migrations/links/0005_webhooks.sql"),
         include_str!("migrations/links/0006_tokens.sql"),
+        include_str!("migrations/links/0007_notes.sql"),
     ],
     waits: true,
     page_size: 4_096,
@@ -68,6 +69,7 @@ pub(super) const MIRROR: Kind = Kind {
         include_str!("migrations/links/0004_documents.sql"),
         include_str!("migrations/links/0005_webhooks.sql"),
         include_str!("migrations/links/0006_tokens.sql"),
+        include_str!("migrations/links/0007_notes.sql"),
     ],
     // What a power cut takes of it is read again from the store.
     waits: false,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Line};
-use crate::domain::article::{Article, ArticleFacts, ArticleId, Fact, PageState, Said};
+use crate::domain::article::{Article, ArticleFacts, ArticleId, Fact, Note, PageState, Said};
 use crate::domain::code::Code;
 use crate::domain::link::{Broken, HistoryEntry, Link, Via};
 use crate::store::links::ExportItem;
@@ -38,6 +38,8 @@ pub(in crate::transfer) struct ArticleLine {
     merged_into: Option<String>,
     #[serde(default)]
     read: PageState,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<Note>,
     created_at: Timestamp,
     updated_at: Timestamp,
     version: u64,
@@ -128,6 +130,7 @@ impl From<&Article> for ArticleLine {
             message: a.message.clone(),
             merged_into: a.merged_into.as_ref().map(|id| id.0.to_string()),
             read: a.read,
+            notes: a.notes.clone(),
             created_at: a.created_at,
             updated_at: a.updated_at,
             version: a.version,
@@ -163,6 +166,7 @@ impl ArticleLine {
             message: self.message,
             merged_into: self.merged_into.map(|id| ArticleId(id.into())),
             read: self.read,
+            notes: self.notes,
             updated_at: self.updated_at,
             version: self.version,
             ..new
@@ -328,6 +332,7 @@ mod tests {
         (full.withdrawn, full.message) = (true, Some("m".into()));
         full.replacement_url = Some("https://b.example/".into());
         full.merged_into = Some(ArticleId("a0".into()));
+        full.note(&[Note { at: at(1), text: "push".into(), by: "user:Ana".into() }]);
         full.read =
             PageState { outcome: PageOutcome::NotReadable, at: Some(at(3)), failures: 2, due: Some(at(4)) };
         let broken = Broken {

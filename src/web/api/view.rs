@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::access::Actor;
-use crate::domain::article::Article;
+use crate::domain::article::{Article, Note};
 use crate::domain::link::{Broken, Found, Status, Via};
 use crate::domain::tally::Counts;
 
@@ -148,6 +148,9 @@ pub struct ArticleView {
     pub message: Option<String>,
     /// The article that it turned out to be, and that has its links now.
     pub merged_into: Option<String>,
+    /// What staff noted of it, by time.
+    #[schema(value_type = Vec<Object>)]
+    pub notes: Vec<Note>,
     /// Send it back with a change.
     pub version: u64,
     /// Its links; on its own call only.
@@ -225,6 +228,7 @@ impl ArticleView {
             replacement_url: article.replacement_url.clone(),
             message: article.message.clone(),
             merged_into: article.merged_into.as_ref().map(|id| id.0.to_string()),
+            notes: article.notes.clone(),
             version: article.version,
             links: None,
         }

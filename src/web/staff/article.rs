@@ -1,18 +1,20 @@
-//! A story's page: the numbers of all its links together, and each of them.
+//! A story's page: the numbers of all its links together, beside the usual story's, and each of them.
 
 use askama::Template;
 use axum::extract::{Path, Query, State as Shared};
 use axum::response::Response;
 use http::StatusCode;
-use jiff::Timestamp;
 
 use super::format::Times;
-use super::link::periods;
 use super::looking::Looking;
-use super::numbers::Numbers;
-use super::question::When;
+use super::marks;
+use super::notes::{Notes, Wrong};
+use super::numbers::{Numbers, Subject};
+use super::question::{Address, Picker, When};
 use super::rows::{Row, rows};
 use super::shell::{Shell, page, times};
+use super::story::story;
+use crate::domain::access::Actor;
 use crate::domain::article::{Article, ArticleId};
 use crate::domain::link::Found;
 use crate::domain::report::ReportScope;
@@ -21,6 +23,8 @@ use crate::web::error::Result;
 
 /// Links shown, the newest.
 const LINKS: usize = 200;
+/// Lines of history that are looked through for what happened.
+const LINES: usize = 200;
 
 #[derive(Template)]
 #[template(path = "staff/templates/article.html")]
@@ -31,7 +35,8 @@ struct ArticlePage {
     url: String,
     withdrawn: bool,
     numbers: Numbers,
-    periods: Vec<(String, &'static str, bool)>,
+    picker: Option<Picker>,
+    notes: Option<Notes>,
     rows: Vec<Row>,
     times: Times,
     /// Its address, to be shared.
@@ -45,31 +50,64 @@ pub(super) async fn show(
     Path(id): Path<String>,
     Query(when): Query<When>,
 ) -> Result<Response> {
-    let (times, actor) = (times(&state), &looking.actor);
-    let (article, links) = state.links.article_for(&ArticleId(id.into()), actor, times.now).await?;
+    let view = view(&state, &looking, &ArticleId(id.into()), &when, None).await?;
+    Ok(page(StatusCode::OK, &view))
+}
+
+/// The same with a note that is not there, and why.
+pub(super) async fn with_note(
+    state: &State,
+    actor: &Actor,
+    id: &ArticleId,
+    wrong: Wrong,
+) -> Result<Response> {
+    let view_of = format!("/-/articles/{}", id.0);
+    let looking = Looking { actor: actor.clone(), shared: false, view: view_of };
+    let view = view(state, &looking, id, &When::default(), Some(wrong)).await?;
+    Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &view))
+}
+
+async fn view(
+    state: &State,
+    looking: &Looking,
+    id: &ArticleId,
+    when: &When,
+    wrong: Option<Wrong>,
+) -> Result<ArticlePage> {
+    let (times, actor, linked) = (times(state), &looking.actor, !looking.shared);
+    let (article, links) = state.links.article_for(id, actor, times.now).await?;
     let began = article.facts.published_at.unwrap_or(article.created_at).min(article.created_at);
-    let range = when.range(&state, began, times.now)?;
+    let range = when.range(state, began, times.now)?;
+    let history = state.links.article_history(&article.id, None, LINES).await?;
+    let mut marks = marks::of_story(&article, &links, &history, times.now);
+    if linked {
+        // What is noted is for colleagues.
+        marks.extend(marks::noted(&article));
+    }
     let scope = ReportScope::Article(article.id.clone());
-    let numbers = Numbers::new(&state, &scope, range, &marks(&article, &links), &times).await?;
+    let subject = Subject { scope, range, compare: when.compare()?, when, marks, linked };
+    let (tiles, curve) = story(state, &article.id, &times).await?;
+    let numbers = Numbers::new(state, &subject, &times).await?.with_story(tiles, curve);
     let newest: Vec<Found> = links.into_iter().rev().take(LINKS).collect();
-    let rows = rows(&state, &newest, actor, times.now).await?;
-    let mut shell = Shell::new(&state, actor, "/-/links");
+    let rows = rows(state, &newest, actor, times.now).await?;
+    let mut shell = Shell::new(state, actor, "/-/links");
     shell.shared = looking.shared;
-    let of_period =
-        if looking.shared { vec![] } else { periods(&format!("/-/articles/{}", article.id.0), &when) };
-    let view = ArticlePage {
+    let address = Address { path: format!("/-/articles/{}", article.id.0), view: vec![] };
+    let notes = Notes::new(&article, actor, (&address.path, &shell.zone), &times, wrong);
+    let picker = Picker::new(state, address, (when, range), true, times.now);
+    Ok(ArticlePage {
         shell,
-        view: looking.view,
+        view: looking.view.clone(),
         title: article.facts.title.clone().unwrap_or_else(|| article.url.clone()),
         about: about(&article, &times),
         url: article.address().to_owned(),
         withdrawn: article.withdrawn,
         numbers,
-        periods: of_period,
+        picker: linked.then_some(picker),
+        notes: notes.filter(|_| linked),
         rows,
         times,
-    };
-    Ok(page(StatusCode::OK, &view))
+    })
 }
 
 fn about(article: &Article, times: &Times) -> String {
@@ -80,17 +118,4 @@ fn about(article: &Article, times: &Times) -> String {
     }
     about.extend(facts.published_at.map(|at| format!("published {}", times.long(at))));
     about.join(" · ")
-}
-
-/// What happened to a story: when it was published, and when it was first shared on each channel.
-fn marks(article: &Article, links: &[Found]) -> Vec<(Timestamp, String)> {
-    let mut marks: Vec<(Timestamp, String)> =
-        article.facts.published_at.map(|at| (at, "published".to_owned())).into_iter().collect();
-    for found in links {
-        let Some(channel) = &found.link.channel else { continue };
-        if !marks.iter().any(|(_, text)| text == channel) && marks.len() < 8 {
-            marks.push((found.link.created_at, channel.clone()));
-        }
-    }
-    marks
 }

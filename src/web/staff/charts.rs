@@ -4,6 +4,7 @@
 //! needed, that every text is escaped, and that a chart is bounded however long its row is. Beside each there is a table
 //! with the same numbers, which its page makes.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Width of a chart in its own units.
@@ -13,16 +14,25 @@ const PLOT: f64 = 200.0;
 /// Left of the plot, where the scale is written.
 const LEFT: f64 = 44.0;
 const TOP: f64 = 24.0;
+/// How far down the line of a mark goes, where its number stands, and where times are written.
+const FOOT: f64 = TOP + PLOT + 6.0;
+const MARKED: f64 = TOP + PLOT + 18.0;
+const WRITTEN: f64 = TOP + PLOT + 36.0;
+/// Marks that are closer have one place for their numbers.
+const CLOSE: f64 = 30.0;
+const HEIGHT: f64 = TOP + PLOT + 44.0;
 /// Words below the plot.
 const WORDS: usize = 8;
 /// Lines of the scale.
 const STEPS: u64 = 4;
 
-/// Something that happened, on a chart.
+/// Something that happened, at the foot of a chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
     /// In which bucket.
     pub at: usize,
+    /// Its number in the list beside the chart.
+    pub number: usize,
     /// What it was, in a few words.
     pub text: String,
 }
@@ -32,16 +42,22 @@ pub struct Mark {
 pub struct Line<'a> {
     /// What is shown.
     pub now: &'a [u64],
-    /// What it is compared with; as long as it, or empty.
+    /// The last bucket of it is not over yet.
+    pub running: bool,
+    /// What it is compared with; or empty.
     pub then: &'a [u64],
+    /// What that is, at the end of its line.
+    pub then_name: &'a str,
     /// The usual range: a quarter had less than the first, a quarter more than the second.
     pub band: &'a [(u64, u64)],
-    /// The words of each bucket.
+    /// The words of each bucket, also of those that have not begun.
     pub words: &'a [String],
     /// What happened meanwhile.
     pub marks: &'a [Mark],
-    /// What the whole says, for those who do not see it.
+    /// What the whole is, for those who do not see it.
     pub label: &'a str,
+    /// What it says.
+    pub description: &'a str,
 }
 
 /// For markup: text and attribute values.
@@ -69,12 +85,12 @@ fn floats(n: usize) -> f64 {
     float(u64::try_from(n).unwrap_or(u64::MAX))
 }
 
-/// The smallest round number that is at least this: 1, 2, 2.5 or 5 times a power of ten, and a multiple of the steps.
+/// The smallest round number that is at least this: the steps times 1, 2, 3 or 5 times a power of ten.
 #[must_use]
 pub fn round_up(most: u64) -> u64 {
     let mut unit = STEPS;
     loop {
-        for times in [1, 2, 5] {
+        for times in [1, 2, 3, 5] {
             let top = unit.saturating_mul(times);
             if top >= most || top == u64::MAX {
                 return top;
@@ -91,70 +107,136 @@ impl Line<'_> {
         let most =
             self.now.iter().chain(self.then).copied().chain(self.band.iter().map(|(_, high)| *high)).max();
         let top = round_up(most.unwrap_or(0));
-        let count = self.now.len().max(self.then.len()).max(self.band.len()).max(1);
+        let count = self.now.len().max(self.then.len()).max(self.band.len()).max(self.words.len()).max(1);
         let plot = Plot { top, count };
-        let mut svg =
-            format!("<svg viewBox=\"0 0 {WIDTH} 252\" role=\"img\" aria-label=\"{}\">", escaped(self.label));
+        let mut svg = format!(
+            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\" data-left=\"{LEFT}\" \
+             data-step=\"{:.3}\"><desc>{}</desc>",
+            escaped(self.label),
+            plot.step(),
+            escaped(self.description)
+        );
         plot.scale(&mut svg);
-        if !self.band.is_empty() {
-            let high: Vec<u64> = self.band.iter().map(|(_, high)| *high).collect();
-            let low: Vec<u64> = self.band.iter().map(|(low, _)| *low).collect();
-            let back: Vec<String> = plot.points(&low).into_iter().rev().collect();
-            let _ = write!(
-                svg,
-                "<path class=\"band\" d=\"M{}L{}Z\"/>",
-                plot.points(&high).join("L"),
-                back.join("L")
-            );
-        }
-        if !self.then.is_empty() {
-            let _ = write!(svg, "<path class=\"then\" d=\"M{}\"/>", plot.points(self.then).join("L"));
-        }
-        if !self.now.is_empty() {
-            let points = plot.points(self.now).join("L");
-            let (first, last) = (plot.x(0), plot.x(self.now.len() - 1));
-            let floor = TOP + PLOT;
-            let _ =
-                write!(svg, "<path class=\"area\" d=\"M{points}L{last:.1} {floor}L{first:.1} {floor}Z\"/>");
-            let _ = write!(svg, "<path class=\"line\" d=\"M{points}\"/>");
-        }
+        self.band(&plot, &mut svg);
+        self.then(&plot, &mut svg);
+        self.now(&plot, &mut svg);
         self.marks(&plot, &mut svg);
         self.words(&plot, &mut svg);
         svg.push_str("</svg>");
         svg
     }
 
-    fn marks(&self, plot: &Plot, svg: &mut String) {
-        // What happened in one bucket has one line.
-        let mut lines: std::collections::BTreeMap<usize, Vec<&str>> = std::collections::BTreeMap::new();
-        for mark in self.marks.iter().filter(|mark| mark.at < plot.count) {
-            lines.entry(mark.at).or_default().push(&mark.text);
+    fn band(&self, plot: &Plot, svg: &mut String) {
+        if self.band.is_empty() {
+            return;
         }
-        for (at, texts) in lines {
-            let x = plot.x(at);
-            let left = x > WIDTH * 0.8;
-            let (text, anchor) = if left { (x - 6.0, "end") } else { (x + 6.0, "start") };
-            let _ = write!(
-                svg,
-                "<line class=\"mark\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"8\" y2=\"{}\"/><text class=\"marked\" \
-                 x=\"{text:.1}\" y=\"16\" text-anchor=\"{anchor}\">{}</text>",
-                TOP + PLOT,
-                escaped(&texts.join(", "))
-            );
+        let high: Vec<u64> = self.band.iter().map(|(_, high)| *high).collect();
+        let low: Vec<u64> = self.band.iter().map(|(low, _)| *low).collect();
+        let back: Vec<String> = plot.points(&low).into_iter().rev().collect();
+        let _ =
+            write!(svg, "<path class=\"band\" d=\"M{}L{}Z\"/>", plot.points(&high).join("L"), back.join("L"));
+    }
+
+    fn then(&self, plot: &Plot, svg: &mut String) {
+        let Some(last) = self.then.last() else { return };
+        let (x, y) = (plot.x(self.then.len() - 1), plot.y(*last));
+        let _ = write!(svg, "<path class=\"then\" d=\"M{}\"/>", plot.points(self.then).join("L"));
+        // Not below the foot, and not above the top.
+        let y = (y - 6.0).max(TOP - 8.0);
+        let anchor = if x > WIDTH / 2.0 { "end" } else { "start" };
+        let _ = write!(
+            svg,
+            "<text class=\"named\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>",
+            escaped(self.then_name)
+        );
+    }
+
+    fn now(&self, plot: &Plot, svg: &mut String) {
+        if self.now.is_empty() {
+            return;
+        }
+        let points = plot.points(self.now);
+        let (first, last) = (plot.x(0), plot.x(self.now.len() - 1));
+        let floor = TOP + PLOT;
+        let area = points.join("L");
+        let _ = write!(svg, "<path class=\"area\" d=\"M{area}L{last:.1} {floor}L{first:.1} {floor}Z\"/>");
+        // What is not over yet is drawn otherwise: it only grows.
+        let over = if self.running { points.len() - 1 } else { points.len() };
+        if over > 0 {
+            let _ = write!(svg, "<path class=\"line\" d=\"M{}\"/>", points[..over].join("L"));
+        }
+        if self.running {
+            let from = over.saturating_sub(1);
+            let _ = write!(svg, "<path class=\"line running\" d=\"M{}\"/>", points[from..].join("L"));
+            if let Some((x, y)) = points.last().and_then(|point| point.split_once(' ')) {
+                let _ = write!(svg, "<circle class=\"dot\" cx=\"{x}\" cy=\"{y}\" r=\"4\"/>");
+            }
+        }
+    }
+
+    fn marks(&self, plot: &Plot, svg: &mut String) {
+        let mut marks: Vec<&Mark> = self.marks.iter().filter(|mark| mark.at < plot.count).collect();
+        marks.sort_by_key(|mark| (mark.at, mark.number));
+        let mut lines: BTreeMap<usize, ()> = BTreeMap::new();
+        // Those that are too close to each other for numbers of their own have one place for them.
+        let mut groups: Vec<Vec<&Mark>> = vec![];
+        for mark in marks {
+            if lines.insert(mark.at, ()).is_none() {
+                let x = plot.x(mark.at);
+                let _ = write!(
+                    svg,
+                    "<line class=\"mark\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{FOOT}\"/>"
+                );
+            }
+            let last = groups.last_mut().filter(|group| {
+                group.last().is_some_and(|before| plot.x(mark.at) - plot.x(before.at) < CLOSE)
+            });
+            match last {
+                Some(group) => group.push(mark),
+                None => groups.push(vec![mark]),
+            }
+        }
+        let starts = groups.iter().map(|group| group.first().map_or(0.0, |mark| plot.x(mark.at)));
+        let ends: Vec<f64> = starts.skip(1).chain([WIDTH]).collect();
+        for (group, end) in groups.iter().zip(ends) {
+            self::group(group, end, plot, svg);
         }
     }
 
     fn words(&self, plot: &Plot, svg: &mut String) {
-        let every = self.words.len().div_ceil(WORDS).max(1);
-        for (at, word) in self.words.iter().enumerate().step_by(every) {
-            let anchor = if at == 0 { "start" } else { "middle" };
+        let words: Vec<(usize, &String)> =
+            self.words.iter().enumerate().filter(|(_, word)| !word.is_empty()).collect();
+        let every = words.len().div_ceil(WORDS).max(1);
+        for (at, word) in words.into_iter().step_by(every) {
+            let x = plot.x(at);
+            let anchor = match at {
+                0 => "start",
+                _ if x > WIDTH - 60.0 => "end",
+                _ => "middle",
+            };
             let _ = write!(
                 svg,
-                "<text x=\"{:.1}\" y=\"244\" text-anchor=\"{anchor}\">{}</text>",
-                plot.x(at),
+                "<text x=\"{x:.1}\" y=\"{WRITTEN}\" text-anchor=\"{anchor}\">{}</text>",
                 escaped(word)
             );
         }
+    }
+}
+
+/// The numbers of marks that are close to each other, and their words where there is room before the next.
+fn group(marks: &[&Mark], end: f64, plot: &Plot, svg: &mut String) {
+    let Some(x) = marks.first().map(|mark| plot.x(mark.at)) else { return };
+    let numbers: Vec<String> = marks.iter().map(|mark| mark.number.to_string()).collect();
+    let numbers = numbers.join(",");
+    let _ = write!(svg, "<text class=\"marked\" x=\"{:.1}\" y=\"{MARKED}\">{numbers}</text>", x - 3.0);
+    let texts: Vec<&str> = marks.iter().map(|mark| mark.text.as_str()).collect();
+    let (text, from) = (texts.join(", "), x + 4.0 + 6.5 * floats(numbers.len()));
+    if from + 6.0 * floats(text.chars().count()) < end - 12.0 {
+        let _ = write!(
+            svg,
+            "<text class=\"marked said\" x=\"{from:.1}\" y=\"{MARKED}\">{}</text>",
+            escaped(&text)
+        );
     }
 }
 
@@ -164,9 +246,13 @@ struct Plot {
 }
 
 impl Plot {
+    /// From one bucket to the next.
+    fn step(&self) -> f64 {
+        (WIDTH - LEFT - 6.0) / floats(self.count.saturating_sub(1).max(1))
+    }
+
     fn x(&self, at: usize) -> f64 {
-        let steps = floats(self.count.saturating_sub(1).max(1));
-        LEFT + floats(at) * (WIDTH - LEFT - 6.0) / steps
+        LEFT + floats(at) * self.step()
     }
 
     fn y(&self, value: u64) -> f64 {
@@ -243,13 +329,16 @@ pub fn behind(value: u64, largest: u64) -> String {
     )
 }
 
-/// A cell of a heat map.
+/// A cell of a heat map; nothing for nothing.
 #[must_use]
 pub fn heat(value: u64, largest: u64) -> String {
     let share = float(value) / float(largest.max(1));
-    format!(
-        "<svg aria-hidden=\"true\"><rect class=\"bar now\" width=\"100%\" height=\"100%\" opacity=\"{share:.2}\"/></svg>"
-    )
+    match value {
+        0 => String::new(),
+        _ => format!(
+            "<svg aria-hidden=\"true\"><rect class=\"bar now\" width=\"100%\" height=\"100%\" opacity=\"{share:.2}\"/></svg>"
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -258,9 +347,17 @@ mod tests {
 
     #[test]
     fn scales_are_round() {
-        for (most, top) in
-            [(0, 4), (4, 4), (5, 8), (9, 20), (21, 40), (904, 2_000), (1_900, 2_000), (4_001, 8_000)]
-        {
+        for (most, top) in [
+            (0, 4),
+            (4, 4),
+            (5, 8),
+            (9, 12),
+            (13, 20),
+            (21, 40),
+            (904, 1_200),
+            (1_900, 2_000),
+            (4_001, 8_000),
+        ] {
             assert_eq!(round_up(most), top, "{most}");
         }
         assert!(round_up(u64::MAX) == u64::MAX);
@@ -272,13 +369,39 @@ mod tests {
 
     #[test]
     fn what_others_wrote_is_escaped() {
-        let marks = [Mark { at: 0, text: "<b>\"push\"".into() }];
+        let marks = [Mark { at: 0, number: 1, text: "<b>\"push\"".into() }];
         let words = ["<i>".to_owned()];
         let line = Line { now: &[1], words: &words, marks: &marks, label: "a \"b\" <c>", ..Line::default() };
+        let line = Line { then: &[1], then_name: "<b>", description: "<c>", ..line };
         let svg = line.svg();
         assert!(
             !svg.contains("<b>") && !svg.contains("<i>") && !svg.contains("<c>") && !svg.contains("\"b\""),
             "{svg}"
+        );
+    }
+
+    #[test]
+    fn what_is_not_over_is_drawn_otherwise_and_what_has_not_begun_not_at_all() {
+        let words: Vec<String> = (0..4).map(|hour| format!("{hour}:00")).collect();
+        let line =
+            Line { now: &[4, 4], running: true, then: &[4, 4, 4, 4], words: &words, ..Line::default() };
+        let svg = line.svg();
+        let (x1, x2) = ("360.7", "677.3");
+        assert!(svg.contains("class=\"line running\"") && svg.contains(&format!("L{x1} ")), "{svg}");
+        let own = svg.split_once("class=\"line\"").unwrap().1;
+        assert!(!own.contains(&format!("L{x2} ")), "it ends where now is: {own}");
+        assert_eq!(Line { running: false, ..line }.svg().matches("running").count(), 0);
+    }
+
+    #[test]
+    fn marks_are_numbered_at_the_foot_and_said_where_there_is_room() {
+        let mark = |at, number, text: &str| Mark { at, number, text: text.into() };
+        let marks =
+            [mark(0, 1, "published"), mark(3, 2, "moved"), mark(4, 3, "push"), mark(60, 4, "corrected")];
+        let svg = Line { now: &[1; 61], marks: &marks, ..Line::default() }.svg();
+        assert!(svg.contains(">1<") && svg.contains(">2,3<") && svg.contains(">4<"), "{svg}");
+        assert!(
+            svg.contains(">moved, push<") && !svg.contains(">published<") && !svg.contains(">corrected<")
         );
     }
 
@@ -288,6 +411,6 @@ mod tests {
         let one = Line { now: &[7], then: &[3], band: &[(1, 5)], ..Line::default() }.svg();
         assert!(!one.contains("NaN") && !one.contains("inf"), "{one}");
         assert_eq!(spark(&[]).matches("rect").count() + spark(&[0, 3]).matches("<rect").count(), 2);
-        assert!(behind(1, 0).contains("100.0%") && heat(0, 0).contains("0.00"));
+        assert!(behind(1, 0).contains("100.0%") && heat(0, 0).is_empty());
     }
 }

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 pub use crate::domain::numbers::{change, number};
+use crate::domain::report::Unit;
 
 /// A share in whole per cent; "<1 %" for what is there and less.
 #[must_use]
@@ -80,11 +81,29 @@ impl Times {
         at.strftime(form).to_string()
     }
 
-    /// The day of a bucket.
+    /// Whether a day begins then.
     #[must_use]
-    pub fn day(&self, start: i64) -> String {
+    pub fn is_midnight(&self, start: i64) -> bool {
+        Timestamp::from_second(start).is_ok_and(|at| self.at(at).time() == jiff::civil::Time::midnight())
+    }
+
+    /// A bucket that begins then: as a chart writes it below its axis, or in full.
+    #[must_use]
+    pub fn bucket(&self, unit: Unit, start: i64, in_full: bool) -> String {
         let Ok(at) = Timestamp::from_second(start) else { return String::new() };
-        self.at(at).strftime("%-d %b").to_string()
+        let at = self.at(at);
+        let this_year = at.year() == self.at(self.now).year();
+        let form = match (unit, in_full) {
+            (Unit::Minute | Unit::Hour, false) => return self.hour(start),
+            (Unit::Month, _) => "%b %Y",
+            (_, false) if !this_year => "%-d %b %Y",
+            (_, false) => "%-d %b",
+            (Unit::Minute | Unit::Hour, true) if this_year => "%-d %b %H:%M",
+            (Unit::Minute | Unit::Hour, true) => "%-d %b %Y %H:%M",
+            (_, true) if this_year => "%a %-d %b",
+            (_, true) => "%a %-d %b %Y",
+        };
+        at.strftime(form).to_string()
     }
 }
 
@@ -123,5 +142,11 @@ mod tests {
         );
         assert_eq!(times.read("tomorrow"), None);
         assert_eq!(times.hour(at("2026-11-22T23:00:00Z").as_second()), "23 Nov");
+        let bucket = |unit, text: &str, in_full| times.bucket(unit, at(text).as_second(), in_full);
+        assert_eq!(bucket(Unit::Hour, "2026-11-18T08:00:00Z", true), "18 Nov 09:00");
+        assert_eq!(bucket(Unit::Hour, "2026-11-18T08:00:00Z", false), "09:00");
+        assert_eq!(bucket(Unit::Day, "2026-11-17T23:00:00Z", true), "Wed 18 Nov");
+        assert_eq!(bucket(Unit::Week, "2025-11-17T23:00:00Z", false), "18 Nov 2025");
+        assert_eq!(bucket(Unit::Month, "2026-10-31T23:00:00Z", true), "Nov 2026");
     }
 }

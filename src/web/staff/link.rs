@@ -7,17 +7,19 @@ use askama::Template;
 use axum::extract::{Path, Query, State as Shared};
 use axum::response::Response;
 use http::StatusCode;
-use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::format::Times;
 use super::looking::Looking;
-use super::numbers::Numbers;
-use super::question::{PERIODS, When};
+use super::marks;
+use super::notes::Notes;
+use super::numbers::{Numbers, Subject};
+use super::question::{Address, Picker, When};
 use super::rows::{Row, maker, rows};
 use super::shell::{Shell, page, see_other, times};
 use crate::domain::access::Actor;
 use crate::domain::error::Reason;
-use crate::domain::link::{Found, HistoryEntry};
+use crate::domain::link::{Broken, Found, HistoryEntry};
 use crate::domain::report::ReportScope;
 use crate::links::Error as LinkError;
 use crate::links::request::Change;
@@ -35,7 +37,10 @@ struct LinkPage {
     row: Row,
     link: Shown,
     numbers: Option<Numbers>,
-    periods: Vec<(String, &'static str, bool)>,
+    picker: Option<Picker>,
+    notes: Option<Notes>,
+    /// Whoever came here wants to change it.
+    changing: bool,
     history: Vec<Line>,
     times: Times,
     may_change: bool,
@@ -93,16 +98,27 @@ impl Shown {
             disabled: link.disabled,
             retired: link.retired_at.is_some(),
             hidden,
-            broken: broken.map(|broken| {
-                let status = broken
-                    .status
-                    .map_or_else(|| "it cannot be reached".into(), |n| format!("it answers {n}"));
-                format!("{status}, since {}", times.short(broken.since))
-            }),
+            broken: broken.map(|broken| what_is_broken(broken, times)),
             proposal: broken.and_then(|broken| broken.proposal.clone()),
             version: link.version,
         }
     }
+}
+
+/// What a broken target answers.
+pub(super) fn what_is_broken(broken: &Broken, times: &Times) -> String {
+    let status = broken.status.map_or_else(|| "it cannot be reached".into(), |n| format!("it answers {n}"));
+    format!("{status}, since {}", times.short(broken.since))
+}
+
+/// The view that is asked for.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    #[serde(flatten)]
+    when: When,
+    /// Anything: the form is open.
+    change: String,
 }
 
 /// A link and its numbers.
@@ -110,13 +126,14 @@ pub(super) async fn show(
     Shared(state): Shared<State>,
     looking: Looking,
     Path(code): Path<String>,
-    Query(when): Query<When>,
+    Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let found = state.links.get(&code).await?;
-    let mut view = view(&state, &looking.actor, &found, &when, None).await?;
+    let mut view = view(&state, (&looking.actor, !looking.shared), &found, &asked.when, None).await?;
+    view.changing = !asked.change.is_empty();
     if looking.shared {
         // What is for colleagues is for them.
-        (view.shell.shared, view.history, view.periods) = (true, vec![], vec![]);
+        (view.shell.shared, view.history, view.picker) = (true, vec![], None);
         view.link.note.clear();
     }
     view.view = looking.view;
@@ -125,56 +142,50 @@ pub(super) async fn show(
 
 async fn view(
     state: &State,
-    actor: &Actor,
+    (actor, linked): (&Actor, bool),
     found: &Found,
     when: &When,
     wrong: Option<String>,
 ) -> Result<LinkPage> {
     let (times, link) = (times(state), &found.link);
-    let path = format!("/-/links/{}", link.code);
+    let now = times.now;
+    let address = Address { path: format!("/-/links/{}", link.code), view: vec![] };
+    let range = when.range(state, link.created_at, times.now)?;
     let shown = Shown::new(found, actor, &times);
     let history = if shown.hidden { vec![] } else { state.links.history(&link.code, None, LINES).await? };
     let numbers = match shown.hidden {
         true => None,
         false => {
-            let marks: Vec<(Timestamp, String)> = history.iter().filter_map(mark).collect();
-            let range = when.range(state, link.created_at, times.now)?;
+            let mut marks = marks::of_link(found, &history, now);
+            // What is noted is for colleagues.
+            marks.extend(found.article.iter().filter(|_| linked).flat_map(|article| marks::noted(article)));
             let scope = ReportScope::Link(link.code.clone());
-            Some(Numbers::new(state, &scope, range, &marks, &times).await?)
+            let subject = Subject { scope, range, compare: when.compare()?, when, marks, linked };
+            Some(Numbers::new(state, &subject, &times).await?)
         }
     };
     let mut row = rows(state, std::slice::from_ref(found), actor, times.now).await?;
     let row = row.pop().ok_or(crate::web::error::Error::Internal)?;
     let may_change = actor.require_change_of(&link.created_by).is_ok() && !shown.retired;
+    let shell = Shell::new(state, actor, "/-/links");
+    let article = found.article.as_ref().filter(|_| !shown.hidden);
+    let on = (address.path.as_str(), shell.zone.as_str());
+    let notes = article.and_then(|article| Notes::new(article, actor, on, &times, None));
     let line = |entry: &HistoryEntry| line(entry, &times, may_change && entry.version < link.version);
     Ok(LinkPage {
-        shell: Shell::new(state, actor, "/-/links"),
+        shell,
         row,
-        periods: periods(&path, when),
+        changing: wrong.is_some(),
+        notes: notes.filter(|_| linked),
         history: history.iter().map(line).collect(),
         link: shown,
         numbers,
         times,
         may_change,
         wrong,
-        view: path,
+        view: address.path.clone(),
+        picker: Some(Picker::new(state, address, (when, range), true, now)),
     })
-}
-
-/// The periods of a page, each with its address, and which of them it shows.
-pub(super) fn periods(path: &str, when: &When) -> Vec<(String, &'static str, bool)> {
-    PERIODS.iter().map(|(name, words)| (When::other(path, name), *words, when.name() == *name)).collect()
-}
-
-/// What of a history is shown on a chart.
-fn mark(entry: &HistoryEntry) -> Option<(Timestamp, String)> {
-    let changed = |field: &str| entry.changes.contains_key(field);
-    match entry.action.as_str() {
-        HistoryEntry::CREATED => None,
-        _ if changed("target") => Some((entry.at, "led elsewhere".into())),
-        _ if changed("disabled") => Some((entry.at, "switched".into())),
-        _ => None,
-    }
 }
 
 fn line(entry: &HistoryEntry, times: &Times, may_revert: bool) -> Line {
@@ -213,7 +224,7 @@ pub(super) async fn change(
     let outcome = match asked(&pairs, &found, &actor, &times) {
         Ok(change) => state.links.change(&code, change, &actor, times.now).await,
         Err(wrong) => {
-            let view = view(&state, &actor, &found, &When::default(), Some(wrong)).await?;
+            let view = view(&state, (&actor, true), &found, &When::default(), Some(wrong)).await?;
             return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &view));
         }
     };
@@ -225,7 +236,7 @@ pub(super) async fn change(
                 Reason::Stale => "Somebody changed this link meanwhile. Look at it again, and change it if you still want to.".into(),
                 _ => refusal.detail.to_string(),
             };
-            let view = view(&state, &actor, &now, &When::default(), Some(wrong)).await?;
+            let view = view(&state, (&actor, true), &now, &When::default(), Some(wrong)).await?;
             Ok(page(StatusCode::CONFLICT, &view))
         }
         Err(error) => Err(error.into()),
@@ -284,7 +295,7 @@ pub(super) async fn retire(
     if !sure {
         let found = state.links.get(&code).await?;
         let wrong = Some("To retire a link for good, type its code.".into());
-        let view = view(&state, &actor, &found, &When::default(), wrong).await?;
+        let view = view(&state, (&actor, true), &found, &When::default(), wrong).await?;
         return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &view));
     }
     state.links.retire(&code, &actor, times.now).await?;

@@ -15,7 +15,9 @@ mod links;
 mod live;
 mod login;
 mod looking;
+mod marks;
 mod me;
+mod notes;
 mod numbers;
 mod question;
 mod reports;
@@ -23,6 +25,7 @@ mod rows;
 mod settings;
 mod share;
 mod shell;
+mod story;
 
 use axum::Router;
 use axum::middleware::map_response_with_state;
@@ -43,7 +46,10 @@ pub fn routes(state: &State) -> Router<State> {
         .route("/-/links/{code}", get(link::show).post(link::change))
         .route("/-/links/{code}/retire", post(link::retire))
         .route("/-/articles/{id}", get(article::show))
+        .route("/-/articles/{id}/notes", post(notes::change))
         .route("/-/reports", get(reports::show))
+        .route("/-/reports/csv", get(reports::csv))
+        .route("/-/reports/adopt", post(reports::adopt))
         .route("/-/live", get(live::show))
         .route("/-/share", post(share::make))
         .route("/-/shared", get(share::show))

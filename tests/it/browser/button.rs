@@ -245,10 +245,7 @@ async fn where_a_pages_policy_forbids_to_ask_a_window_is_opened() {
         let asked: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         assert_eq!(asked, [("url".to_owned(), newsroom.url("/hostile"))]);
         let errors = page.errors().await;
-        assert!(
-            errors.iter().all(|error| error.contains("Security")),
-            "{errors:#?}"
-        );
+        assert!(errors.iter().all(|error| error.contains("Security")), "{errors:#?}");
     })
     .await;
 }

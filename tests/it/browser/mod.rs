@@ -3,6 +3,7 @@
 mod button;
 mod desk;
 mod driver;
+mod numbers;
 pub mod page;
 mod readers;
 mod staff;

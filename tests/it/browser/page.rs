@@ -34,6 +34,10 @@ pub struct Setting {
 /// Keys that are no letters.
 #[derive(Clone, Copy, Debug)]
 pub enum Key {
+    Left,
+    Right,
+    Home,
+    End,
     Tab,
     Enter,
     Space,
@@ -43,6 +47,10 @@ impl Key {
     fn value(self) -> char {
         match self {
             Key::Tab => '\u{e004}',
+            Key::Left => '\u{e012}',
+            Key::Right => '\u{e014}',
+            Key::Home => '\u{e011}',
+            Key::End => '\u{e010}',
             Key::Enter => '\u{e007}',
             Key::Space => ' ',
         }

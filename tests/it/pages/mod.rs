@@ -6,6 +6,7 @@ mod desk;
 pub mod forms;
 mod guesses;
 mod markup;
+mod numbers;
 mod readers;
 pub mod routes;
 mod staff;

@@ -6,7 +6,7 @@ use crate::harness::http::Call;
 use crate::harness::{Answer, BROWSER, TestApp, Value, eventually, json};
 use crate::sessions::browser::Browser;
 
-const PAGES: [&str; 22] = [
+const PAGES: [&str; 25] = [
     "/-/",
     "/-/links",
     "/-/links/marked",
@@ -15,6 +15,9 @@ const PAGES: [&str; 22] = [
     "/-/reports?tab=link",
     "/-/reports?tab=source",
     "/-/reports?tab=times",
+    "/-/reports?tab=broken",
+    "/-/reports?tab=orphans",
+    "/-/reports?tab=source&value=%3Cscript%3E",
     "/-/me",
     "/-/keys",
     "/-/settings",

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Name;
 use super::wire::{WireId, decode, encode, ms, time};
-use crate::domain::article::{Article, ArticleId, MAX_ALIASES, PageOutcome, PageState, Said};
+use crate::domain::article::{Article, ArticleId, MAX_ALIASES, Note, PageOutcome, PageState, Said};
 use crate::domain::code::Code;
 use crate::domain::link::{Slot, SlotTarget};
 use crate::store::links::RequestTag;
@@ -215,6 +215,8 @@ enum Part {
     WriteTags(Vec<[u8; 8]>),
     /// The spelling that readers are led to, if it is not the address.
     Address(String),
+    /// When, what, whose.
+    Notes(Vec<(i64, String, String)>),
 }
 
 fn is(of: &SlotOf, slot: &Slot) -> bool {
@@ -293,6 +295,10 @@ fn parts(story: &Story) -> Vec<Part> {
         (!write_tags.is_empty())
             .then(|| Part::WriteTags(write_tags.iter().map(|tag| tag.to_le_bytes()).collect())),
         text(&article.address, Part::Address),
+        (!article.notes.is_empty()).then(|| {
+            let note = |note: &Note| (ms(note.at), note.text.clone(), note.by.clone());
+            Part::Notes(article.notes.iter().map(note).collect())
+        }),
     ];
     parts.into_iter().flatten().collect()
 }
@@ -331,6 +337,10 @@ fn add(story: &mut Story, said: &mut Option<Said>, part: Part) -> Result<()> {
             };
         }
         Part::Address(url) => article.address = Some(url),
+        Part::Notes(notes) => {
+            let note = |(at, text, by)| Ok(Note { at: time(at)?, text, by });
+            article.notes = notes.into_iter().map(note).collect::<Result<_>>()?;
+        }
         Part::WriteTags(tags) => story.write_tags = tags.into_iter().map(u64::from_le_bytes).collect(),
     }
     Ok(())
@@ -412,6 +422,7 @@ mod tests {
         story.article.merged_into = Some(ArticleId("abcdfghjkmnpq".into()));
         story.article.read =
             PageState { outcome: PageOutcome::Gone, at: Some(at(6)), failures: 3, due: Some(at(7)) };
+        story.article.notes = vec![Note { at: at(8), text: "push".into(), by: "user:Ana".into() }];
         story.write_tags = vec![1, u64::MAX];
         story.name(&slot_on(Some("x"), SlotTarget::Own), &code("One"));
         story.name(&slot_on(None, SlotTarget::Other("https://o.example/".into())), &code("two"));

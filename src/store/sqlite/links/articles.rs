@@ -175,7 +175,7 @@ fn write(conn: &Connection, row: i64, article: &Article) -> Result<()> {
         "UPDATE articles SET cms_id = ?, url = ?, address = ?, site = ?, title = ?, description = ?, section = ?, authors = ?, \
          published_at = ?, modified_at = ?, image = ?, language = ?, said = ?, withdrawn = ?, \
          replacement_url = ?, message = ?, merged_into = ?, read_outcome = ?, read_at = ?, read_failures = ?, \
-         read_due = ?, created_at = ?, updated_at = ?, version = ? WHERE id = ?",
+         read_due = ?, created_at = ?, updated_at = ?, version = ?, notes = ? WHERE id = ?",
     )?
     .execute(params![
         article.cms_id,
@@ -202,6 +202,7 @@ fn write(conn: &Connection, row: i64, article: &Article) -> Result<()> {
         ms(article.created_at),
         ms(article.updated_at),
         signed(article.version)?,
+        rows::notes_text(&article.notes)?,
         row,
     ])?;
     Ok(())

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::domain::article::{Article, ArticleFacts, ArticleId, PageOutcome, PageState, Said};
+use crate::domain::article::{Article, ArticleFacts, ArticleId, Note, PageOutcome, PageState, Said};
 use crate::domain::code::Code;
 use crate::domain::link::{Broken, Found, Link, Via};
 use crate::store::sqlite::failure::{corrupt, maybe_time, ms, signed, time, unsigned};
@@ -19,7 +19,7 @@ macro_rules! article_names {
     () => {
         "a.id, a.name, a.cms_id, a.url, a.address, a.site, a.title, a.description, a.section, a.authors, a.published_at, \
          a.modified_at, a.image, a.language, a.said, a.withdrawn, a.replacement_url, a.message, a.merged_into, \
-         a.read_outcome, a.read_at, a.read_failures, a.read_due, a.created_at, a.updated_at, a.version"
+         a.read_outcome, a.read_at, a.read_failures, a.read_due, a.created_at, a.updated_at, a.version, a.notes"
     };
 }
 pub(super) use article_names;
@@ -169,6 +169,7 @@ fn article_columns(c: &mut Columns<'_>) -> Result<Option<(i64, Article)>> {
         created_at: c.time()?,
         updated_at: c.time()?,
         version: unsigned(c.next()?)?,
+        notes: c.json()?.unwrap_or_default(),
     };
     Ok(Some((row, article)))
 }
@@ -231,6 +232,12 @@ pub(in crate::store::sqlite) fn list_text(list: &[String]) -> Result<String> {
         return Ok("[]".into());
     }
     serde_json::to_string(list).map_err(|e| Error::Corrupt(e.to_string()))
+}
+
+/// Notes as a column.
+pub(in crate::store::sqlite) fn notes_text(notes: &[Note]) -> Result<Option<String>> {
+    let text = (!notes.is_empty()).then(|| serde_json::to_string(notes));
+    text.transpose().map_err(|e| Error::Corrupt(e.to_string()))
 }
 
 /// What is wrong with a target, as a column.

@@ -24,13 +24,14 @@ use crate::store::documents::{Document, DocumentKind};
 use crate::store::links::{ArticleKey, LinkFilter, LinkOrder, LinkPage};
 use crate::store::tokens::{Token, TokenKind};
 
-const CURRENT: &str = "tests/fixtures/store-v6";
-const RELEASED: [&str; 6] = [
+const CURRENT: &str = "tests/fixtures/store-v7";
+const RELEASED: [&str; 7] = [
     "tests/fixtures/store-v1",
     "tests/fixtures/store-v2",
     "tests/fixtures/store-v3",
     "tests/fixtures/store-v4",
     "tests/fixtures/store-v5",
+    "tests/fixtures/store-v6",
     CURRENT,
 ];
 

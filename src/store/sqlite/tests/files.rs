@@ -23,7 +23,7 @@ fn closed_store(dir: &Path) {
 
 #[test]
 fn a_newer_schema_is_refused_and_untouched() {
-    for (name, newest) in [("links.db", "up to 6"), ("tallies.db", "up to 2")] {
+    for (name, newest) in [("links.db", "up to 7"), ("tallies.db", "up to 2")] {
         let dir = tempfile::tempdir().unwrap();
         closed_store(dir.path());
         let file = Connection::open(dir.path().join(name)).unwrap();

@@ -13,9 +13,10 @@ use serde_json::{Map, Value, json};
 
 use self::answer::{Asked, cell, cells, compare, counted, head, put_counts, respond, time};
 use super::query::Params;
+use crate::domain::error::{Reason, Refusal};
 use crate::domain::report::Unit;
 use crate::domain::tally::Counts;
-use crate::reports::{By, Order, Summary, Top};
+use crate::reports::{By, Order, Question, SeriesReport, Summary, Top};
 use crate::web::State;
 use crate::web::auth::Caller;
 use crate::web::error::Result;
@@ -26,7 +27,7 @@ const MAX_ROWS: usize = 1_000;
 /// Hits by class of a scope and range.
 #[utoipa::path(get, path = "/api/v1/reports/summary", tag = "reports",
     params(("scope" = Option<String>, Query, description = "site, link:CODE, article:ID, section:, author:, channel:, \
-            tag: or creator:NAME"),
+            campaign:, tag: or creator:NAME"),
         ("from" = Option<String>, Query, description = "Date or RFC 3339"), ("to" = Option<String>, Query),
         ("compare" = Option<String>, Query, description = "previous, weekday or year")),
     responses((status = 200, description = "clicks, uniques, unique_basis, previews, unfurls, bots, missed by reason, \
@@ -78,6 +79,9 @@ fn summary_fields(summary: &Summary) -> Map<String, Value> {
 /// Hits by class in buckets, empty ones included.
 #[utoipa::path(get, path = "/api/v1/reports/series", tag = "reports",
     params(("unit" = Option<String>, Query, description = "minute, hour, day (default), week or month"),
+        ("by" = Option<String>, Query, description = "With value: of this value of a list alone (source, medium, \
+            referrer, country, device, os, browser, trigger, target, preview, bot), by days and longer"),
+        ("value" = Option<String>, Query),
         ("scope" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query),
         ("compare" = Option<String>, Query)),
     responses((status = 200, description = "unit, buckets: [{start, clicks, previews, bots}], \
@@ -91,29 +95,34 @@ pub async fn series(
     let asked = Asked::read(&state, &request, &mut params)?;
     let compare = compare(&mut params)?;
     let unit = Unit::parse(params.take("unit").as_deref().unwrap_or("day"))?;
+    let of = of_value(&mut params)?;
     params.end()?;
     state.hits.watch();
-    let report = state.reports.series(&asked.question, unit).await?;
+    let report = series_of(&state, &asked.question, &of, unit).await?;
     let mut answer = head(&state, &asked.question, report.range);
     answer.insert("unit".into(), json!(unit.as_str()));
+    if let Some((by, value)) = &of {
+        answer.insert("by".into(), json!(by.as_str()));
+        answer.insert("value".into(), json!(value));
+    }
     let mut buckets: Vec<Map<String, Value>> = Vec::with_capacity(report.buckets.len());
     for bucket in &report.buckets {
         let mut map = Map::new();
         map.insert("start".into(), time(bucket.start));
-        put_bucket(&mut map, unit, &bucket.counts);
+        put_bucket(&mut map, unit, of.is_some(), &bucket.counts);
         buckets.push(map);
     }
     if let Some(before) = asked.before(compare, &state) {
-        let report = state.reports.series(&before, unit).await?;
+        let report = series_of(&state, &before, &of, unit).await?;
         for (map, bucket) in buckets.iter_mut().zip(&report.buckets) {
             let mut previous = Map::new();
             previous.insert("start".into(), time(bucket.start));
-            put_bucket(&mut previous, unit, &bucket.counts);
+            put_bucket(&mut previous, unit, of.is_some(), &bucket.counts);
             map.insert("previous".into(), Value::Object(previous));
         }
     }
     let mut columns = vec!["start", "clicks", "previews", "bots"];
-    if unit == Unit::Day {
+    if unit == Unit::Day && of.is_none() {
         columns.push("uniques");
     }
     let rows = cells(&columns, &buckets);
@@ -121,10 +130,33 @@ pub async fn series(
     Ok(respond(&asked.form, answer, &columns, rows))
 }
 
-/// Readers are told apart by day: of hours nothing is known, and of weeks only the sum.
-fn put_bucket(into: &mut Map<String, Value>, unit: Unit, counts: &Counts) {
+/// Reads `by` and `value`, which belong together.
+fn of_value(params: &mut Params) -> Result<Option<(By, String)>> {
+    match (params.take("by"), params.take("value")) {
+        (None, None) => Ok(None),
+        (by, Some(value)) => Ok(Some((By::parse(by.as_deref())?, value))),
+        (Some(_), None) => {
+            Err(Refusal::field(Reason::Missing, "value", "which value of that list is missing").into())
+        }
+    }
+}
+
+async fn series_of(
+    state: &State,
+    question: &Question,
+    of: &Option<(By, String)>,
+    unit: Unit,
+) -> Result<SeriesReport> {
+    Ok(match of {
+        Some((by, value)) => state.reports.series_of(question, (*by, value), unit).await?,
+        None => state.reports.series(question, unit).await?,
+    })
+}
+
+/// Readers are told apart by day: of hours nothing is known, of weeks only the sum, and of single values nothing.
+fn put_bucket(into: &mut Map<String, Value>, unit: Unit, of_value: bool, counts: &Counts) {
     put_counts(into, counts);
-    if unit == Unit::Day {
+    if unit == Unit::Day && !of_value {
         into.insert("uniques".into(), json!(counts.uniques));
     }
 }

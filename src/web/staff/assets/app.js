@@ -11,6 +11,10 @@
     quiet = setTimeout(() => { said.textContent = ""; }, 6000);
   };
 
+  // What is also on the page: said, and not shown once more.
+  const told = $("#told");
+  const tell = (text) => { told.textContent = text; };
+
   const copy = async (text, html) => {
     try {
       if (html && window.ClipboardItem) {
@@ -293,6 +297,47 @@
     follow();
   }
 
+  // Charts: read out point by point by the arrow keys, and shown where the pointer is. What is said is in the table beside.
+  for (const plot of all("[data-chart]")) {
+    const box = plot.parentNode, svg = $("svg", plot), rows = all("tbody tr", box), reading = $("output", box);
+    const said = all("thead th", box).map((cell) => cell.dataset.said);
+    if (!rows.length) continue;
+    const words = ({ cells }) => cells[0].textContent + ": " + [...cells].flatMap((cell, at) => said[at] ? [cell.textContent + " " + said[at]] : []).join(", ");
+    const left = +svg.dataset.left, step = +svg.dataset.step;
+    const cross = document.createElementNS("http://www.w3.org/2000/svg", "line");
+    cross.setAttribute("class", "cross");
+    cross.setAttribute("y1", 24);
+    cross.setAttribute("y2", 224);
+    let here = rows.length;
+    const show = (at) => {
+      here = Math.min(rows.length - 1, Math.max(0, at));
+      const x = left + here * step;
+      cross.setAttribute("x1", x);
+      cross.setAttribute("x2", x);
+      svg.append(cross);
+      reading.textContent = words(rows[here]);
+    };
+    const hide = () => { cross.remove(); reading.textContent = "\u00a0"; };
+    reading.hidden = false;
+    hide();
+    plot.tabIndex = 0;
+    plot.setAttribute("role", "application");
+    plot.setAttribute("aria-label", box.getAttribute("aria-label") + ". Left and right read it out");
+    plot.addEventListener("keydown", (event) => {
+      const to = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: rows.length - 1 }[event.key];
+      if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      show(to);
+      tell(reading.textContent);
+    });
+    plot.addEventListener("pointermove", (event) => {
+      const { left: from, width } = svg.getBoundingClientRect();
+      show(Math.round(((event.clientX - from) / width * 1000 - left) / step));
+    });
+    plot.addEventListener("pointerleave", hide);
+    plot.addEventListener("blur", hide);
+  }
+
   // Keys, where nobody types, unless they are switched off.
   const go = { d: "/-/", l: "/-/links", v: "/-/live", r: "/-/reports", s: "/-/settings" };
   const off = /(^|; )slugline_keys=off/.test(document.cookie);
@@ -330,6 +375,12 @@
     const { key, target } = event;
     if (off || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
     if (/^(input|textarea|select)$/i.test(target.tagName) && target.type !== "checkbox") return;
+    const marked = event.defaultPrevented || event.shiftKey ? null : $(`[data-key="${CSS.escape(key)}"]`);
+    if (marked) {
+      event.preventDefault();
+      marked.click();
+      return;
+    }
     const row = target.closest("table.links tbody tr"), rows = all("table.links tbody th a");
     const link = row && $("th a", row);
     if (key === "j" || key === "k") {

@@ -10,6 +10,7 @@ use askama::Template;
 use axum::extract::{Query, State as Shared};
 use axum::response::Response;
 use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::form_urlencoded::Serializer;
 
@@ -26,7 +27,7 @@ use crate::domain::error::{Reason, Refusal};
 use crate::domain::report::{Range, ReportScope};
 use crate::links::codes::Entropy;
 use crate::links::{Error as LinkError, Made};
-use crate::reports::{By, Order};
+use crate::reports::{By, Order, TopRow};
 use crate::store::links::{LinkFilter, LinkOrder, LinkPage};
 use crate::web::State;
 use crate::web::error::Result;
@@ -64,12 +65,17 @@ struct Desk {
     public_url: String,
 }
 
+/// What is older than this says of when it is.
+const MOMENT: SignedDuration = SignedDuration::from_secs(5);
+
 /// The newsroom's day so far.
 struct Today {
     clicks: String,
     readers: String,
-    /// Address, headline and clicks of the stories that are read most.
-    stories: Vec<(String, String, String)>,
+    /// Address, headline and clicks of the stories that are read most; none while they are summed the first time.
+    stories: Option<Vec<(String, String, String)>>,
+    /// Of when the stories are, if of more than a moment ago.
+    as_of: Option<Timestamp>,
 }
 
 /// A link that was made or found a moment ago.
@@ -159,15 +165,18 @@ async fn today(state: &State, times: &Times) -> Result<Today> {
     let range = Range { from: calendar.start_of(day), to: calendar.start_of(day.saturating_add(1)) };
     let asked = question(state, ReportScope::Site, range, times.now);
     let summary = state.reports.summary(&asked).await?;
-    let top = state.reports.top(&asked, By::Article, Order::Click, STORIES).await?;
-    let stories = top
-        .rows
-        .iter()
-        .map(|row| (format!("/-/articles/{}", row.value), row.label.clone(), number(row.counts.clicks)));
+    let top = state.reports.top_at_hand(&asked, By::Article, Order::Click, STORIES).await;
+    let stories = top.as_deref().map(|top| {
+        let story = |row: &TopRow| {
+            (format!("/-/articles/{}", row.value), row.label.clone(), number(row.counts.clicks))
+        };
+        top.rows.iter().map(story).collect()
+    });
     Ok(Today {
         clicks: number(summary.counts.clicks),
         readers: number(summary.counts.uniques),
-        stories: stories.collect(),
+        stories,
+        as_of: top.map(|top| top.as_of).filter(|at| times.now.duration_since(*at) > MOMENT),
     })
 }
 

@@ -64,11 +64,11 @@ pub(in crate::web::staff) async fn csv(
         let next = page.after.is_some().then_some(page);
         Ok(Some((Bytes::from(lines), (state, actor, next))))
     });
-    let head = stream::once(async { Ok(Bytes::from(table::head(&COLUMNS))) });
+    let first = stream::once(async { Ok(Bytes::from(head())) });
     Ok(download(
         "links.csv",
         "text/csv; charset=utf-8",
-        Body::from_stream(stream::StreamExt::chain(head, rows)),
+        Body::from_stream(stream::StreamExt::chain(first, rows)),
     ))
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn chosen(
     viewer: &Actor,
     now: Timestamp,
 ) -> Result<Response> {
-    let text = [table::head(&COLUMNS), lines(state, found, viewer, now).await?].concat();
+    let text = [head(), lines(state, found, viewer, now).await?].concat();
     Ok(download("links.csv", "text/csv; charset=utf-8", Body::from(text)))
 }
 
@@ -104,7 +104,12 @@ async fn lines(
     let totals = state.links.within(state.tallies.totals(&scopes)).await?;
     let rows: Vec<Vec<String>> =
         found.iter().zip(totals).map(|(found, totals)| row(state, found, &totals, viewer, now)).collect();
-    Ok(table::lines(&rows))
+    Ok(table::lines(rows.iter().map(Vec::as_slice)))
+}
+
+/// The first line, with what a file begins with.
+fn head() -> Vec<u8> {
+    table::csv([&COLUMNS.map(str::to_owned)[..]])
 }
 
 fn row(state: &State, found: &Found, totals: &Counts, viewer: &Actor, now: Timestamp) -> Vec<String> {

@@ -1,0 +1,285 @@
+//! Pages of numbers: what they compare with, where rows lead, what staff note, what is lost, and CSV.
+
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::harness::http::Call;
+use crate::harness::{Answer, BROWSER, TestApp, Value, eventually, json};
+use crate::sessions::browser::Browser;
+
+fn call(by: &Browser, method: Method, path: &str) -> Call {
+    by.http.call(method, path).header("cookie", &by.cookie)
+}
+
+async fn get(by: &Browser, path: &str) -> Answer {
+    call(by, Method::GET, path).send().await
+}
+
+async fn post(by: &Browser, path: &str, pairs: &[(&str, &str)]) -> Answer {
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let call = call(by, Method::POST, path).header("sec-fetch-site", "same-origin");
+    call.text("application/x-www-form-urlencoded", body).send().await
+}
+
+/// The addresses of all links of a page.
+fn hrefs(text: &str) -> Vec<String> {
+    let links = text.split("href=\"").skip(1).filter_map(|rest| rest.split_once('"'));
+    links.map(|(href, _)| href.replace("&#38;", "&").replace("&amp;", "&")).collect()
+}
+
+async fn story(app: &TestApp) -> Value {
+    let published = (Timestamp::now() - SignedDuration::from_hours(3)).to_string();
+    let link = json!({ "url": "https://news.example.com/a", "code": "tram", "channel": "x", "campaign": "spring",
+        "article": { "title": "Tram line approved", "section": "World", "authors": ["Ana"],
+            "published_at": published } });
+    let link = app.create(link).await;
+    let headers = [("user-agent", BROWSER), ("referer", "https://www.google.com/")];
+    for _ in 0..3 {
+        app.follow_with("tram", &headers).await.expect(302);
+    }
+    app.settle().await;
+    link
+}
+
+#[tokio::test]
+async fn numbers_are_compared_as_the_address_says() {
+    let app = TestApp::start().await;
+    let link = story(&app).await;
+    let ana = Browser::new(&app, "Ana", "viewer").await;
+    let article = format!("/-/articles/{}", link["article"]["id"].as_str().unwrap());
+    for page in ["/-/links/tram", "/-/reports", &article] {
+        let text = get(&ana, &format!("{page}?period=7d")).await.expect(200).text();
+        assert!(text.contains(">the same weekdays before</text>"), "{page}: {text}");
+        assert!(text.contains(">The same weekdays before</th>") && text.contains(", so far</th>"), "{page}");
+        let year = get(&ana, &format!("{page}?period=7d&compare=year")).await.expect(200).text();
+        assert!(year.contains(">the same weekdays a year before</text>"), "{page}");
+        let alone = get(&ana, &format!("{page}?period=7d&compare=none")).await.expect(200).text();
+        assert!(!alone.contains("class=\"then\""), "{page}");
+        assert_eq!(get(&ana, &format!("{page}?period=7d&compare=x")).await.status, 422, "{page}");
+        for (href, shown) in
+            [("compare=previous", true), ("period=30d", true), ("period=7d&compare=none", true)]
+        {
+            assert_eq!(hrefs(&text).iter().any(|its| its.contains(href)), shown, "{page}: {href}");
+        }
+        assert!(text.contains("data-key=\"w\"") && text.contains("rel=\"prev\""), "{page}");
+        assert!(!text.contains("rel=\"next\""), "{page}: nothing is after now");
+    }
+    let text = get(&ana, &article).await.expect(200).text();
+    assert!(!text.contains("Compare with"), "before it began there is nothing");
+    assert!(text.contains(">First hour<") && text.contains("published"), "{text}");
+    let past = get(&ana, "/-/reports?from=2026-01-05&to=2026-01-11").await.expect(200).text();
+    assert!(hrefs(&past).iter().any(|its| its.contains("from=2026-01-12&to=2026-01-18")), "{past}");
+    assert!(hrefs(&past).iter().any(|its| its.contains("from=2025-12-29&to=2026-01-04")), "{past}");
+    assert!(!past.contains("Clicks this hour"), "{past}");
+}
+
+#[tokio::test]
+async fn rows_lead_to_pages_that_are_there() {
+    let app = TestApp::start().await;
+    let link = story(&app).await;
+    let ana = Browser::new(&app, "Ana", "viewer").await;
+    let article = format!("/-/articles/{}", link["article"]["id"].as_str().unwrap());
+    let mut all: Vec<String> = vec![];
+    for tab in
+        ["overview", "article", "link", "section", "author", "channel", "campaign", "creator", "source"]
+    {
+        all.extend(hrefs(&get(&ana, &format!("/-/reports?tab={tab}")).await.expect(200).text()));
+    }
+    all.extend(hrefs(&get(&ana, "/-/links/tram").await.text()));
+    all.extend(hrefs(&get(&ana, &article).await.text()));
+    all.retain(|href| href.starts_with("/-/reports") || href.starts_with("/-/links/") || *href == article);
+    all.sort();
+    all.dedup();
+    for part in
+        ["scope=section%3AWorld", "scope=author%3AAna", "scope=channel%3Ax", "scope=campaign%3Aspring"]
+    {
+        assert!(all.iter().any(|href| href.contains(part)), "{part}: {all:#?}");
+    }
+    let value = "/-/reports?tab=source&value=Google&scope=link%3Atram";
+    assert!(all.iter().any(|href| href.starts_with(value)), "{all:#?}");
+    for href in &all {
+        let answer = get(&ana, href).await;
+        assert_eq!(answer.status, 200, "{href}");
+    }
+    let text = get(&ana, "/-/reports?tab=source&value=Google&scope=campaign%3Aspring").await.text();
+    assert!(text.contains("<strong>Google</strong>") && text.contains("<b>3</b>"), "{text}");
+    assert!(text.contains("<h1>spring</h1>"), "{text}");
+    let series = app.report("series?by=source&value=Google&scope=section:World").await;
+    let clicks: u64 =
+        series["buckets"].as_array().unwrap().iter().map(|b| b["clicks"].as_u64().unwrap()).sum();
+    assert_eq!((clicks, &series["by"], &series["value"]), (3, &json!("source"), &json!("Google")));
+    let top = app.report("top?by=source&scope=campaign:spring").await;
+    assert_eq!(top["rows"][0]["clicks"], 3);
+    for (query, status) in [
+        ("series?by=source&value=Google&unit=hour", 422),
+        ("series?by=link&value=tram", 422),
+        ("series?by=source", 422),
+        ("series?value=Google", 422),
+        ("series?by=target&value=1", 422),
+    ] {
+        assert_eq!(app.get(&format!("/reports/{query}")).await.status, status, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_confidential_has_no_report() {
+    let app = TestApp::start().await;
+    let maria = Browser::new(&app, "Maria", "creator").await;
+    let secret = json!({ "url": "https://news.example.com/hidden-scoop", "code": "later", "title": "Hidden scoop",
+        "confidential": true, "not_before": "2099-01-01T00:00:00Z" });
+    let made = maria.post("/links", &secret).await.expect(201).json();
+    let vera = Browser::new(&app, "Vera", "editor").await;
+    let article = made["article"]["id"].as_str().unwrap();
+    for path in [
+        "/-/reports?scope=link:later".to_owned(),
+        format!("/-/reports?scope=article:{article}"),
+        "/-/reports/csv?scope=link:later".to_owned(),
+        format!("/-/articles/{article}"),
+    ] {
+        assert_eq!(get(&vera, &path).await.status, 404, "{path}");
+        assert_eq!(get(&maria, &path).await.status, 200, "{path}");
+    }
+    assert_eq!(post(&vera, &format!("/-/articles/{article}/notes"), &[("text", "x")]).await.status, 404);
+}
+
+#[tokio::test]
+async fn notes_stand_on_the_chart_and_are_text() {
+    let app = TestApp::start().await;
+    let link = story(&app).await;
+    let id = link["article"]["id"].as_str().unwrap();
+    let (page, notes) = (format!("/-/articles/{id}"), format!("/-/articles/{id}/notes"));
+    let ana = Browser::new(&app, "Ana", "editor").await;
+    let markup = "push \"<img src=x onerror=alert(1)>\"";
+    post(&ana, &notes, &[("text", markup), ("at", "")]).await.expect(303);
+    let back = post(&ana, &notes, &[("text", "on air"), ("back", "/-/links/tram")]).await.expect(303);
+    assert_eq!(back.location(), "/-/links/tram");
+    for path in [page.as_str(), "/-/links/tram"] {
+        let text = get(&ana, path).await.expect(200).text();
+        assert!(!text.contains("<img") && text.contains("&#60;img src=x"), "{path}: {text}");
+        assert!(text.contains("class=\"mark\"") && text.contains("on air"), "{path}");
+    }
+    let kept = app.get(&format!("/articles/{id}")).await.json();
+    assert_eq!(kept["notes"].as_array().unwrap().len(), 2);
+    assert_eq!(kept["notes"][0]["by"], "user:Ana");
+    let history = app.get(&format!("/articles/{id}/history")).await.json();
+    assert_eq!(history["items"][0]["changes"]["notes"]["from"], json!([]), "{history}");
+    assert_eq!(history["items"][0]["changes"]["notes"]["to"][0]["text"], "on air", "only what is new");
+    // Taken back by what they are.
+    let first = &kept["notes"][0];
+    let at = first["at"].as_str().unwrap().parse::<Timestamp>().unwrap().as_millisecond().to_string();
+    let taken = [("do", "take_back"), ("at", at.as_str()), ("text", markup)];
+    post(&ana, &notes, &taken).await.expect(303);
+    let kept = app.get(&format!("/articles/{id}")).await.json();
+    assert_eq!(kept["notes"].as_array().unwrap().len(), 1);
+
+    let wrong = post(&ana, &notes, &[("text", &"x".repeat(201)), ("at", "2026-01-01T09:05")]).await;
+    assert_eq!(wrong.status, 422);
+    assert!(
+        wrong.text().contains("id=\"noted-wrong\"") && wrong.text().contains("value=\"2026-01-01T09:05\"")
+    );
+    assert_eq!(post(&ana, &notes, &[("text", "")]).await.status, 422);
+    assert_eq!(post(&ana, &notes, &[("text", "x"), ("at", "soon")]).await.status, 422);
+    let carl = Browser::new(&app, "Carl", "creator").await;
+    assert_eq!(post(&carl, &notes, &[("text", "x")]).await.status, 403);
+    assert!(!get(&carl, &page).await.text().contains("Note it"));
+    // What is for colleagues is in no shared view.
+    let shared = post(&ana, "/-/share", &[("view", &page), ("name", "s")]).await.expect(201).text();
+    let token = shared.split_once("share=").unwrap().1.split(['<', '"', '&']).next().unwrap().to_owned();
+    let shown = app.http.get(&format!("{page}?share={token}")).await.expect(200).text();
+    assert!(!shown.contains("on air") && !shown.contains("<form"), "{shown}");
+}
+
+#[tokio::test]
+async fn notes_are_bounded_and_versioned() {
+    let app = TestApp::start().await;
+    let link = story(&app).await;
+    let path = format!("/articles/{}", link["article"]["id"].as_str().unwrap());
+    let many: Vec<Value> = (0..50).map(|n| json!({ "text": format!("note {n}") })).collect();
+    let put = |version: u64, notes: Vec<Value>| {
+        let (app, path) = (&app, path.clone());
+        async move { app.patch(&path, &json!({ "version": version, "notes": notes })).await }
+    };
+    let version = app.get(&path).await.json()["version"].as_u64().unwrap();
+    let kept = put(version, many.clone()).await.expect(200).json();
+    assert_eq!((kept["notes"].as_array().unwrap().len(), &kept["version"]), (50, &json!(version + 1)));
+    assert_eq!(put(version, vec![]).await.status, 409, "on the version that was read");
+    let more = [many, vec![json!({ "text": "one more" })]].concat();
+    assert_eq!(put(version + 1, more).await.status, 422);
+    for wrong in
+        [json!({ "text": "" }), json!({ "text": "a\u{7}b" }), json!({}), json!({ "text": "a", "by": "x" })]
+    {
+        assert_eq!(put(version + 1, vec![wrong.clone()]).await.status, 422, "{wrong}");
+    }
+    let none = app.patch(&path, &json!({ "version": version + 1, "notes": null })).await.expect(200).json();
+    assert_eq!(none["notes"], json!([]));
+    // Of what is redacted nothing is left.
+    put(version + 2, vec![json!({ "text": "hush" })]).await.expect(200);
+    app.post(&format!("{path}/redact"), &json!({})).await.expect(200);
+    for left in [app.get(&path).await.text(), app.get(&format!("{path}/history")).await.text()] {
+        assert!(!left.contains("hush"), "{left}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_code_is_made_to_lead_somewhere() {
+    let app = TestApp::start().await;
+    app.create(json!({ "url": "https://news.example.com/a", "code": "election" })).await;
+    for code in ["electoin", "electoin", "poster-7"] {
+        app.follow(code).await.expect(404);
+    }
+    let (ana, vera) =
+        (Browser::new(&app, "Ana", "creator").await, Browser::new(&app, "Vera", "viewer").await);
+    let page = "/-/reports?tab=orphans";
+    let text = eventually("the code that may have been meant", async || {
+        let text = get(&ana, page).await.expect(200).text();
+        text.contains("href=\"/-/links/election\"").then_some(text)
+    })
+    .await;
+    assert!(text.contains("asked for 2 times") && text.contains("id=\"to-poster-7\""), "{text}");
+    assert!(!get(&vera, page).await.expect(200).text().contains("<form class=\"row\" method=\"post\""));
+    let adopt = "/-/reports/adopt";
+    assert_eq!(post(&vera, adopt, &[("code", "poster-7"), ("url", "https://a.example/")]).await.status, 403);
+    let wrong = post(&ana, adopt, &[("code", "poster-7"), ("url", "nonsense")]).await;
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.text().contains("id=\"why-poster-7\"") && wrong.text().contains("value=\"nonsense\""));
+    let made =
+        post(&ana, adopt, &[("code", "poster-7"), ("url", "https://news.example.com/b")]).await.expect(303);
+    assert_eq!(made.location(), "/-/links/poster-7");
+    assert_eq!(app.follow("poster-7").await.expect(302).location(), "https://news.example.com/b");
+    let text = get(&ana, page).await.text();
+    assert!(!text.contains("to-poster-7") && text.contains("to-electoin"), "{text}");
+}
+
+#[tokio::test]
+async fn a_file_says_what_its_numbers_are_of() {
+    let app = TestApp::start_with(|c| c.newsroom.timezone = "Europe/Vienna".into()).await;
+    app.create(json!({ "url": "https://news.example.com/a", "code": "tram", "title": "=cmd|' /C calc'!A0" }))
+        .await;
+    app.follow_times("tram", 2).await;
+    app.settle().await;
+    let ana = Browser::new(&app, "Ana", "viewer").await;
+    let page = get(&ana, "/-/reports?tab=link&period=7d").await.expect(200).text();
+    let href = hrefs(&page).into_iter().find(|href| href.starts_with("/-/reports/csv")).unwrap();
+    let answer = get(&ana, &href).await.expect(200);
+    assert!(answer.header("content-disposition").starts_with("attachment; filename=\"report-link-"));
+    let text = answer.text();
+    for line in [
+        "\u{feff}report,Links\r\n",
+        "\r\ntime zone,Europe/Vienna\r\n",
+        "\r\nas of,2",
+        "\r\nwaiting hits,0\r\n",
+        "\r\ncompared with,the same weekdays before\r\n",
+        "\r\nclicks,\"Hits of people",
+        "\r\nvalue,label,clicks,previews,bots,clicks before,previews before,bots before\r\n",
+        "\r\ntram,'=cmd|' /C calc'!A0,2,0,0,0,0,0\r\n",
+        "\r\n(other),(other),0,0,0\r\n",
+    ] {
+        assert!(text.contains(line), "{line:?}: {text}");
+    }
+    for tab in ["overview", "times", "source", "source&value=x", "country"] {
+        let text = get(&ana, &format!("/-/reports/csv?tab={tab}")).await.expect(200).text();
+        assert!(text.contains("clicks,previews,bots"), "{tab}: {text}");
+    }
+    assert_eq!(get(&ana, "/-/reports/csv?tab=orphans").await.status, 422);
+    assert_eq!(app.http.get("/-/reports/csv").await.status, 303, "for those who are signed in");
+}
