@@ -23,7 +23,7 @@ const YEAR: u32 = 31_536_000;
 type Keys = &'static [(&'static str, &'static str)];
 
 /// What keys do, and where.
-const KEYS: [(&str, Keys); 3] = [
+const KEYS: [(&str, Keys); 4] = [
     (
         "Everywhere",
         &[
@@ -47,6 +47,15 @@ const KEYS: [(&str, Keys); 3] = [
             ("e", "Change it"),
             ("x", "Tick it"),
             ("Esc", "Tick none"),
+        ],
+    ),
+    (
+        "On pages of numbers",
+        &[
+            ("1, 7, 3, 9", "24 hours, 7, 30, 90 days"),
+            ("y", "A year"),
+            ("← and →", "Earlier and later; in a chart, from point to point"),
+            ("x", "Compare, or not"),
         ],
     ),
     (

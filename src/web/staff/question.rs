@@ -14,11 +14,11 @@ use crate::web::State;
 /// Periods that are a press away: what stands in the address, what people say, and the key.
 const PERIODS: [(&str, &str, &str); 6] = [
     ("all", "Since it began", ""),
-    ("24h", "24 hours", "d"),
-    ("7d", "7 days", "w"),
-    ("30d", "30 days", "t"),
-    ("90d", "90 days", ""),
-    ("365d", "A year", ""),
+    ("24h", "24 hours", "1"),
+    ("7d", "7 days", "7"),
+    ("30d", "30 days", "3"),
+    ("90d", "90 days", "9"),
+    ("365d", "A year", "y"),
 ];
 /// What numbers can be compared with, likewise.
 const COMPARES: [(&str, &str); 4] = [

@@ -35,14 +35,14 @@ async fn periods_and_charts_are_a_key_away() {
         sign_in(page, &app, "viewer").await;
         page.go(&format!("{}/-/links/tram", base(&app))).await;
         page.find("[data-chart][tabindex='0']").await;
-        page.type_text("w").await;
+        page.type_text("7").await;
         asks(page, "period=7d").await;
         page.type_text("x").await;
         asks(page, "compare=previous").await;
         page.press(Key::Left).await;
         asks(page, "from=").await;
         page.press(Key::Right).await;
-        page.type_text("d").await;
+        page.type_text("1").await;
         asks(page, "period=24h").await;
 
         // A chart that has the focus is read by the same arrows, and is not left by them.

@@ -375,7 +375,7 @@
     const { key, target } = event;
     if (off || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
     if (/^(input|textarea|select)$/i.test(target.tagName) && target.type !== "checkbox") return;
-    const marked = event.defaultPrevented || event.shiftKey ? null : $(`[data-key="${CSS.escape(key)}"]`);
+    const marked = event.defaultPrevented || event.shiftKey ? null : $(`a[data-key="${CSS.escape(key)}"]`);
     if (marked) {
       event.preventDefault();
       marked.click();
