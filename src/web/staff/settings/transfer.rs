@@ -37,7 +37,7 @@ const AT_ONCE: usize = 1_000;
 const ERRORS: usize = 100;
 
 #[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub(in crate::web::staff) struct Brought {
     text: String,
     r#do: String,
