@@ -9,6 +9,8 @@ mod desk;
 mod digest;
 mod failures;
 mod format;
+mod heat;
+mod history;
 mod keys;
 mod link;
 mod links;
