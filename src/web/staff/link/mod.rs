@@ -231,6 +231,7 @@ pub(super) async fn change(
 ) -> Result<Response> {
     let times = times(&state);
     let found = state.links.get(&code).await?;
+    actor.require_change_of(&found.link.created_by)?;
     let number = |name: &str| {
         let (_, value) = pairs.iter().find(|(its, _)| its == name)?;
         value.trim().parse::<u64>().ok()
