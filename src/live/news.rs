@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{TopLink, title_of};
 use crate::domain::calendar::Day;
+use crate::domain::link::Link;
 use crate::domain::spike;
 use crate::domain::tally::{BEYOND, Scope, Series, shown_value};
 use crate::store::{self, Links, Tallies};
@@ -22,6 +23,8 @@ const SOURCE: u64 = 100;
 const AGAIN_S: i64 = 1_800;
 /// Changed links that are told at once; a batch of more is told by its first.
 const MOST: usize = 20;
+/// How old a link may be that is told as new, in seconds, if it was not: some are changed before anybody looks.
+const NEW_S: i64 = 60;
 /// Links whose clicks are remembered; with more all are forgotten.
 const REMEMBERED: usize = 10_000;
 
@@ -46,6 +49,10 @@ pub struct Change {
 pub(super) struct News {
     /// How far the change feed is told.
     version: Option<u64>,
+    /// When that was asked first: what was made before is not new.
+    began: Timestamp,
+    /// Links that were told as new, and when they were made; those of long ago are forgotten.
+    created: HashMap<String, Timestamp>,
     /// Clicks of links when they were last looked at.
     clicks: HashMap<String, u64>,
     /// When a link's spike was told, in UTC seconds.
@@ -64,6 +71,7 @@ impl News {
     pub(super) async fn links(&mut self, links: &dyn Links, now: Timestamp) -> store::Result<Vec<Change>> {
         let Some(version) = self.version else {
             self.version = Some(links.changes_since(0).await?.version);
+            self.began = now;
             return Ok(vec![]);
         };
         let changes = links.changes_since(version).await?;
@@ -71,21 +79,31 @@ impl News {
         let mut keys = changes.keys.unwrap_or_default();
         keys.truncate(MOST);
         let found = if keys.is_empty() { vec![] } else { links.find_many(&keys).await? };
-        let told = found.iter().map(|found| {
-            let kind = match (&found.link.retired_at, found.link.version) {
-                (Some(_), _) => "retired",
-                (None, 1) => "created",
-                (None, _) => "changed",
-            };
-            Change {
-                at: now,
-                kind: kind.into(),
-                code: Some(found.link.code.to_string()),
-                value: title_of(found, now),
-                title: None,
-            }
+        let since = now.as_second() - NEW_S;
+        self.created.retain(|_, made| made.as_second() >= since);
+        let told = found.iter().map(|found| Change {
+            at: now,
+            kind: self.kind_of(&found.link, since).into(),
+            code: Some(found.link.code.to_string()),
+            value: title_of(found, now),
+            title: None,
         });
         Ok(told.collect())
+    }
+
+    /// What there is to tell of a link that changed. A new one is told as new once, however often it was changed since.
+    fn kind_of(&mut self, link: &Link, since: i64) -> &'static str {
+        let young = link.created_at >= self.began && link.created_at.as_second() >= since;
+        match (link.retired_at, link.version) {
+            (Some(_), _) => "retired",
+            (None, version) if version == 1 || young => {
+                match self.created.insert(link.code.to_string(), link.created_at) {
+                    Some(_) if version > 1 => "changed",
+                    _ => "created",
+                }
+            }
+            _ => "changed",
+        }
     }
 
     /// Milestones and spikes of the most followed links, and sources that many come from.
@@ -167,4 +185,26 @@ impl News {
 fn change(at: Timestamp, kind: &'static str, link: &TopLink, value: String) -> Change {
     let title = Some(link.title.clone());
     Change { at, kind: kind.into(), code: Some(link.code.clone()), value, title }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::link::tests::link;
+
+    #[test]
+    fn a_link_is_told_as_new_once_also_if_it_was_changed_before_anybody_looked() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let of = |version: u64, made: i64| Link { version, created_at: at(made), ..link("a") };
+        let mut news = News { began: at(100), ..News::new() };
+        assert_eq!(news.kind_of(&of(2, 99), 60), "changed", "it was there before");
+        assert_eq!(news.kind_of(&of(2, 110), 60), "created");
+        assert_eq!(news.kind_of(&of(3, 110), 60), "changed");
+        let mut news = News { began: at(100), ..News::new() };
+        assert_eq!(news.kind_of(&of(1, 110), 60), "created");
+        assert_eq!(news.kind_of(&of(2, 110), 60), "changed");
+        assert_eq!(news.kind_of(&of(2, 110), 171), "changed", "long ago");
+        let gone = Link { retired_at: Some(at(120)), ..of(2, 115) };
+        assert_eq!(news.kind_of(&gone, 60), "retired");
+    }
 }

@@ -56,6 +56,7 @@ const KEYS: [(&str, Keys); 4] = [
             ("y", "A year"),
             ("← and →", "Earlier and later; in a chart, from point to point"),
             ("x", "Compare, or not"),
+            ("q", "On a link's page: its QR code"),
         ],
     ),
     (

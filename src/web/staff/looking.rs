@@ -39,7 +39,7 @@ pub(super) fn shared(view: &str, secret: &str) -> String {
 }
 
 /// A view's address, and the share in it.
-fn apart(address: &str) -> (String, Option<&str>) {
+pub(super) fn apart(address: &str) -> (String, Option<&str>) {
     let Some((path, query)) = address.split_once('?') else { return (address.to_owned(), None) };
     let share = query.split('&').find_map(|part| part.strip_prefix(SHARE));
     let rest: Vec<&str> = query.split('&').filter(|part| !part.starts_with(SHARE)).collect();

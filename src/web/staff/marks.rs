@@ -33,6 +33,7 @@ pub(super) fn of_story(
         }
     }
     marks.extend(history.iter().filter_map(of_story_line));
+    marks.extend(corrected(article, now));
     finished(marks)
 }
 
@@ -42,7 +43,15 @@ pub(super) fn of_link(found: &Found, history: &[HistoryEntry], now: Timestamp) -
     marks.extend(opened(&found.link, now));
     let published = found.article.as_ref().and_then(|article| article.facts.published_at);
     marks.extend(published.map(|at| (at, "published".into())));
+    marks.extend(found.article.iter().filter_map(|article| corrected(article, now)));
     finished(marks)
+}
+
+/// What its page says of a change after it was published.
+fn corrected(article: &Article, now: Timestamp) -> Option<(Timestamp, String)> {
+    let facts = &article.facts;
+    let at = facts.modified_at.filter(|at| facts.published_at.is_some_and(|published| published < *at))?;
+    (at <= now).then(|| (at, "corrected".into()))
 }
 
 /// What staff noted.
@@ -156,6 +165,16 @@ mod tests {
         ];
         assert_eq!(said, all);
         assert_eq!(noted(&story()), [(at(5), "push 09:05".to_owned())]);
+    }
+
+    #[test]
+    fn what_changed_after_it_was_published_is_a_correction() {
+        let said = |modified: i64| {
+            let mut story = story();
+            story.facts.modified_at = Some(at(modified));
+            of_story(&story, &[], &[], at(100)).iter().any(|(_, text)| text == "corrected")
+        };
+        assert_eq!([10, 11, 100, 101].map(said), [false, true, true, false]);
     }
 
     #[test]

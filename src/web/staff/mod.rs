@@ -9,6 +9,8 @@ mod desk;
 mod digest;
 mod failures;
 mod format;
+mod heat;
+mod history;
 mod keys;
 mod link;
 mod links;
@@ -45,7 +47,7 @@ pub fn routes(state: &State) -> Router<State> {
         .route("/-/links.csv", get(links::csv))
         .route("/-/links/{code}", get(link::show).post(link::change))
         .route("/-/links/{code}/retire", post(link::retire))
-        .route("/-/articles/{id}", get(article::show))
+        .route("/-/articles/{id}", get(article::show).post(article::change))
         .route("/-/articles/{id}/notes", post(notes::change))
         .route("/-/reports", get(reports::show))
         .route("/-/reports/csv", get(reports::csv))

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::article;
 use super::format::Times;
+use super::link;
 use super::rows::maker;
 use super::shell::{see_other, times};
 use crate::domain::access::{Actor, Role};
@@ -141,7 +142,7 @@ pub(super) async fn change(
     let wrong = |why: String| Wrong { at: value("at"), text: value("text"), why };
     let wanted = match wanted(value, &times) {
         Ok(wanted) => wanted,
-        Err(why) => return article::with_note(&state, &actor, &id, wrong(why)).await,
+        Err(why) => return refused(&state, &actor, (&id, &back), wrong(why)).await,
     };
     for _ in 0..TRIES {
         let (article, _) = state.links.article_for(&id, &actor, times.now).await?;
@@ -151,10 +152,24 @@ pub(super) async fn change(
             Ok(_) => return Ok(see_other(&back)),
             Err(LinkError::Refused(refusal)) if refusal.reason == Reason::Stale => {}
             Err(LinkError::Refused(refusal)) if refusal.field.as_deref() == Some("notes") => {
-                return article::with_note(&state, &actor, &id, wrong(refusal.detail.to_string())).await;
+                let wrong = wrong(refusal.detail.to_string());
+                return refused(&state, &actor, (&id, &back), wrong).await;
             }
             Err(error) => return Err(error.into()),
         }
     }
     Err(Refusal::new(Reason::Stale, "this story is being changed by others; try again").into())
+}
+
+/// The page that it was noted on, with the note that is not there.
+async fn refused(
+    state: &State,
+    actor: &Actor,
+    (id, back): (&ArticleId, &str),
+    wrong: Wrong,
+) -> Result<Response> {
+    match back.strip_prefix("/-/links/") {
+        Some(code) => link::with_note(state, actor, code, wrong).await,
+        None => article::with_note(state, actor, id, wrong).await,
+    }
 }

@@ -1,22 +1,24 @@
 //! Sharing a view: an address that shows it, and nothing else, to whoever has it.
+//!
+//! Guarantees that what is shared can be seen by a stranger now: it is there, and it is not confidential still.
 
 use askama::Template;
-use axum::extract::{Query, State as Shared};
+use axum::extract::{Path, Query, State as Shared};
 use axum::response::Response;
-use http::StatusCode;
+use http::{StatusCode, Uri};
 use serde::Deserialize;
 
 use super::login::From as Asking;
-use super::looking::shared;
+use super::looking::{Looking, apart, shared, stranger};
 use super::shell::{Shell, page, see_other, times};
+use super::{article, link, reports};
+use crate::domain::access::Role;
 use crate::domain::error::{Reason, Refusal};
 use crate::sessions::GrantKind;
 use crate::web::State;
 use crate::web::error::Result;
 use crate::web::session::{Form64, Staff};
 
-/// Views that can be shared begin so.
-const VIEWS: [&str; 3] = ["/-/links/", "/-/articles/", "/-/reports"];
 /// Longest name of a share, in characters.
 const NAME: usize = 100;
 
@@ -48,10 +50,8 @@ pub(super) async fn make(
     Staff(actor, _): Staff,
     Form64(form): Form64<Wanted>,
 ) -> Result<Response> {
-    if !VIEWS.iter().any(|view| form.view.starts_with(view)) {
-        let detail = "links, stories and reports can be shared";
-        return Err(Refusal::field(Reason::InvalidValue, "view", detail).into());
-    }
+    actor.require(Role::Creator)?;
+    require_visible(&state, &form.view).await?;
     let times = times(&state);
     let name: String = form.name.trim().chars().take(NAME).collect();
     let what = (name.as_str(), form.view.as_str());
@@ -64,6 +64,37 @@ pub(super) async fn make(
         until: times.long(grant.expires_at),
     };
     Ok(page(StatusCode::CREATED, &made))
+}
+
+/// Refuses what a stranger would not see: pages of another kind, what is not there, what is confidential.
+async fn require_visible(state: &State, view: &str) -> Result<()> {
+    let refused = || {
+        let detail = "links, stories and reports can be shared";
+        Refusal::field(Reason::InvalidValue, "view", detail)
+    };
+    let uri: Uri = view.parse().map_err(|_| refused())?;
+    let whole = uri.path_and_query().is_some_and(|all| all.as_str() == view);
+    if !whole || apart(view).1.is_some() {
+        return Err(refused().into());
+    }
+    let looking = Looking { actor: stranger(), shared: true, view: view.to_owned() };
+    let (shared, segments) = (Shared(state.clone()), uri.path().split('/').skip(2).collect::<Vec<_>>());
+    let shown = match segments.as_slice() {
+        ["links", code] => {
+            link::require_open(state, code).await?;
+            let asked = Query::try_from_uri(&uri).map_err(|_| refused())?;
+            link::show(shared, looking, Path((*code).to_owned()), asked).await?
+        }
+        ["articles", id] => {
+            let asked = Query::try_from_uri(&uri).map_err(|_| refused())?;
+            article::show(shared, looking, Path((*id).to_owned()), asked).await?
+        }
+        ["reports"] => {
+            reports::show(shared, looking, Query::try_from_uri(&uri).map_err(|_| refused())?).await?
+        }
+        _ => return Err(refused().into()),
+    };
+    if shown.status().is_success() { Ok(()) } else { Err(refused().into()) }
 }
 
 /// The view that a share is of.

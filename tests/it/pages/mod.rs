@@ -2,6 +2,7 @@
 
 mod attacks;
 mod button;
+mod changes;
 mod desk;
 pub mod forms;
 mod guesses;

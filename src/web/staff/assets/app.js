@@ -357,10 +357,18 @@
   const links = $("[data-keys]");
   if (links) links.addEventListener("click", (event) => { event.preventDefault(); help(); });
   const fresh = () => { if ($("#urls")) $("#urls").focus(); else location.href = "/-/"; };
+  // The QR code of a link's page, unfolded.
+  const qr = () => {
+    const box = $("#qr");
+    if (!box) return;
+    box.parentElement.open = true;
+    $("a", box).focus();
+  };
+  if (location.hash === "#qr") qr();
   // Keys of the row that is at hand.
   const at = {
     c: (row) => press($("[data-copy]", row)),
-    q: (row, link) => { location.href = "/api/v1" + link.pathname.slice(2) + "/qr.svg"; },
+    q: (row, link) => { location.href = link.href + "#qr"; },
     e: (row, link) => { location.href = link.href + "#url"; },
     x: (row) => { const box = $("[name=code]", row); if (box) box.click(); },
   };
@@ -368,6 +376,7 @@
     "?": help,
     n: fresh,
     c: fresh,
+    q: qr,
     "/": () => { const search = $("input[type=search]"); if (search) search.focus(); else location.href = "/-/links"; },
     Escape: () => { all("tbody [name=code]:checked").forEach((box) => { box.checked = false; }); document.activeElement.blur(); },
   };

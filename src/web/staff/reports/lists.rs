@@ -49,7 +49,7 @@ pub(super) struct ValueOf {
 }
 
 /// Days, each with its hours' pictures and numbers.
-pub(super) type Week = Vec<(&'static str, Vec<(String, String)>)>;
+pub(in crate::web::staff) type Week = Vec<(&'static str, Vec<(String, String)>)>;
 
 /// What the numbers of a list are called.
 fn counts(by: By) -> &'static str {
@@ -157,7 +157,7 @@ fn changed(now: u64, then: u64, compare: Compare, over: usize) -> Option<(String
 }
 
 /// A week, day by day, hour by hour: each cell's picture and number.
-pub(super) fn week(rows: &[HeatRow]) -> Week {
+pub(in crate::web::staff) fn week(rows: &[HeatRow]) -> Week {
     let most = rows.iter().map(|row| row.counts.clicks).max().unwrap_or(0);
     let of = |day: i8| {
         let hours = rows.iter().filter(move |row| row.weekday == day);

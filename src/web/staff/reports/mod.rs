@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 pub(super) use self::csv::csv;
 use self::lists::{List, ValueOf};
+pub(super) use self::lists::{Week, week};
 pub(super) use self::lost::adopt;
 use self::lost::{Broken, Orphans};
 use super::format::Times;

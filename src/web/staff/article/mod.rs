@@ -1,11 +1,17 @@
-//! A story's page: the numbers of all its links together, beside the usual story's, and each of them.
+//! A story's page: the numbers of all its links together, beside the usual story's, each of them, and its history.
+
+mod change;
 
 use askama::Template;
 use axum::extract::{Path, Query, State as Shared};
 use axum::response::Response;
 use http::StatusCode;
 
+pub(super) use self::change::change;
+use self::change::{Form, undone};
 use super::format::Times;
+use super::heat::Heat;
+use super::history::{Back, History};
 use super::looking::Looking;
 use super::marks;
 use super::notes::{Notes, Wrong};
@@ -14,9 +20,9 @@ use super::question::{Address, Picker, When};
 use super::rows::{Row, rows};
 use super::shell::{Shell, page, times};
 use super::story::story;
-use crate::domain::access::Actor;
+use crate::domain::access::{Actor, Role};
 use crate::domain::article::{Article, ArticleId};
-use crate::domain::link::Found;
+use crate::domain::link::{Found, HistoryEntry};
 use crate::domain::report::ReportScope;
 use crate::web::State;
 use crate::web::error::Result;
@@ -25,6 +31,8 @@ use crate::web::error::Result;
 const LINKS: usize = 200;
 /// Lines of history that are looked through for what happened.
 const LINES: usize = 200;
+/// Lines of it that are shown.
+const LINES_SHOWN: usize = 50;
 
 #[derive(Template)]
 #[template(path = "staff/templates/article.html")]
@@ -34,13 +42,33 @@ struct ArticlePage {
     about: String,
     url: String,
     withdrawn: bool,
+    id: String,
+    version: u64,
     numbers: Numbers,
+    heat: Option<Heat>,
     picker: Option<Picker>,
     notes: Option<Notes>,
     rows: Vec<Row>,
     times: Times,
+    /// What can be changed of it, for those who may.
+    form: Option<Form>,
+    history: Option<History>,
     /// Its address, to be shared.
     view: String,
+}
+
+impl ArticlePage {
+    /// Where its forms are sent.
+    fn page(&self) -> String {
+        format!("/-/articles/{}", self.id)
+    }
+}
+
+/// What was wanted of it and is not there.
+#[derive(Default)]
+struct Failed {
+    note: Option<Wrong>,
+    form: Option<Form>,
 }
 
 /// A story and its numbers.
@@ -50,7 +78,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     Query(when): Query<When>,
 ) -> Result<Response> {
-    let view = view(&state, &looking, &ArticleId(id.into()), &when, None).await?;
+    let view = view(&state, &looking, &ArticleId(id.into()), &when, Failed::default()).await?;
     Ok(page(StatusCode::OK, &view))
 }
 
@@ -61,10 +89,21 @@ pub(super) async fn with_note(
     id: &ArticleId,
     wrong: Wrong,
 ) -> Result<Response> {
+    let failed = Failed { note: Some(wrong), ..Failed::default() };
+    failed_page(state, actor, id, StatusCode::UNPROCESSABLE_ENTITY, failed).await
+}
+
+async fn failed_page(
+    state: &State,
+    actor: &Actor,
+    id: &ArticleId,
+    status: StatusCode,
+    failed: Failed,
+) -> Result<Response> {
     let view_of = format!("/-/articles/{}", id.0);
     let looking = Looking { actor: actor.clone(), shared: false, view: view_of };
-    let view = view(state, &looking, id, &When::default(), Some(wrong)).await?;
-    Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &view))
+    let view = view(state, &looking, id, &When::default(), failed).await?;
+    Ok(page(status, &view))
 }
 
 async fn view(
@@ -72,28 +111,31 @@ async fn view(
     looking: &Looking,
     id: &ArticleId,
     when: &When,
-    wrong: Option<Wrong>,
+    failed: Failed,
 ) -> Result<ArticlePage> {
     let (times, actor, linked) = (times(state), &looking.actor, !looking.shared);
     let (article, links) = state.links.article_for(id, actor, times.now).await?;
     let began = article.facts.published_at.unwrap_or(article.created_at).min(article.created_at);
     let range = when.range(state, began, times.now)?;
-    let history = state.links.article_history(&article.id, None, LINES).await?;
-    let mut marks = marks::of_story(&article, &links, &history, times.now);
+    let entries = state.links.article_history(&article.id, None, LINES).await?;
+    let mut marks = marks::of_story(&article, &links, &entries, times.now);
     if linked {
         // What is noted is for colleagues.
         marks.extend(marks::noted(&article));
     }
     let scope = ReportScope::Article(article.id.clone());
     let subject = Subject { scope, range, compare: when.compare()?, when, marks, linked };
+    let mut shell = Shell::new(state, actor, "/-/links");
+    let heat = Heat::new(state, &subject, &shell.zone, &times).await?;
     let (tiles, curve) = story(state, &article.id, &times).await?;
     let numbers = Numbers::new(state, &subject, &times).await?.with_story(tiles, curve);
     let newest: Vec<Found> = links.into_iter().rev().take(LINKS).collect();
     let rows = rows(state, &newest, actor, times.now).await?;
-    let mut shell = Shell::new(state, actor, "/-/links");
     shell.shared = looking.shared;
     let address = Address { path: format!("/-/articles/{}", article.id.0), view: vec![] };
-    let notes = Notes::new(&article, actor, (&address.path, &shell.zone), &times, wrong);
+    let notes = Notes::new(&article, actor, (&address.path, &shell.zone), &times, failed.note);
+    let may_change = linked && actor.role >= Role::Editor && article.merged_into.is_none();
+    let history = linked.then(|| history(&article, &entries, may_change, &times));
     let picker = Picker::new(state, address, (when, range), true, times.now);
     Ok(ArticlePage {
         shell,
@@ -102,12 +144,29 @@ async fn view(
         about: about(&article, &times),
         url: article.address().to_owned(),
         withdrawn: article.withdrawn,
+        id: article.id.0.to_string(),
+        version: article.version,
         numbers,
+        heat,
         picker: linked.then_some(picker),
         notes: notes.filter(|_| linked),
         rows,
         times,
+        form: may_change.then(|| failed.form.unwrap_or_else(|| Form::of(&article))),
+        history,
     })
+}
+
+/// What was changed of it; the last change can be undone if it is one that staff make.
+fn history(article: &Article, entries: &[HistoryEntry], may_change: bool, times: &Times) -> History {
+    let last = entries.first().map(|entry| entry.version);
+    let back = |entry: &HistoryEntry| {
+        let may = may_change && Some(entry.version) == last && undone(entry).is_some();
+        may.then_some(Back { name: "undo", value: entry.version, words: "Undo this" })
+    };
+    let shown: Vec<HistoryEntry> = entries.iter().take(LINES_SHOWN).cloned().collect();
+    let page = format!("/-/articles/{}", article.id.0);
+    History::new(&shown, (&page, article.version), times, back)
 }
 
 fn about(article: &Article, times: &Times) -> String {
