@@ -60,6 +60,8 @@ pub(super) struct Numbers {
     chart: Chart,
     panels: Vec<Panel>,
     waiting: u64,
+    /// Nobody and nothing came.
+    nothing: bool,
     /// What is shown before the chart of clicks: the usual story.
     story: Option<Chart>,
     /// The same as a report, and as a file.
@@ -81,10 +83,16 @@ impl Numbers {
             tiles: tiles::tiles(state, subject, &summary, peak, times).await?,
             chart,
             panels,
+            nothing: summary.counts.hits() == 0,
             waiting: state.hits.standing(times.now).waiting,
             story: None,
             elsewhere: panels::elsewhere(state, subject),
         })
+    }
+
+    /// True if nothing was counted.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.nothing
     }
 
     /// The same with how a story does beside the usual one: what it says first, then its curve.

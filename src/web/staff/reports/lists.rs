@@ -106,7 +106,7 @@ pub(super) async fn list(state: &State, subject: &Subject<'_>, by: By, times: &T
         counts: counts(by),
         others: (rest > 0 && !rows.is_empty()).then(|| (number(rest), share(rest, all))),
         rows,
-        running: subject.range.to > times.now.as_second(),
+        running: (subject.range.from..subject.range.to).contains(&times.now.as_second()),
         compared: subject.compare.is_some(),
     })
 }
@@ -143,9 +143,13 @@ pub(super) async fn value(
     };
     let mut tile = Tile::new(counts(by), number(sum(&own, usize::MAX)), "in this time");
     // Of what is not over yet nothing fair can be said by days.
-    let over = own.buckets.iter().filter(|bucket| bucket.start + DAY <= times.now.as_second()).count();
+    let ends = own.buckets.iter().skip(1).map(|bucket| bucket.start).chain([own.range.to]);
+    let over = ends.take_while(|end| *end <= times.now.as_second()).count();
     if let (Some(compare), Some(then)) = (subject.compare, &then) {
         tile.change = changed(sum(&own, over), sum(then, over), compare, over);
+        if let Some((words, _)) = tile.change.as_mut().filter(|_| over < own.buckets.len()) {
+            words.push_str(if unit == Unit::Day { ", without today" } else { ", without this week" });
+        }
     }
     tile.now = true;
     let chart = of_series(counts(by), &own, subject.compare.zip(then), &[], times);
