@@ -15,6 +15,10 @@ const ROWS: usize = 50;
 const DAYS_DRAWN: i64 = 400;
 const DAY: i64 = 86_400;
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const DAYS_IN_FULL: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+/// Steps of the scale beside the hours of a week.
+const STEPS: u64 = 4;
 
 /// A list.
 pub(super) struct List {
@@ -26,6 +30,8 @@ pub(super) struct List {
     /// Today is in it, and not over.
     pub(super) running: bool,
     pub(super) compared: bool,
+    /// Lists are by whole days, and this time is not: which days these are.
+    pub(super) days: Option<String>,
 }
 
 /// A row of it.
@@ -48,8 +54,15 @@ pub(super) struct ValueOf {
     pub(super) back: String,
 }
 
-/// Days, each with its hours' pictures and numbers.
-pub(super) type Week = Vec<(&'static str, Vec<(String, String)>)>;
+/// The hours of a week.
+pub(super) struct Week {
+    /// Days, each with its hours' pictures and numbers.
+    pub(super) days: Vec<(&'static str, Vec<(String, String)>)>,
+    /// The fullest hour, and its number; None if there is none.
+    pub(super) most: Option<(String, String)>,
+    /// Pictures from little to most.
+    pub(super) scale: Vec<String>,
+}
 
 /// What the numbers of a list are called.
 fn counts(by: By) -> &'static str {
@@ -108,6 +121,7 @@ pub(super) async fn list(state: &State, subject: &Subject<'_>, by: By, times: &T
         rows,
         running: (subject.range.from..subject.range.to).contains(&times.now.as_second()),
         compared: subject.compare.is_some(),
+        days: subject.whole_days(state, times),
     })
 }
 
@@ -167,5 +181,32 @@ pub(super) fn week(rows: &[HeatRow]) -> Week {
         let hours = rows.iter().filter(move |row| row.weekday == day);
         hours.map(|row| (heat(row.counts.clicks, most), number(row.counts.clicks))).collect()
     };
-    (1..).zip(DAYS).map(|(day, name)| (name, of(day))).collect()
+    let fullest = rows.iter().find(|row| most > 0 && row.counts.clicks == most);
+    Week {
+        days: (1..).zip(DAYS).map(|(day, name)| (name, of(day))).collect(),
+        most: fullest.map(|row| (in_words(row), number(most))),
+        scale: (1..=STEPS).map(|step| heat(step, STEPS)).collect(),
+    }
+}
+
+/// An hour of the week in words.
+fn in_words(row: &HeatRow) -> String {
+    let names = (1..).zip(DAYS_IN_FULL).find(|(day, _)| *day == row.weekday);
+    format!("{}s from {}:00 to {}:00", names.map_or("", |(_, name)| name), row.hour, row.hour + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::tally::Counts;
+
+    #[test]
+    fn the_fullest_hour_of_a_week_is_said() {
+        let row =
+            |weekday, hour, clicks| HeatRow { weekday, hour, counts: Counts { clicks, ..Counts::default() } };
+        let shown = week(&[row(1, 0, 0), row(4, 9, 1_204), row(7, 23, 3)]);
+        assert_eq!(shown.most, Some(("Thursdays from 9:00 to 10:00".into(), "1,204".into())));
+        assert_eq!((shown.days.len(), shown.days[3].1[0].1.as_str()), (7, "1,204"));
+        assert_eq!(week(&[row(1, 0, 0)]).most, None);
+    }
 }
