@@ -49,6 +49,8 @@ impl LinkService {
         if is_secret_story(&links, viewer, now) {
             article = None;
         }
+        // Whoever guesses a secret address is not told that they did.
+        links.retain(|found| !found.link.is_hidden_from(viewer, now));
         if let Some(article) = &article {
             address.target = self.led(&address, article).1.to_owned();
         }

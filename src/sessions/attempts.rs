@@ -1,9 +1,13 @@
 //! How often one may try to sign in: by name and by address, whether or not there is such a name.
 //!
 //! All attempts count, right ones too: what is counted before a password is looked at cannot be told by the time it takes.
+//! From where somebody signed in lately they are counted apart, so that nobody is kept out by a stranger who tries their
+//! name from elsewhere.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
@@ -20,7 +24,9 @@ const HELD: usize = 10_000;
 
 /// The limits.
 pub(super) struct Attempts {
-    names: DefaultKeyedRateLimiter<String>,
+    /// By name; with a network, if that name signed in from there.
+    names: DefaultKeyedRateLimiter<(String, Option<IpAddr>)>,
+    welcome: Mutex<HashSet<(String, IpAddr)>>,
     addresses: DefaultKeyedRateLimiter<IpAddr>,
     lines: DefaultDirectRateLimiter,
     clock: DefaultClock,
@@ -45,6 +51,7 @@ impl Attempts {
     pub(super) fn new(settings: &Settings) -> Attempts {
         Attempts {
             names: RateLimiter::keyed(quota(settings.attempts_per_user)),
+            welcome: Mutex::default(),
             addresses: RateLimiter::keyed(quota(settings.attempts_per_address)),
             lines: RateLimiter::direct(Quota::per_hour(LINES)),
             clock: DefaultClock::default(),
@@ -57,8 +64,24 @@ impl Attempts {
         if self.names.len() > HELD {
             self.names.retain_recent();
         }
-        let check = self.names.check_key(&name.to_lowercase());
+        let name = name.to_lowercase();
+        let known = address.map(network).filter(|from| self.welcome().contains(&(name.clone(), *from)));
+        let check = self.names.check_key(&(name, known));
         check.map_err(|until| until.wait_time_from(self.clock.now()))
+    }
+
+    /// Somebody signed in from there.
+    pub(super) fn succeeded(&self, address: Option<IpAddr>, name: &str) {
+        let Some(address) = address else { return };
+        let mut welcome = self.welcome();
+        if welcome.len() >= HELD {
+            welcome.clear();
+        }
+        welcome.insert((name.to_lowercase(), network(address)));
+    }
+
+    fn welcome(&self) -> std::sync::MutexGuard<'_, HashSet<(String, IpAddr)>> {
+        self.welcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts an attempt that has no name.
@@ -95,6 +118,11 @@ mod tests {
         assert!(attempts.by(Some(b), "anna").is_ok());
         assert!(attempts.by(Some(b), "otto").is_err(), "five from one network");
         assert!(attempts.by(Some("192.0.2.1".parse().unwrap()), "otto").is_ok());
+        // Who signed in from there is not kept out by who tries elsewhere.
+        let home: IpAddr = "198.51.100.7".parse().unwrap();
+        attempts.succeeded(Some(home), "Maria");
+        assert!((0..3).all(|_| attempts.by(Some(home), "maria").is_ok()));
+        assert!(attempts.by(Some(home), "maria").is_err(), "and tries no more often there");
         assert_eq!((0..500).filter(|_| attempts.may_be_noted()).count(), 100);
     }
 }

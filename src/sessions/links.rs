@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Began, By, Client, Error, Result, SessionService, id_of, secret};
 use crate::accounts::{actor_name, user_of};
 use crate::domain::error::{Reason, Refusal};
+use crate::store;
 use crate::store::tokens::{Token, TokenId, TokenKind};
 
 /// How long one is good for.
@@ -56,9 +57,18 @@ impl SessionService {
             None => None,
         };
         let user = found.as_ref().and_then(|token| user_of(&token.owner));
+        self.know(user).await?;
         match user.and_then(|user| self.accounts.user_called(user)) {
             Some(user) if user.disabled_at.is_none() => Ok(user.name.clone()),
             _ => Err(self.wrong_link(from)),
+        }
+    }
+
+    /// A link may be followed before this process has heard of its user, who was made elsewhere a moment ago.
+    async fn know(&self, user: Option<&str>) -> store::Result<()> {
+        match user {
+            Some(user) if self.accounts.user_called(user).is_none() => self.accounts.reload().await,
+            _ => Ok(()),
         }
     }
 
@@ -81,6 +91,7 @@ impl SessionService {
         let Some(user) = taken.as_ref().and_then(|token| user_of(&token.owner)) else {
             return Err(self.wrong_link(from));
         };
+        self.know(Some(user)).await?;
         self.begin(user, By::Link, from, now).await
     }
 }

@@ -230,6 +230,7 @@ impl SessionService {
 
     async fn begin(&self, user: &str, by: By, from: &Client, now: Timestamp) -> Result<Began> {
         let actor = self.accounts.acting(user).ok_or_else(invalid_link)?;
+        self.attempts.succeeded(from.address, user);
         let secret = secret();
         let agent = from.agent.chars().filter(|c| !c.is_control()).take(MAX_AGENT).collect();
         let kept = Kept { by, agent };

@@ -39,17 +39,26 @@ struct Asset {
     /// With the hash of what is in it.
     name: String,
     kind: HeaderValue,
-    text: &'static str,
+    text: String,
     /// The same, smaller; packed once. None if that could not be done.
     packed: Option<Vec<u8>>,
 }
 
 impl Asset {
     fn new(text: &'static str, ending: &str, kind: &'static str) -> Asset {
-        let hash = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::digest(text));
+        let text = bare(text);
+        let hash = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::digest(&text));
         let name = format!("app-{}.{ending}", hash.chars().take(16).collect::<String>());
-        Asset { name, kind: HeaderValue::from_static(kind), text, packed: gzip(text.as_bytes()).ok() }
+        let packed = gzip(text.as_bytes()).ok();
+        Asset { name, kind: HeaderValue::from_static(kind), text, packed }
     }
+}
+
+/// Without what is for people: indentation, and lines that are a comment.
+fn bare(text: &str) -> String {
+    let is_comment = |line: &&str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_comment(line));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {

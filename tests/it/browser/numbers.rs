@@ -95,7 +95,7 @@ async fn an_unknown_code_and_a_report_with_comparison() {
         sign_in(page, &app, "creator").await;
         page.go(&format!("{}/-/reports?tab=orphans", base(&app))).await;
         page.click("details summary").await;
-        page.click("#to-poster").await;
+        page.click("form[action='/-/reports/adopt'] input[name=url]").await;
         page.type_text("https://news.example.com/p").await;
         page.press(Key::Enter).await;
         page.at("its link", |url| url.path() == "/-/links/poster").await;

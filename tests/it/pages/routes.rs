@@ -86,5 +86,7 @@ pub fn pages(code: &str, story: &str) -> Vec<String> {
         ]
         .map(|tab| format!("/-/reports?tab={tab}")),
     );
+    pages.sort();
+    pages.dedup();
     pages
 }

@@ -36,8 +36,8 @@ const AT_ONCE: usize = 1_000;
 /// Errors that are shown.
 const ERRORS: usize = 100;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(in crate::web::staff) struct Brought {
     text: String,
     r#do: String,
