@@ -150,7 +150,10 @@ pub(in crate::web::staff) fn of_series(
         columns.push(Column { name: upper(then_name), said: "before" });
     }
     columns.push(Column { name: "Previews and bots".into(), said: "" });
-    let rows = series.buckets.iter().take(begun).enumerate().map(|(at, bucket)| {
+    // Where all is nothing, a table of it would only be long.
+    let nothing = then.iter().all(|n| *n == 0) && series.buckets.iter().all(|b| b.counts.hits() == 0);
+    let shown = if nothing { 0 } else { begun };
+    let rows = series.buckets.iter().take(shown).enumerate().map(|(at, bucket)| {
         let mut cells = vec![number(bucket.counts.clicks)];
         if !then.is_empty() {
             cells.push(then.get(at).map(|n| number(*n)).unwrap_or_default());
@@ -250,6 +253,7 @@ mod tests {
         assert!(over.rows.len() == 24 && !over.svg.contains("running") && over.columns.len() == 2);
         let ahead = of_series("Clicks", &series(from, 24, 1), None, &[], &times(from - 1));
         assert!(ahead.is_empty());
+        assert!(of_series("Clicks", &series(from, 24, 0), None, &[], &times(from + DAY)).is_empty());
     }
 
     #[test]
