@@ -152,8 +152,7 @@ pub(in crate::web::staff) fn of_series(
     columns.push(Column { name: "Previews and bots".into(), said: "" });
     // Where all is nothing, a table of it would only be long.
     let nothing = then.iter().all(|n| *n == 0) && series.buckets.iter().all(|b| b.counts.hits() == 0);
-    let shown = if nothing { 0 } else { begun };
-    let rows = series.buckets.iter().take(shown).enumerate().map(|(at, bucket)| {
+    let rows = series.buckets.iter().take(if nothing { 0 } else { begun }).enumerate().map(|(at, bucket)| {
         let mut cells = vec![number(bucket.counts.clicks)];
         if !then.is_empty() {
             cells.push(then.get(at).map(|n| number(*n)).unwrap_or_default());

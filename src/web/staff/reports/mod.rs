@@ -106,7 +106,7 @@ struct Reports {
     csv: Option<String>,
     /// Which time, and what it is compared with, in words.
     period: String,
-    /// Its address, to be shared.
+    /// Its address, to be shared; empty for what is not there.
     view: String,
 }
 
@@ -208,7 +208,7 @@ fn none(state: &State, looking: &Looking, asked: &Asked, (text, dates): (String,
             text
         }),
         csv: None,
-        period: "nothing".into(),
+        period: "no numbers".into(),
         view: String::new(),
     })
 }
