@@ -46,7 +46,7 @@ pub struct Line<'a> {
     pub running: bool,
     /// What it is compared with; or empty.
     pub then: &'a [u64],
-    /// What that is, at the end of its line.
+    /// What that is, at the end of its line; empty where a legend says so.
     pub then_name: &'a str,
     /// The usual range: a quarter had less than the first, a quarter more than the second.
     pub band: &'a [(u64, u64)],
@@ -141,6 +141,9 @@ impl Line<'_> {
         let Some(last) = self.then.last() else { return };
         let (x, y) = (plot.x(self.then.len() - 1), plot.y(*last));
         let _ = write!(svg, "<path class=\"then\" d=\"M{}\"/>", plot.points(self.then).join("L"));
+        if self.then_name.is_empty() {
+            return;
+        }
         // Not below the foot, and not above the top.
         let y = (y - 6.0).max(TOP - 8.0);
         let anchor = if x > WIDTH / 2.0 { "end" } else { "start" };
@@ -207,7 +210,9 @@ impl Line<'_> {
         let words: Vec<(usize, &String)> =
             self.words.iter().enumerate().filter(|(_, word)| !word.is_empty()).collect();
         let every = words.len().div_ceil(WORDS).max(1);
-        for (at, word) in words.into_iter().step_by(every) {
+        for (nth, (at, word)) in words.into_iter().step_by(every).enumerate() {
+            // Where there is room for half of them only, these are left out.
+            let class = if nth % 2 == 1 { "class=\"alt\" " } else { "" };
             let x = plot.x(at);
             let anchor = match at {
                 0 => "start",
@@ -216,7 +221,7 @@ impl Line<'_> {
             };
             let _ = write!(
                 svg,
-                "<text x=\"{x:.1}\" y=\"{WRITTEN}\" text-anchor=\"{anchor}\">{}</text>",
+                "<text {class}x=\"{x:.1}\" y=\"{WRITTEN}\" text-anchor=\"{anchor}\">{}</text>",
                 escaped(word)
             );
         }

@@ -30,7 +30,7 @@ mod shell;
 mod story;
 
 use axum::Router;
-use axum::middleware::map_response_with_state;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use super::State;
@@ -71,5 +71,6 @@ pub fn routes(state: &State) -> Router<State> {
         .route("/-/settings/transfer/links.jsonl", get(settings::transfer::export))
         .route("/-/settings/{tab}", get(settings::show).post(settings::change))
         .route("/-/assets/{file}", get(shell::asset))
-        .layer(map_response_with_state(state.clone(), failures::in_words))
+        .route(failures::ELSEWHERE, get(failures::nowhere))
+        .layer(from_fn_with_state(state.clone(), failures::in_words))
 }

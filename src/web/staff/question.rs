@@ -6,7 +6,7 @@ use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
 use crate::domain::calendar::{Calendar, date_of};
-use crate::domain::error::Refusal;
+use crate::domain::error::{Reason, Refusal};
 use crate::domain::report::{Compare, Range, ReportScope};
 use crate::reports::Question;
 use crate::web::State;
@@ -69,7 +69,8 @@ impl When {
             "30d" => 30,
             "90d" => 90,
             "365d" => 365,
-            _ => (now.duration_since(began).as_hours().max(0) / 24 + 2).min(20 * 365),
+            "" | "all" => (now.duration_since(began).as_hours().max(0) / 24 + 2).min(20 * 365),
+            _ => return Err(Refusal::field(Reason::InvalidValue, "period", "there is no such period")),
         };
         // Whole days, today included: their numbers are the same in tiles, chart and panels.
         let calendar = state.reports.calendar();
@@ -173,9 +174,12 @@ pub(super) struct Picker {
     address: Address,
     periods: Vec<Choice>,
     compares: Vec<Choice>,
-    before: String,
+    /// None where the time is none.
+    before: Option<String>,
     after: Option<String>,
     when: When,
+    /// What is wrong with the dates.
+    wrong: Option<String>,
 }
 
 impl Picker {
@@ -210,11 +214,17 @@ impl Picker {
         Picker {
             periods: periods.collect(),
             compares: if when.name() == "all" { vec![] } else { compares.collect() },
-            before: moved(range.before(Compare::Previous, calendar)),
+            before: Some(moved(range.before(Compare::Previous, calendar))),
             after: (range.to <= now.as_second()).then(|| moved(after(range, calendar))),
             when: when.clone(),
             address,
+            wrong: None,
         }
+    }
+
+    /// For a time that is none: what is wrong with its dates stands beside them.
+    pub(super) fn of_no_time(self, wrong: Option<String>) -> Picker {
+        Picker { before: None, after: None, wrong, ..self }
     }
 
     /// Without anything to compare with.

@@ -49,10 +49,10 @@ async fn numbers_are_compared_as_the_address_says() {
     let article = format!("/-/articles/{}", link["article"]["id"].as_str().unwrap());
     for page in ["/-/links/tram", "/-/reports", &article] {
         let text = get(&ana, &format!("{page}?period=7d")).await.expect(200).text();
-        assert!(text.contains(">the same weekdays before</text>"), "{page}: {text}");
+        assert!(text.contains("</svg>the same weekdays before</span>"), "{page}: {text}");
         assert!(text.contains(">The same weekdays before</th>") && text.contains(", so far</th>"), "{page}");
         let year = get(&ana, &format!("{page}?period=7d&compare=year")).await.expect(200).text();
-        assert!(year.contains(">the same weekdays a year before</text>"), "{page}");
+        assert!(year.contains("</svg>the same weekdays a year before</span>"), "{page}");
         let alone = get(&ana, &format!("{page}?period=7d&compare=none")).await.expect(200).text();
         assert!(!alone.contains("class=\"then\""), "{page}");
         assert_eq!(get(&ana, &format!("{page}?period=7d&compare=x")).await.status, 422, "{page}");
@@ -285,4 +285,89 @@ async fn a_file_says_what_its_numbers_are_of() {
     }
     assert_eq!(get(&ana, "/-/reports/csv?tab=orphans").await.status, 422);
     assert_eq!(app.http.get("/-/reports/csv").await.status, 303, "for those who are signed in");
+}
+
+#[tokio::test]
+async fn numbers_say_what_time_they_are_of() {
+    let app = TestApp::start().await;
+    story(&app).await;
+    let ana = Browser::new(&app, "Ana", "viewer").await;
+    let now = Timestamp::now().as_second();
+    let at = |second: i64| Timestamp::from_second(second).unwrap().to_string();
+    let hour = now.div_euclid(3_600) * 3_600;
+    let of_an_hour = format!("/-/reports?from={}&to={}", at(hour), at(hour + 3_600));
+    let text = get(&ana, &of_an_hour).await.expect(200).text();
+    assert!(text.contains("of the whole day, so far"), "{text}");
+    assert!(text.contains("These are kept by whole days"), "{text}");
+    let list = get(&ana, &format!("{of_an_hour}&tab=source")).await.expect(200).text();
+    assert!(list.contains("Lists are kept by whole days"), "{list}");
+    let ahead = get(&ana, "/-/reports?from=2099-01-01&to=2099-01-05").await.expect(200).text();
+    assert!(!ahead.contains("Clicks this hour") && !ahead.contains("so far"), "{ahead}");
+    assert!(get(&ana, "/-/reports").await.text().contains("Clicks this hour"));
+}
+
+#[tokio::test]
+async fn an_address_that_says_what_is_not_there_shows_no_numbers() {
+    let app = TestApp::start().await;
+    story(&app).await;
+    let ana = Browser::new(&app, "Ana", "viewer").await;
+    for (query, says) in [
+        ("tab=zzz", "There is no list “zzz”."),
+        ("period=zzz", "There is no period “zzz”."),
+        ("compare=zzz", "Nothing can be compared with “zzz”."),
+        ("scope=zzz", "There is no report of “zzz”."),
+        ("from=2026-11-20&to=2026-11-01", "the range ends before it begins"),
+        ("from=soon", "is neither a date"),
+    ] {
+        let text = get(&ana, &format!("/-/reports?{query}")).await.expect(422).text();
+        assert!(text.contains(says), "{query}: {text}");
+        assert!(!text.contains("class=\"tile"), "{query}");
+        for stays in ["aria-label=\"Main\"", "aria-label=\"Period\"", "aria-label=\"Lists\""] {
+            assert!(text.contains(stays), "{query}: {stays}");
+        }
+        assert_eq!(get(&ana, &format!("/-/reports/csv?{query}")).await.status, 422, "{query}");
+    }
+    let nobody = get(&ana, "/-/reports?scope=section:world").await.expect(200).text();
+    assert!(nobody.contains("exactly as written"), "{nobody}");
+    assert!(!get(&ana, "/-/reports?scope=section:World").await.text().contains("exactly as written"));
+    for (query, field) in [("status=zzz", "status"), ("via=zzz", "via"), ("sort=zzz", "sort")] {
+        let text = get(&ana, &format!("/-/links?{query}")).await.expect(422).text();
+        assert!(text.contains(&format!("id=\"{field}-wrong\"")) && text.contains("zzz"), "{text}");
+        assert!(!text.contains("/-/links/tram"), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_or_is_nowhere_is_a_page_of_staff() {
+    let app = TestApp::start().await;
+    let ana = Browser::new(&app, "Ana", "admin").await;
+    for (path, status) in [
+        ("/-/settings/audit?before=abc", 400),
+        ("/-/links/x?period=7d&period=24h", 400),
+        ("/-/shared", 400),
+        ("/-/links/%ff", 400),
+        ("/-/nope", 404),
+        ("/-/settings/nope/nope", 404),
+        ("/-/links/nope", 404),
+    ] {
+        let answer = get(&ana, path).await;
+        assert_eq!(answer.status, status, "{path}");
+        let text = answer.text();
+        assert!(text.contains("aria-label=\"Main\"") && text.contains("<h1>"), "{path}: {text}");
+        assert!(!text.contains("deserialize"), "{path}: {text}");
+    }
+    for (path, page) in [
+        ("/-/link", "/-/"),
+        ("/-/share", "/-/"),
+        ("/-/undo", "/-/"),
+        ("/-/me/password", "/-/me"),
+        ("/-/links/x/retire", "/-/links/x"),
+        ("/-/articles/x/notes", "/-/articles/x"),
+    ] {
+        assert_eq!(get(&ana, path).await.expect(303).location(), page, "{path}");
+    }
+    // Who is not signed in learns nothing more than readers do.
+    let stranger = app.http.get("/-/nope").await.expect(404).text();
+    assert!(!stranger.contains("aria-label=\"Main\"") && !stranger.contains("To the desk"), "{stranger}");
+    assert!(!app.http.get("/-/shared").await.expect(400).text().contains("aria-label=\"Main\""));
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
 use crate::domain::access::{Actor, Role};
-use crate::domain::error::Refusal;
+use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::{Status, Via};
 use crate::domain::report::Range;
 use crate::store::links::{LinkFilter, LinkOrder};
@@ -134,6 +134,25 @@ impl View {
         format!("/-/links?{}", query.finish())
     }
 
+    /// Refuses what is no status, no way and no order: it would be taken for all of them.
+    fn check(&self) -> Result<(), Refusal> {
+        let none = |field: &'static str, what: &str, value: &str| {
+            let value: String = value.chars().take(40).collect();
+            Err(Refusal::field(Reason::InvalidValue, field, format!("there is no {what} “{value}”")))
+        };
+        if !self.status.is_empty() && self.status != "broken" && Status::from_name(&self.status).is_none() {
+            return none("status", "status", &self.status);
+        }
+        if !self.via.is_empty() && Via::from_name(&self.via).is_none() {
+            return none("via", "way", &self.via);
+        }
+        let order = self.sort.strip_prefix('-').unwrap_or(&self.sort);
+        match ["", "created", "updated", "title", "code"].contains(&order) {
+            true => Ok(()),
+            false => none("sort", "order", &self.sort),
+        }
+    }
+
     pub(super) fn order(&self) -> (LinkOrder, bool) {
         let (name, descending) = match self.sort.strip_prefix('-') {
             Some(name) => (name, true),
@@ -169,6 +188,7 @@ impl View {
             state.reports.calendar(),
             now,
         )?;
+        self.check()?;
         let second = |second| Timestamp::from_second(second).ok();
         // People write a colleague's name as they know it.
         let created_by = text(&self.created_by)
@@ -212,6 +232,23 @@ mod tests {
         );
         assert_eq!(view.after("k", "c"), "/-/links?status=scheduled&tag=a+b&sort=code&key=k&code=c");
         assert!(view.is_filtered() && !View { sort: "code".into(), ..View::default() }.is_filtered());
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused_where_it_stands() {
+        let wrong = |view: View| view.check().err().and_then(|refusal| refusal.field);
+        assert_eq!(wrong(View { status: "zzz".into(), ..View::default() }).as_deref(), Some("status"));
+        assert_eq!(wrong(View { via: "zzz".into(), ..View::default() }).as_deref(), Some("via"));
+        assert_eq!(wrong(View { sort: "-clicks".into(), ..View::default() }).as_deref(), Some("sort"));
+        for (status, _) in STATUSES {
+            assert_eq!(wrong(View { status: status.into(), ..View::default() }), None, "{status}");
+        }
+        for (via, _) in WAYS {
+            assert_eq!(wrong(View { via: via.into(), ..View::default() }), None, "{via}");
+        }
+        for (sort, _) in SORTS {
+            assert_eq!(wrong(View { sort: sort.into(), ..View::default() }), None, "{sort}");
+        }
     }
 
     #[test]

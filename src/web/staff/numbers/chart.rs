@@ -137,8 +137,8 @@ pub(in crate::web::staff) fn of_series(
     let line = Line {
         now: &clicks,
         running,
+        // Its name is in the legend: it ends where the lines do, and would stand across them.
         then: &then,
-        then_name,
         words: &short,
         marks: &placed,
         label: &name,
@@ -150,7 +150,9 @@ pub(in crate::web::staff) fn of_series(
         columns.push(Column { name: upper(then_name), said: "before" });
     }
     columns.push(Column { name: "Previews and bots".into(), said: "" });
-    let rows = series.buckets.iter().take(begun).enumerate().map(|(at, bucket)| {
+    // Where all is nothing, a table of it would only be long.
+    let nothing = then.iter().all(|n| *n == 0) && series.buckets.iter().all(|b| b.counts.hits() == 0);
+    let rows = series.buckets.iter().take(if nothing { 0 } else { begun }).enumerate().map(|(at, bucket)| {
         let mut cells = vec![number(bucket.counts.clicks)];
         if !then.is_empty() {
             cells.push(then.get(at).map(|n| number(*n)).unwrap_or_default());
@@ -243,12 +245,14 @@ mod tests {
         assert_eq!(chart.rows[9].1, ["1,204", "980", "0"]);
         assert!(chart.rows[9].0.ends_with("09:00, so far") && chart.rows[8].0.ends_with("08:00"));
         assert_eq!(chart.columns[1].name, "The same weekdays before");
-        assert!(chart.svg.contains(">the same weekdays before</text>"), "{}", chart.svg);
+        assert!(chart.legend.contains(&("then", "the same weekdays before".to_owned())));
+        assert!(!chart.svg.contains("class=\"named\""), "{}", chart.svg);
         assert!(chart.svg.contains("the same weekdays before: 23,520"), "{}", chart.svg);
         let over = of_series("Clicks", &series(from, 24, 1), None, &[], &times(from + DAY));
         assert!(over.rows.len() == 24 && !over.svg.contains("running") && over.columns.len() == 2);
         let ahead = of_series("Clicks", &series(from, 24, 1), None, &[], &times(from - 1));
         assert!(ahead.is_empty());
+        assert!(of_series("Clicks", &series(from, 24, 0), None, &[], &times(from + DAY)).is_empty());
     }
 
     #[test]

@@ -40,6 +40,13 @@ impl Subject<'_> {
         Some(self.range.before(self.compare?, state.reports.calendar()))
     }
 
+    /// Lists are by whole days: which these are, in words, where the range is not of such.
+    pub(super) fn whole_days(&self, state: &State, times: &Times) -> Option<String> {
+        let days = self.range.to_days(state.reports.calendar());
+        let at = |second: i64| Timestamp::from_second(second).map(|at| times.long(at)).unwrap_or_default();
+        (days != self.range).then(|| format!("{} to {}", at(days.from), at(days.to)))
+    }
+
     /// What has gone by of the range in whole hours, and as much of the time before.
     fn over(&self, state: &State, now: Timestamp) -> Option<(Range, Range)> {
         let before = self.before(state)?;
@@ -59,7 +66,11 @@ pub(super) struct Numbers {
     tiles: Vec<Tile>,
     chart: Chart,
     panels: Vec<Panel>,
+    /// Which days panels are of, where that is not what was asked for.
+    days: Option<String>,
     waiting: u64,
+    /// Nobody and nothing came.
+    nothing: bool,
     /// What is shown before the chart of clicks: the usual story.
     story: Option<Chart>,
     /// The same as a report, and as a file.
@@ -81,10 +92,17 @@ impl Numbers {
             tiles: tiles::tiles(state, subject, &summary, peak, times).await?,
             chart,
             panels,
+            days: subject.whole_days(state, times),
+            nothing: summary.counts.hits() == 0,
             waiting: state.hits.standing(times.now).waiting,
             story: None,
             elsewhere: panels::elsewhere(state, subject),
         })
+    }
+
+    /// True if nothing was counted.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.nothing
     }
 
     /// The same with how a story does beside the usual one: what it says first, then its curve.

@@ -1,5 +1,7 @@
 //! Numbers with what they mean, and what became of them.
 
+use jiff::Timestamp;
+
 use super::{Subject, gone_by};
 use crate::domain::report::{Compare, Range};
 use crate::reports::Summary;
@@ -51,24 +53,24 @@ pub(super) async fn tiles(
     times: &Times,
 ) -> Result<Vec<Tile>> {
     let counts = &summary.counts;
+    let (now, days) = (times.now.as_second(), summary.range.to_days(state.reports.calendar()));
+    let whole = days == summary.range;
     let mut clicks = Tile::new("Clicks", number(counts.clicks), "people, counted once each");
-    let days = match summary.days {
-        1 => "of the day".to_owned(),
-        days => format!("each of {days} days anew"),
-    };
-    let mut readers = Tile::new("Unique readers (estimate)", number(counts.uniques), days);
+    let of = of_days(summary.days, whole, days.from <= now && now < days.to);
+    let mut readers = Tile::new("Unique readers (estimate)", number(counts.uniques), of);
     clicks.now = true;
     if let (Some(compare), Some((over, before))) =
         (subject.compare, gone_by(state, subject, times.now).await?)
     {
-        clicks.change = against(over.counts.clicks, before.counts.clicks, compare);
-        // Readers are told apart by whole days: of one that is not over nothing fair can be said.
-        if subject.range.to <= times.now.as_second() {
+        clicks.change = against(over.counts.clicks, before.counts.clicks, compare)
+            .map(|change| until(change, (over.range.to < subject.range.to).then_some(over.range.to), times));
+        // Readers are told apart by whole days: of a part of one, or one that is not over, nothing fair can be said.
+        if whole && subject.range.to <= now {
             readers.change = against(over.counts.uniques, before.counts.uniques, compare);
         }
     }
     let mut tiles = vec![clicks, readers];
-    if subject.range.to > times.now.as_second() {
+    if subject.range.from <= now && now < subject.range.to {
         let hour = times.now.as_second().div_euclid(HOUR) * HOUR;
         let asked = question(state, subject.scope.clone(), Range { from: hour, to: hour + HOUR }, times.now);
         let clicks = state.reports.summary(&asked).await?.counts.clicks;
@@ -77,9 +79,34 @@ pub(super) async fn tiles(
     let others = format!("{} · {}", number(counts.previews), number(counts.bots));
     tiles.push(Tile::new("Previews · bots", others, "not counted as clicks"));
     if counts.missed > 0 {
-        tiles.push(Tile::new("Missed", number(counts.missed), "came while it was closed"));
+        tiles.push(Tile::new("Missed", number(counts.missed), closed(whole)));
     }
     Ok(tiles)
+}
+
+/// Of which days readers are: they are told apart day by day, also if hours are shown.
+fn of_days(days: i64, whole: bool, running: bool) -> String {
+    let of = match (days, whole) {
+        (1, true) => return "of the day".to_owned(),
+        (days, true) => return format!("each of {days} days anew"),
+        (1, false) => "of the whole day".to_owned(),
+        (days, false) => format!("of {days} whole days, each anew"),
+    };
+    if running { format!("{of}, so far") } else { of }
+}
+
+/// Visits that were turned away are kept by days.
+fn closed(whole: bool) -> &'static str {
+    if whole { "came while it was closed" } else { "came while it was closed, of whole days" }
+}
+
+/// A change that says up to when both have gone by, if that is not all of the number beside it.
+fn until((words, up): (String, bool), until: Option<i64>, times: &Times) -> (String, bool) {
+    let at = until.and_then(|until| Timestamp::from_second(until).ok());
+    match at {
+        Some(at) => (format!("{words}, up to {}", times.short(at)), up),
+        None => (words, up),
+    }
 }
 
 /// An hour beside the best one.
@@ -110,6 +137,30 @@ mod tests {
         for ((now, before), words) in table {
             let said = against(now, before, Compare::Weekday).map(|(words, _)| words);
             assert_eq!(said.as_deref(), words);
+        }
+    }
+
+    #[test]
+    fn what_is_compared_up_to_now_says_until_when() {
+        let now = "2026-11-23T16:20:00Z".parse().unwrap();
+        let times = Times { zone: jiff::tz::TimeZone::UTC, now };
+        let change = || ("+15 % against the time before".to_owned(), true);
+        let hour = now.as_second().div_euclid(HOUR) * HOUR;
+        assert_eq!(until(change(), Some(hour), &times).0, "+15 % against the time before, up to 16:00");
+        assert_eq!(until(change(), None, &times), change());
+    }
+
+    #[test]
+    fn readers_are_of_days_also_where_hours_are_shown() {
+        let table = [
+            ((1, true, true), "of the day"),
+            ((7, true, true), "each of 7 days anew"),
+            ((1, false, true), "of the whole day, so far"),
+            ((1, false, false), "of the whole day"),
+            ((2, false, true), "of 2 whole days, each anew, so far"),
+        ];
+        for ((days, whole, running), words) in table {
+            assert_eq!(of_days(days, whole, running), words);
         }
     }
 

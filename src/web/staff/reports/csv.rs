@@ -42,7 +42,7 @@ pub(in crate::web::staff) async fn csv(
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     let asked = Asked { when: asked.when.clone().or(USUAL), ..asked };
-    let (times, scope, (tab, name)) = (times(&state), asked.scope()?, asked.tab());
+    let (times, scope, (tab, name)) = (times(&state), asked.scope()?, asked.tab()?);
     if tab == BROKEN || tab == ORPHANS {
         return Err(Refusal::field(Reason::InvalidValue, "tab", "this list is not there as CSV").into());
     }

@@ -1,11 +1,10 @@
-//! Lists of a report, one value of a list over time, and the hours of a week.
+//! Lists of a report, and one value of a list over time.
 
-use super::super::charts::heat;
 use super::super::format::{Times, change, number, share};
 use super::super::numbers::{Chart, Subject, Tile, against, leads, of_series};
 use super::super::question::question;
 use crate::domain::report::{Compare, Range, Unit};
-use crate::reports::{By, HeatRow, Order};
+use crate::reports::{By, Order};
 use crate::web::State;
 use crate::web::error::Result;
 
@@ -14,7 +13,6 @@ const ROWS: usize = 50;
 /// Days of a value that are drawn as days; of more, weeks.
 const DAYS_DRAWN: i64 = 400;
 const DAY: i64 = 86_400;
-const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// A list.
 pub(super) struct List {
@@ -26,6 +24,8 @@ pub(super) struct List {
     /// Today is in it, and not over.
     pub(super) running: bool,
     pub(super) compared: bool,
+    /// Lists are by whole days, and this time is not: which days these are.
+    pub(super) days: Option<String>,
 }
 
 /// A row of it.
@@ -47,9 +47,6 @@ pub(super) struct ValueOf {
     /// The list that it is of.
     pub(super) back: String,
 }
-
-/// Days, each with its hours' pictures and numbers.
-pub(in crate::web::staff) type Week = Vec<(&'static str, Vec<(String, String)>)>;
 
 /// What the numbers of a list are called.
 fn counts(by: By) -> &'static str {
@@ -106,8 +103,9 @@ pub(super) async fn list(state: &State, subject: &Subject<'_>, by: By, times: &T
         counts: counts(by),
         others: (rest > 0 && !rows.is_empty()).then(|| (number(rest), share(rest, all))),
         rows,
-        running: subject.range.to > times.now.as_second(),
+        running: (subject.range.from..subject.range.to).contains(&times.now.as_second()),
         compared: subject.compare.is_some(),
+        days: subject.whole_days(state, times),
     })
 }
 
@@ -143,9 +141,13 @@ pub(super) async fn value(
     };
     let mut tile = Tile::new(counts(by), number(sum(&own, usize::MAX)), "in this time");
     // Of what is not over yet nothing fair can be said by days.
-    let over = own.buckets.iter().filter(|bucket| bucket.start + DAY <= times.now.as_second()).count();
+    let ends = own.buckets.iter().skip(1).map(|bucket| bucket.start).chain([own.range.to]);
+    let over = ends.take_while(|end| *end <= times.now.as_second()).count();
     if let (Some(compare), Some(then)) = (subject.compare, &then) {
         tile.change = changed(sum(&own, over), sum(then, over), compare, over);
+        if let Some((words, _)) = tile.change.as_mut().filter(|_| over < own.buckets.len()) {
+            words.push_str(if unit == Unit::Day { ", without today" } else { ", without this week" });
+        }
     }
     tile.now = true;
     let chart = of_series(counts(by), &own, subject.compare.zip(then), &[], times);
@@ -154,14 +156,4 @@ pub(super) async fn value(
 
 fn changed(now: u64, then: u64, compare: Compare, over: usize) -> Option<(String, bool)> {
     if over == 0 { None } else { against(now, then, compare) }
-}
-
-/// A week, day by day, hour by hour: each cell's picture and number.
-pub(in crate::web::staff) fn week(rows: &[HeatRow]) -> Week {
-    let most = rows.iter().map(|row| row.counts.clicks).max().unwrap_or(0);
-    let of = |day: i8| {
-        let hours = rows.iter().filter(move |row| row.weekday == day);
-        hours.map(|row| (heat(row.counts.clicks, most), number(row.counts.clicks))).collect()
-    };
-    (1..).zip(DAYS).map(|(day, name)| (name, of(day))).collect()
 }

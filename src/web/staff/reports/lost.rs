@@ -134,7 +134,7 @@ pub(in crate::web::staff) async fn adopt(
         Err(LinkError::Refused(refusal)) => {
             let looking = Looking { actor, shared: false, view: format!("/-/reports?tab={ORPHANS}") };
             let asked = Asked { tab: ORPHANS.into(), ..Asked::default() };
-            let mut report = report(&state, &looking, asked).await?;
+            let mut report = report(&state, &looking, &asked).await?;
             let wrong = Some((code, url, refusal.detail.to_string()));
             report.shown = super::Shown::Orphans(orphans(&state, &looking, &times, wrong).await?);
             Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &report))

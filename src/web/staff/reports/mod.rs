@@ -1,7 +1,8 @@
 //! Reports: the whole newsroom, or a part of it, by stories, sections, authors, channels, sources, places and times.
 //!
 //! Guarantees that rows and "others" are the total, that rows lead to the numbers of what they name and nowhere where
-//! there are none, and that each list can be had as CSV of the same range.
+//! there are none, that each list can be had as CSV of the same range, and that for an address which says what is not
+//! there no numbers stand.
 
 mod csv;
 mod lists;
@@ -16,10 +17,10 @@ use serde::Deserialize;
 
 pub(super) use self::csv::csv;
 use self::lists::{List, ValueOf};
-pub(super) use self::lists::{Week, week};
 pub(super) use self::lost::adopt;
 use self::lost::{Broken, Orphans};
 use super::format::Times;
+use super::heat::Heat;
 use super::looking::Looking;
 use super::numbers::{Numbers, Subject};
 use super::question::{Address, Picker, When, in_words, question};
@@ -30,7 +31,7 @@ use crate::domain::error::{Reason, Refusal};
 use crate::domain::report::{Compare, Range, ReportScope};
 use crate::reports::By;
 use crate::web::State;
-use crate::web::error::Result;
+use crate::web::error::{Error, Result, status_of};
 
 /// What is shown if nothing is asked for.
 const USUAL: &str = "7d";
@@ -87,9 +88,11 @@ enum Shown {
     Numbers(Box<Numbers>),
     List(List),
     Value(Box<ValueOf>),
-    Times(lists::Week),
+    Times(Heat),
     Broken(Broken),
     Orphans(Orphans),
+    /// Nothing, and why.
+    Wrong(String),
 }
 
 #[derive(Template)]
@@ -104,14 +107,32 @@ struct Reports {
     csv: Option<String>,
     /// Which time, and what it is compared with, in words.
     period: String,
-    /// Its address, to be shared.
+    /// Its address, to be shared; empty for what is not there.
     view: String,
 }
 
 impl Asked {
-    fn tab(&self) -> (&'static str, &'static str) {
-        let (tab, name, _) = TABS.into_iter().find(|(name, ..)| *name == self.tab).unwrap_or(TABS[0]);
-        (tab, name)
+    fn tab(&self) -> Result<(&'static str, &'static str)> {
+        let (usual, name, _) = TABS[0];
+        let found = TABS.into_iter().find(|(name, ..)| *name == self.tab).map(|(tab, name, _)| (tab, name));
+        let found = found.or_else(|| self.tab.is_empty().then_some((usual, name)));
+        Ok(found.ok_or_else(|| Refusal::field(Reason::InvalidValue, "tab", "there is no such list"))?)
+    }
+
+    /// What of it is none, as its page says it; None for what is wrong elsewhere.
+    fn wrong(&self, refusal: &Refusal) -> Option<String> {
+        let named = |what: &str, value: &str| {
+            let value: String = value.chars().take(40).collect();
+            format!("{what} “{value}”.")
+        };
+        Some(match refusal.field.as_deref()? {
+            "tab" => named("There is no list", &self.tab),
+            "scope" => named("There is no report of", &self.scope),
+            "period" => named("There is no period", &self.when.period),
+            "compare" => named("Nothing can be compared with", &self.when.compare),
+            "from" | "to" => format!("These dates are no time: {}.", refusal.detail),
+            _ => return None,
+        })
     }
 
     /// What it is compared with; the hours of a week with nothing.
@@ -124,6 +145,15 @@ impl Asked {
             "" => Ok(ReportScope::Site),
             scope => Ok(ReportScope::parse(scope)?),
         }
+    }
+
+    /// The lists beside this one, and their addresses.
+    fn tabs(&self, tab: &str) -> Vec<(String, &'static str, bool)> {
+        let tabs = TABS.iter().filter(|(its, _, chosen)| *chosen || *its == tab);
+        // Broken links and unknown codes are those of the whole newsroom.
+        let tabs = tabs.filter(|(its, ..)| self.scope.is_empty() || ![BROKEN, ORPHANS].contains(its));
+        tabs.map(|(its, words, _)| (self.address("/-/reports", its, "").at(&self.when), *words, *its == tab))
+            .collect()
     }
 
     /// The address of a list of the same scope.
@@ -140,12 +170,52 @@ pub(super) async fn show(
     looking: Looking,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
-    let report = report(&state, &looking, Asked { when: asked.when.clone().or(USUAL), ..asked }).await?;
-    Ok(page(StatusCode::OK, &report))
+    let asked = Asked { when: asked.when.clone().or(USUAL), ..asked };
+    match report(&state, &looking, &asked).await {
+        Err(Error::Refused(refusal)) => match asked.wrong(&refusal) {
+            Some(text) => {
+                let dates = matches!(refusal.field.as_deref(), Some("from" | "to"));
+                Ok(page(status_of(refusal.reason), &none(&state, &looking, &asked, (text, dates))?))
+            }
+            None => Err(refusal.into()),
+        },
+        report => Ok(page(StatusCode::OK, &report?)),
+    }
 }
 
-async fn report(state: &State, looking: &Looking, asked: Asked) -> Result<Reports> {
-    let (times, scope, (tab, name)) = (times(state), asked.scope()?, asked.tab());
+/// The page of an address that says what is not there: what is wrong with it, and all ways on.
+fn none(state: &State, looking: &Looking, asked: &Asked, (text, dates): (String, bool)) -> Result<Reports> {
+    let now = times(state).now;
+    let (tab, name) = asked.tab().unwrap_or((TABS[0].0, TABS[0].1));
+    let scope = asked.scope().map_or("", |_| asked.scope.as_str()).to_owned();
+    let kept = Asked { tab: tab.to_owned(), scope, value: String::new(), when: asked.when.clone() };
+    let usual = When::default().or(USUAL);
+    let range = usual.range(state, Timestamp::UNIX_EPOCH, now)?;
+    let picker = Picker::new(state, kept.address("/-/reports", tab, ""), (&asked.when, range), false, now);
+    let beside = dates.then(|| text.clone());
+    let mut shell = Shell::new(state, &looking.actor, "/-/reports");
+    shell.shared = looking.shared;
+    let time_is_none = kept.when.range(state, Timestamp::UNIX_EPOCH, now).is_err();
+    let to = Asked { when: if time_is_none { usual } else { asked.when.clone() }, ..kept };
+    Ok(Reports {
+        shell,
+        of: None,
+        tabs: to.tabs(if asked.tab().is_ok() { tab } else { "" }),
+        picker: Some(picker.of_no_time(beside)),
+        name,
+        shown: Shown::Wrong(if dates {
+            "No numbers are shown until the dates are a time.".into()
+        } else {
+            text
+        }),
+        csv: None,
+        period: "no numbers".into(),
+        view: String::new(),
+    })
+}
+
+async fn report(state: &State, looking: &Looking, asked: &Asked) -> Result<Reports> {
+    let (times, scope, (tab, name)) = (times(state), asked.scope()?, asked.tab()?);
     let range = asked.when.range(state, Timestamp::UNIX_EPOCH, times.now)?;
     let of = of(state, &looking.actor, &scope, times.now).await?;
     let of = of.map(|of| Of { href: of.href.filter(|_| !looking.shared), ..of });
@@ -162,7 +232,8 @@ async fn report(state: &State, looking: &Looking, asked: Asked) -> Result<Report
         "overview" => Shown::Numbers(Box::new(Numbers::new(state, &subject, &times).await?)),
         TIMES => {
             let asked = question(state, subject.scope.clone(), range, times.now);
-            Shown::Times(lists::week(&state.reports.heat(&asked).await?.rows))
+            let zone = state.reports.calendar().zone_name(times.now);
+            Shown::Times(Heat::of(&state.reports.heat(&asked).await?.rows, &zone))
         }
         BROKEN => Shown::Broken(lost::broken(state, &looking.actor, &times).await?),
         ORPHANS => Shown::Orphans(lost::orphans(state, looking, &times, None).await?),
@@ -175,11 +246,6 @@ async fn report(state: &State, looking: &Looking, asked: Asked) -> Result<Report
     };
     let value = if matches!(shown, Shown::Value(_)) { asked.value.as_str() } else { "" };
     let own = asked.address("/-/reports", tab, value);
-    let tabs = TABS.iter().filter(|(its, _, chosen)| *chosen || *its == tab);
-    // Broken links and unknown codes are those of the whole newsroom.
-    let tabs = tabs.filter(|(its, ..)| asked.scope.is_empty() || ![BROKEN, ORPHANS].contains(its));
-    let tabs = tabs
-        .map(|(its, words, _)| (asked.address("/-/reports", its, "").at(&asked.when), *words, *its == tab));
     let picker = Picker::new(state, own, (&asked.when, range), false, times.now);
     let picker = if tab == TIMES { picker.alone() } else { picker };
     let mut shell = Shell::new(state, &looking.actor, "/-/reports");
@@ -187,7 +253,7 @@ async fn report(state: &State, looking: &Looking, asked: Asked) -> Result<Report
     Ok(Reports {
         shell,
         of,
-        tabs: tabs.collect(),
+        tabs: asked.tabs(tab),
         picker: (!as_it_is).then_some(picker),
         name,
         csv: (!as_it_is).then(|| asked.address("/-/reports/csv", tab, value).at(&asked.when)),
@@ -236,10 +302,6 @@ async fn of(state: &State, viewer: &Actor, scope: &ReportScope, now: Timestamp) 
 }
 
 impl Reports {
-    fn hours(&self) -> std::ops::Range<u8> {
-        0..24
-    }
-
     /// What its share is called.
     fn title(&self) -> String {
         match &self.of {

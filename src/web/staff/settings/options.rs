@@ -38,7 +38,11 @@ const WORDS: [(&str, &str, &str); 12] = [
     ("links.creations_per_minute", "Links a person or key may make in a minute", "0 is no limit."),
     ("links.denied_hosts", "Hosts that nobody may link to", "One in each line."),
     ("links.fallback_url", "Where closed links lead", "An address; empty for a notice."),
-    ("links.only_allowed_hosts", "Link only to hosts of your articles", ""),
+    (
+        "links.only_allowed_hosts",
+        "Link only to hosts of your articles",
+        "Yes: an address of any other host is refused when a link is made.",
+    ),
     ("newsroom.color", "Colour of the readers' pages", "Like #c2341d."),
     ("newsroom.home", "Where the bare address leads", "Your front page; empty for the desk."),
     ("newsroom.language", "Language where nothing else tells", "Like en or de-AT."),
