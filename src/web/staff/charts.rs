@@ -171,9 +171,12 @@ impl Line<'_> {
         if self.running {
             let from = over.saturating_sub(1);
             let _ = write!(svg, "<path class=\"line running\" d=\"M{}\"/>", points[from..].join("L"));
-            if let Some((x, y)) = points.last().and_then(|point| point.split_once(' ')) {
-                let _ = write!(svg, "<circle class=\"dot\" cx=\"{x}\" cy=\"{y}\" r=\"4\"/>");
-            }
+        }
+        // One alone is no line.
+        if (self.running || points.len() == 1)
+            && let Some((x, y)) = points.last().and_then(|point| point.split_once(' '))
+        {
+            let _ = write!(svg, "<circle class=\"dot\" cx=\"{x}\" cy=\"{y}\" r=\"4\"/>");
         }
     }
 
@@ -414,6 +417,7 @@ mod tests {
     fn nothing_and_one_are_pictures_too() {
         assert!(Line::default().svg().ends_with("</svg>"));
         let one = Line { now: &[7], then: &[3], band: &[(1, 5)], ..Line::default() }.svg();
+        assert!(one.contains("class=\"dot\""), "{one}");
         assert!(!one.contains("NaN") && !one.contains("inf"), "{one}");
         assert_eq!(spark(&[]).matches("rect").count() + spark(&[0, 3]).matches("<rect").count(), 2);
         assert!(behind(1, 0).contains("100.0%") && heat(0, 0).is_empty());
