@@ -98,8 +98,11 @@ async fn what_is_wrong_stands_beside_its_field_and_an_undo_takes_back_its_own() 
     }
     // Not what others made, nor what was there.
     let undone = post(&maria, "/-/undo", &[("code", &code), ("code", "night")]).await.expect(303);
-    assert_eq!(undone.location(), "/-/?undone=1");
-    assert!(get(&maria, "/-/?undone=1").await.text().contains("Taken back"));
+    assert_eq!(undone.location(), format!("/-/?undone={code}&not=night"));
+    let text = get(&maria, undone.location()).await.expect(200).text();
+    assert!(
+        text.contains("Taken back: the link is gone") && text.contains("night, because a colleague made it")
+    );
     assert_eq!(app.link(&code).await["status"], "retired");
     assert_eq!(app.link("night").await["status"], "active");
 }
