@@ -186,12 +186,22 @@ fn to_login(parts: &Parts) -> Response {
     let back = matches!(parts.method, Method::GET | Method::HEAD)
         .then(|| parts.uri.path_and_query().map(http::uri::PathAndQuery::as_str))
         .flatten();
+    login_then(back)
+}
+
+fn login_then(back: Option<&str>) -> Response {
     let to = match landing(back) {
         "/-/" => LOGIN.to_owned(),
         next => format!("{LOGIN}?next={}", utf8_percent_encode(next, PLAIN)),
     };
     let headers = [(LOCATION, to), (http::header::CACHE_CONTROL, "no-store".to_owned())];
     (StatusCode::SEE_OTHER, headers).into_response()
+}
+
+/// The answer that [`Staff`] has for a form of who is not signed in, with a way back to this page; any other as it is.
+#[must_use]
+pub fn back_after(answer: Response, page: &str) -> Response {
+    if answer.status() == StatusCode::SEE_OTHER { login_then(Some(page)) } else { answer }
 }
 
 impl FromRequestParts<State> for Staff {
@@ -226,6 +236,33 @@ impl<T: DeserializeOwned> FromRequest<State> for FormOfFile<T> {
 
     async fn from_request(request: Request, state: &State) -> Result<Self, Error> {
         Ok(FormOfFile(sent(request, state, MAX_BATCH_BODY).await?))
+    }
+}
+
+/// Most bytes of a paste: 1,000 lines of 2,048 characters, some of them escaped.
+const MAX_PASTE: usize = 4 * 1024 * 1024;
+
+/// What was pasted into a form, also by who is not signed in any more: it can be kept for them. From who is not, no more
+/// is read than from anybody.
+pub struct Pasted {
+    /// Who sent it, or the answer that they get.
+    pub by: Result<Staff, Response>,
+    /// The fields, as they came.
+    pub pairs: Vec<(String, String)>,
+}
+
+impl FromRequest<State> for Pasted {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let by = Staff::from_request_parts(&mut parts, state).await;
+        let most = if by.is_ok() { MAX_PASTE } else { MAX_BODY };
+        match (by, sent(Request::from_parts(parts, body), state, most).await) {
+            (by, Ok(pairs)) => Ok(Pasted { by, pairs }),
+            (Ok(_), Err(error)) => Err(error.into_response()),
+            (Err(answer), Err(_)) => Err(answer),
+        }
     }
 }
 

@@ -39,6 +39,37 @@ async fn from_paste_to_copied_in_two_strokes_and_undone() {
 }
 
 #[tokio::test]
+async fn what_was_typed_stays_when_nothing_came_of_it() {
+    let app = TestApp::start().await;
+    browse(Setting::default(), async |page| {
+        sign_in(page, &app, "Maria", "creator").await;
+        // Copying the old way leaves the focus where it was.
+        page.run("navigator.clipboard.writeText = () => Promise.reject()", vec![]).await;
+        page.click("#urls").await;
+        page.type_text("https://news.example.com/a").await;
+        page.press(Key::Enter).await;
+        made(page).await;
+        eventually("the focus is on the button", async || {
+            let script = "return document.activeElement.matches('[data-copy]')";
+            (page.run(script, vec![]).await == json!(true)).then_some(())
+        })
+        .await;
+        page.devtools("Network.clearBrowserCookies", json!({})).await;
+        page.click("#urls").await;
+        page.type_text("https://news.example.com/b").await;
+        page.press(Key::Enter).await;
+        eventually("it says so", async || page.text("#trouble").await.contains("signed out").then_some(()))
+            .await;
+        let script =
+            "return [document.querySelector('#urls').value, document.querySelector('#trouble a').href]";
+        let left = page.run(script, vec![]).await;
+        assert_eq!(left[0], "https://news.example.com/b");
+        assert!(left[1].as_str().unwrap().contains("next=%2F-%2Fnew%3Furl%3D"), "{left}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_code_says_while_it_is_typed_whether_it_is_free() {
     let app = TestApp::start().await;
     app.create(json!({ "url": "https://news.example.com/a", "code": "night" })).await;

@@ -98,10 +98,174 @@ async fn what_is_wrong_stands_beside_its_field_and_an_undo_takes_back_its_own() 
     }
     // Not what others made, nor what was there.
     let undone = post(&maria, "/-/undo", &[("code", &code), ("code", "night")]).await.expect(303);
-    assert_eq!(undone.location(), "/-/?undone=1");
-    assert!(get(&maria, "/-/?undone=1").await.text().contains("Taken back"));
+    assert_eq!(undone.location(), format!("/-/?undone={code}&not=night"));
+    let text = get(&maria, undone.location()).await.expect(200).text();
+    assert!(
+        text.contains("Taken back: the link is gone") && text.contains("night, because a colleague made it")
+    );
     assert_eq!(app.link(&code).await["status"], "retired");
     assert_eq!(app.link("night").await["status"], "active");
+}
+
+#[tokio::test]
+async fn a_thousand_lines_fit_and_what_is_too_much_is_refused() {
+    let app = TestApp::start().await;
+    let maria = Browser::new(&app, "Maria", "creator").await;
+    let filler = "a".repeat(120);
+    // Every second is none, so that no store has to keep a thousand links for this.
+    let line = |n: usize| {
+        if n.is_multiple_of(100) {
+            format!("https://news.example.com/{n}/{filler}")
+        } else {
+            format!("none {n} {filler}")
+        }
+    };
+    let lines: Vec<String> = (0..1_000).map(line).collect();
+    let text = post(&maria, "/-/", &[("urls", &lines.join("\n"))]).await.expect(422).text();
+    assert!(
+        text.contains("10 links, and 990 lines that are none") && text.contains("990 lines are"),
+        "{text}"
+    );
+    // What failed is still in the field, and what did not is not.
+    let field = text.split_once("<textarea").unwrap().1.split_once("</textarea>").unwrap().0;
+    assert_eq!((field.matches("none ").count(), field.contains("https://news")), (990, false));
+    let many = format!("{}\nx", lines.join("\n"));
+    assert_eq!(post(&maria, "/-/", &[("urls", &many)]).await.status, 422);
+    let huge = "x".repeat(5 << 20);
+    assert_eq!(post(&maria, "/-/", &[("urls", &huge)]).await.status, 413);
+}
+
+#[tokio::test]
+async fn a_table_that_went_well_is_in_its_address() {
+    let app = TestApp::start().await;
+    let maria = Browser::new(&app, "Maria", "creator").await;
+    let two = "https://news.example.com/1\nhttps://news.example.com/2";
+    let made = post(&maria, "/-/", &[("urls", two)]).await.expect(303).location().to_owned();
+    for _ in 0..2 {
+        let text = get(&maria, &made).await.expect(200).text();
+        assert!(
+            text.contains("2 links") && text.contains("id=\"lines\"") && text.contains("/-/undo"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_is_signed_out_comes_back_to_what_was_pasted() {
+    let app = TestApp::start().await;
+    let mut maria = Browser::new(&app, "Maria", "creator").await;
+    maria.cookie = "slugline=gone".into();
+    let table = [
+        (
+            "https://a.example/x?y=1",
+            "/-/login?next=/-/new%3Furl%3Dhttps%253A%252F%252Fa.example%252Fx%253Fy%253D1",
+        ),
+        ("https://a.example/1\nhttps://a.example/2", "/-/login"),
+    ];
+    for (urls, to) in table {
+        assert_eq!(post(&maria, "/-/", &[("urls", urls)]).await.expect(303).location(), to);
+    }
+    // No more is read from who is nobody than from anybody.
+    let large = "x".repeat(100_000);
+    assert_eq!(post(&maria, "/-/", &[("urls", &large)]).await.expect(303).location(), "/-/login");
+}
+
+#[tokio::test]
+async fn one_mistake_is_said_once_and_unfolds_only_its_own_field() {
+    let app = TestApp::start().await;
+    let maria = Browser::new(&app, "Maria", "creator").await;
+    let table = [
+        ("hello", "one begins with https://"),
+        ("http://user:pw@host/a", "user name or password"),
+        ("http://x:99999/", "invalid port"),
+    ];
+    for (urls, said) in table {
+        let text = post(&maria, "/-/", &[("urls", urls)]).await.expect(422).text();
+        assert_eq!(
+            (text.matches("role=\"alert\"").count(), text.contains(said)),
+            (1, true),
+            "{urls}: {text}"
+        );
+        assert!(text.contains("<details><summary>More"), "{text}");
+        let query = url::form_urlencoded::byte_serialize(urls.as_bytes()).collect::<String>();
+        let text = get(&maria, &format!("/-/new?url={query}")).await.expect(200).text();
+        assert_eq!(
+            (text.matches("role=\"alert\"").count(), text.contains(said)),
+            (1, true),
+            "{urls}: {text}"
+        );
+    }
+    let past = [("urls", "https://a.example/1"), ("expires_at", "2020-01-01T00:00")];
+    let text = post(&maria, "/-/", &past).await.expect(422).text();
+    assert!(text.contains("expires_at-wrong") && text.contains("<details open><summary>More"), "{text}");
+    assert!(app.all("/links").await.is_empty());
+}
+
+#[tokio::test]
+async fn an_undo_tells_the_truth() {
+    let app = TestApp::start().await;
+    app.create(json!({ "url": "https://a.example/theirs", "code": "theirs" })).await;
+    let maria = Browser::new(&app, "Maria", "creator").await;
+    for code in ["kept", "mine"] {
+        let pairs = [("urls", format!("https://a.example/{code}")), ("code", code.to_owned())];
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        post(&maria, "/-/", &pairs).await.expect(303);
+    }
+    post(&maria, "/-/links/kept", &[("version", "1"), ("note", "used")]).await.expect(303);
+    // Of a colleague's and of one that was changed nothing is offered.
+    for (code, offered) in [("theirs", false), ("kept", false), ("mine", true)] {
+        let text = get(&maria, &format!("/-/?made={code}&new={code}")).await.expect(200).text();
+        assert_eq!(text.contains("/-/undo"), offered, "{code}");
+    }
+    let codes = ["mine", "kept", "theirs", "nowhere"].map(|code| ("code", code));
+    let undone = post(&maria, "/-/undo", &codes).await.expect(303).location().to_owned();
+    let text = get(&maria, &undone).await.expect(200).text();
+    for said in [
+        "the link is gone",
+        "kept, because it was changed",
+        "theirs, because a coll",
+        "nowhere, because there is no",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    assert_eq!(
+        (app.link("mine").await["status"].clone(), app.link("kept").await["status"].clone()),
+        (json!("retired"), json!("active"))
+    );
+    // An address claims nothing.
+    for claim in ["5", "kept", "theirs,kept"] {
+        assert!(!get(&maria, &format!("/-/?undone={claim}")).await.text().contains("Taken back"), "{claim}");
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_reserved_and_all_that_a_link_can_have_is_said() {
+    let app = TestApp::start().await;
+    let maria = Browser::new(&app, "Maria", "creator").await;
+    let reserved = [("code", "poster"), ("reserve", "on"), ("link_title", "Festival"), ("note", "printed")];
+    let made = post(&maria, "/-/", &reserved).await.expect(303).location().to_owned();
+    assert!(made.contains("made=poster"), "{made}");
+    let link = app.link("poster").await;
+    assert_eq!((&link["status"], &link["title"]), (&json!("reserved"), &json!("Festival")));
+    let url = ("urls", "https://a.example/1");
+    assert_eq!(post(&maria, "/-/", &[url, ("reserve", "on")]).await.status, 422);
+    let all = [
+        url,
+        ("code", "all"),
+        ("expires_at", "2098-01-01T00:00"),
+        ("expired_url", "https://a.example/over"),
+        ("redirect_status", "307"),
+    ];
+    post(&maria, "/-/", &all).await.expect(303);
+    let link = app.link("all").await;
+    assert_eq!(
+        (&link["expired_url"], &link["redirect_status"]),
+        (&json!("https://a.example/over"), &json!(307))
+    );
+    let text = post(&maria, "/-/", &[url, ("expired_url", "nowhere")]).await.expect(422).text();
+    assert!(text.contains("expired_url-wrong"), "{text}");
+    let again = post(&maria, "/-/", &[url, ("force_new", "on")]).await.expect(303).location().to_owned();
+    assert!(again.contains("new="), "{again}");
 }
 
 async fn newsroom(app: &TestApp) {

@@ -26,13 +26,14 @@
       return true;
     } catch {
       // Not encrypted, or not allowed: the old way.
-      const area = document.createElement("textarea");
+      const area = document.createElement("textarea"), before = document.activeElement;
       area.value = text;
       area.className = "hidden";
       document.body.append(area);
       area.select();
       const done = document.execCommand("copy");
       area.remove();
+      if (before) before.focus({ preventScroll: true });
       return done;
     }
   };
@@ -59,7 +60,8 @@
   });
   const part = async (address, asked) => {
     const answer = await fetch(address, asked).catch(() => null);
-    if (!answer || /\/-\/login/.test(answer.url)) return null;
+    if (!answer) return null;
+    if (/\/-\/login/.test(answer.url)) return { answer: Response.error(), out: true };
     return { answer, page: new DOMParser().parseFromString(await answer.text(), "text/html") };
   };
 
@@ -121,6 +123,22 @@
     const made = $(".made [data-copy]");
     if (made) made.focus();
   };
+  // Why nothing came of what was sent: all that was typed stays where it is.
+  const trouble = (done) => {
+    const note = $("#trouble") || document.createElement("p"), way = document.createElement("a");
+    const why = done && done.page && $("main p", done.page), lines = $("#urls").value.trim().split("\n");
+    note.id = "trouble";
+    note.className = "note alert";
+    note.setAttribute("role", "alert");
+    way.textContent = "Sign in";
+    way.href = "/-/login";
+    const back = "/-/new?" + new URLSearchParams({ url: lines[0] });
+    if (lines.length > 1 || back.length > 2000) way.target = "_blank"; else way.search = new URLSearchParams({ next: back });
+    if (!note.isConnected) $("#make").before(note);
+    note.replaceChildren(...done && done.out
+      ? ["You are signed out. What you typed is still here. ", way, way.target ? " in another window, and send it again." : " again."]
+      : [why ? why.textContent + ". What you typed is still here." : "There was no answer. What you typed is still here: send it again."]);
+  };
   if ($("#urls")) {
     document.addEventListener("submit", async (event) => {
       const form = event.target;
@@ -129,8 +147,9 @@
       if (form.ariaBusy) return;
       form.ariaBusy = "true";
       const done = await part(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
-      const main = done && $("main", done.page);
-      if (!main) { form.submit(); return; }
+      form.ariaBusy = null;
+      const main = done && !done.out && (done.answer.ok || done.answer.status === 422) && $("main", done.page);
+      if (!main || !$("#urls", main)) { trouble(done); return; }
       if (done.answer.redirected) history.pushState(null, "", done.answer.url);
       $("main").replaceWith(main);
       show(main);

@@ -10,6 +10,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use url::Url;
 
+use super::make::in_words as in_words_of;
 use crate::domain::access::Actor;
 use crate::domain::code::Code;
 use crate::domain::error::Reason;
@@ -47,7 +48,7 @@ pub(super) struct Card {
     /// So many more than are named.
     more: usize,
     times: Times,
-    wrong: Option<String>,
+    pub(super) wrong: Option<String>,
 }
 
 #[derive(Template)]
@@ -106,7 +107,7 @@ pub(super) async fn card_of(state: &State, actor: &Actor, url: &str) -> Result<C
             links: vec![],
             more: 0,
             times,
-            wrong: Some(refusal.detail.to_string()),
+            wrong: Some(in_words_of(&refusal)),
         }),
         Err(error) => Err(error.into()),
     }

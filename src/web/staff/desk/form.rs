@@ -2,6 +2,8 @@
 //!
 //! Guarantees that what was sent can be shown again as it was, and that an address is found in whatever a phone shares.
 
+use url::form_urlencoded::Serializer;
+
 use crate::domain::link::Via;
 use crate::links::request::NewLink;
 use crate::web::staff::format::Times;
@@ -19,6 +21,11 @@ pub(super) struct Form {
     pub(super) confidential: bool,
     pub(super) keep_params: bool,
     pub(super) via: String,
+    pub(super) title: String,
+    pub(super) expired_url: String,
+    pub(super) redirect_status: String,
+    pub(super) force_new: bool,
+    pub(super) reserve: bool,
 }
 
 /// What is wrong, and in which field.
@@ -44,6 +51,12 @@ impl Form {
                 "confidential" => form.confidential = true,
                 "keep_params" => form.keep_params = true,
                 "via" => form.via = value,
+                // A phone's is what its own page is called.
+                "link_title" => form.title = value,
+                "expired_url" => form.expired_url = value,
+                "redirect_status" => form.redirect_status = value,
+                "force_new" => form.force_new = true,
+                "reserve" => form.reserve = true,
                 _ => {}
             }
         }
@@ -61,26 +74,53 @@ impl Form {
 
     /// Whether more than an address and channels was said.
     pub(super) fn has_more(&self) -> bool {
-        let Form { code, campaign, not_before, expires_at, note, confidential, keep_params, .. } = self;
-        let texts = [code, campaign, not_before, expires_at, note];
-        texts.iter().any(|text| !text.is_empty()) || *confidential || *keep_params
+        let Form { code, campaign, not_before, expires_at, note, title, .. } = self;
+        let texts = [code, campaign, not_before, expires_at, note, title];
+        let ticks = [self.confidential, self.keep_params, self.force_new, self.reserve];
+        texts.into_iter().chain([&self.expired_url, &self.redirect_status]).any(|text| !text.is_empty())
+            || ticks.contains(&true)
     }
 
-    pub(super) fn request(&self, url: &str, times: &Times) -> Result<NewLink, Wrong> {
+    /// The desk's address with what was pasted still in it, as far as an address takes it.
+    pub(super) fn address(&self) -> String {
+        let [line] = self.lines()[..] else { return "/-/".to_owned() };
+        let mut query = Serializer::new(String::new());
+        query.append_pair("url", line);
+        for channel in &self.channels {
+            query.append_pair("channel", channel);
+        }
+        format!("/-/new?{}", query.finish())
+    }
+
+    /// What is asked of the service for one line, or for none.
+    pub(super) fn request(&self, url: Option<&str>, times: &Times) -> Result<NewLink, Wrong> {
         let text = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
         let time = |name: &'static str, value: &str| match value {
             "" => Ok(None),
             value => times.read(value).map(Some).ok_or((name, "This is no time.".to_owned())),
         };
+        let expires_at = time("expires_at", &self.expires_at)?;
+        if expires_at.is_some_and(|at| at <= times.now) {
+            return Err(("expires_at", "This time is past: the link would end before it begins.".into()));
+        }
+        let redirect_status = match self.redirect_status.as_str() {
+            "" => None,
+            status => Some(status.parse().map_err(|_| ("redirect_status", "This is no status.".to_owned()))?),
+        };
         let several = self.channels.len() > 1;
         Ok(NewLink {
-            url: text(url),
+            url: url.map(str::to_owned),
             code: text(&self.code),
             channel: self.channels.first().cloned().filter(|_| !several),
             channels: several.then(|| self.channels.clone()),
             campaign: text(&self.campaign),
             not_before: time("not_before", &self.not_before)?,
-            expires_at: time("expires_at", &self.expires_at)?,
+            expires_at,
+            expired_url: text(&self.expired_url),
+            redirect_status,
+            title: text(&self.title),
+            force_new: self.force_new.then_some(true),
+            reserve: self.reserve.then_some(true),
             note: text(&self.note),
             confidential: self.confidential.then_some(true),
             keep_params: self.keep_params.then_some(true),

@@ -5,6 +5,8 @@
 
 mod card;
 mod form;
+mod make;
+mod undo;
 
 use askama::Template;
 use axum::extract::{Query, State as Shared};
@@ -12,38 +14,44 @@ use axum::response::Response;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use url::form_urlencoded::Serializer;
 
 use self::card::{Card, card_of};
 pub(super) use self::card::{card, code};
 use self::form::{Form, Wrong};
+pub(super) use self::make::make;
+pub(super) use self::undo::undo;
+use self::undo::{may_undo, said};
 use super::format::{Times, number};
 use super::question::question;
-use super::rows::{Row, rows, without_scheme};
-use super::shell::{Shell, page, see_other, times};
-use crate::clock;
+use super::rows::{Row, rows};
+use super::shell::{Shell, page, times};
 use crate::domain::access::{Actor, Role};
-use crate::domain::error::{Reason, Refusal};
+use crate::domain::link::Found;
 use crate::domain::report::{Range, ReportScope};
-use crate::links::codes::Entropy;
-use crate::links::{Error as LinkError, Made};
 use crate::reports::{By, Order, TopRow};
 use crate::store::links::{LinkFilter, LinkOrder, LinkPage};
 use crate::web::State;
 use crate::web::error::Result;
 use crate::web::pages::bookmarklet;
-use crate::web::session::{Form64, Staff};
+use crate::web::session::Staff;
 
 /// Links that are shown as one's recent ones.
 const RECENT: usize = 10;
+/// Says in the page's address that what was made is shown as a table.
+const TABLE: &str = "table";
 /// Stories that are shown as today's.
 const STORIES: usize = 5;
-/// Most lines of one paste.
-const MAX_LINES: usize = 1_000;
-/// Links that are shown as made a moment ago.
-const SHOWN: usize = 50;
-/// Fields of the form that an error can stand beside; what is wrong elsewhere stands beside the first.
-const FIELDS: [&str; 6] = ["urls", "code", "campaign", "not_before", "expires_at", "note"];
+/// Links that are shown as made a moment ago, and most that stand in the page's address.
+const SHOWN: usize = 100;
+
+/// Kinds of redirects: what is sent, and what people read.
+const REDIRECTS: [(&str, &str); 5] = [
+    ("", "usual: may be led elsewhere"),
+    ("301", "301: for good"),
+    ("302", "302: for now"),
+    ("307", "307: for now, method kept"),
+    ("308", "308: for good, method kept"),
+];
 
 #[derive(Template)]
 #[template(path = "staff/templates/desk.html")]
@@ -53,8 +61,8 @@ struct Desk {
     card: Option<Card>,
     channels: Vec<(String, bool)>,
     made: Vec<MadeRow>,
-    /// Links that an undo took back a moment ago.
-    undone: Option<usize>,
+    /// What an undo did a moment ago, in words.
+    undone: Option<String>,
     lines: Vec<Line>,
     wrong: Option<Wrong>,
     recent: Vec<Row>,
@@ -82,6 +90,7 @@ struct Today {
 struct MadeRow {
     row: Row,
     is_new: bool,
+    can_undo: bool,
 }
 
 impl MadeRow {
@@ -106,6 +115,12 @@ struct Line {
     wrong: Option<String>,
 }
 
+impl Line {
+    fn of(made: MadeRow) -> Line {
+        Line { asked: String::new(), made: Some(made), wrong: None }
+    }
+}
+
 /// The desk as it is, with what was made a moment ago.
 pub(super) async fn desk(
     Shared(state): Shared<State>,
@@ -117,16 +132,47 @@ pub(super) async fn desk(
         (get("made").split(',').collect(), get("new").split(',').collect());
     let mut desk = new(&state, &actor, Form::of(asked.clone())).await?;
     if let [line] = desk.asked.lines()[..] {
-        desk.card = Some(card_of(&state, &actor, line).await?);
+        let card = card_of(&state, &actor, line).await?;
+        // Beside the field, as when it is sent.
+        match card.wrong {
+            Some(wrong) => desk.wrong = Some(("urls", wrong)),
+            None => desk.card = Some(card),
+        }
     }
     let mut found = vec![];
     for code in made.into_iter().filter(|code| !code.is_empty()).take(SHOWN) {
-        found.extend(state.links.get(code).await.ok());
+        found.extend(state.links.get(code).await.ok().map(|found| {
+            let is_new = is_new.contains(&found.link.code.as_str());
+            (found, is_new)
+        }));
     }
-    let made = rows(&state, &found, &actor, desk.times.now).await?.into_iter();
-    desk.made = made.map(|row| MadeRow { is_new: is_new.contains(&row.code.as_str()), row }).collect();
-    desk.undone = get("undone").parse().ok();
+    let made = made_rows(&state, &actor, found, desk.times.now).await?;
+    if get("as") == TABLE {
+        desk.lines = made.into_iter().map(Line::of).collect();
+    } else {
+        desk.made = made;
+    }
+    desk.undone = said(&state, &actor, [get("undone"), get("not")], desk.times.now).await;
     Ok(page(StatusCode::OK, &desk))
+}
+
+/// The rows of what was made or found; of each, whether it is new.
+async fn made_rows(
+    state: &State,
+    actor: &Actor,
+    made: Vec<(Found, bool)>,
+    now: Timestamp,
+) -> Result<Vec<MadeRow>> {
+    let (found, is_new): (Vec<Found>, Vec<bool>) = made.into_iter().unzip();
+    let rows = rows(state, &found, actor, now).await?;
+    let each = rows.into_iter().zip(found).zip(is_new);
+    Ok(each
+        .map(|((row, found), is_new)| MadeRow {
+            row,
+            is_new,
+            can_undo: is_new && may_undo(&found.link, actor, now).is_ok(),
+        })
+        .collect())
 }
 
 async fn new(state: &State, actor: &Actor, asked: Form) -> Result<Desk> {
@@ -180,127 +226,6 @@ async fn today(state: &State, times: &Times) -> Result<Today> {
     })
 }
 
-/// Makes links of one line or several.
-pub(super) async fn make(
-    Shared(state): Shared<State>,
-    Staff(actor, _): Staff,
-    Form64(pairs): Form64<Vec<(String, String)>>,
-) -> Result<Response> {
-    let form = Form::of(pairs);
-    let mut desk = new(&state, &actor, form.clone()).await?;
-    let lines = form.lines();
-    let each = lines.len() * form.channels.len().max(1);
-    desk.wrong = match lines.len() {
-        0 => Some(("urls", "Paste the address of an article first.".into())),
-        n if n > MAX_LINES => Some(("urls", format!("At most {} lines at once.", number(1_000)))),
-        n if n > 1 && !form.code.is_empty() => {
-            Some(("code", "One code cannot be that of several links.".into()))
-        }
-        _ => None,
-    };
-    if desk.wrong.is_some() {
-        return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &desk));
-    }
-    state.limits.creations(&actor.name, each)?;
-    if let [line] = lines[..] {
-        return match one(&state, &actor, &form, line, &desk.times).await? {
-            Ok(made) => Ok(see_other(&where_it_is(&made))),
-            Err(wrong) => {
-                desk.wrong = Some(wrong);
-                desk.card = Some(card_of(&state, &actor, line).await?);
-                Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &desk))
-            }
-        };
-    }
-    for line in lines {
-        let asked = line.to_owned();
-        match one(&state, &actor, &form, line, &desk.times).await? {
-            Err((_, wrong)) => desk.lines.push(Line { asked, made: None, wrong: Some(wrong) }),
-            Ok(made) => {
-                let (found, is_new): (Vec<_>, Vec<bool>) =
-                    made.into_iter().map(|made| (made.found, made.created)).unzip();
-                let rows = rows(&state, &found, &actor, desk.times.now).await?.into_iter().zip(is_new);
-                desk.lines.extend(rows.map(|(row, is_new)| Line {
-                    asked: asked.clone(),
-                    made: Some(MadeRow { row, is_new }),
-                    wrong: None,
-                }));
-            }
-        }
-    }
-    desk.asked.urls.clear();
-    desk.recent = recent(&state, &actor, &desk.times).await?;
-    Ok(page(StatusCode::OK, &desk))
-}
-
-/// The links of one line, or why there are none.
-async fn one(
-    state: &State,
-    actor: &Actor,
-    form: &Form,
-    line: &str,
-    times: &Times,
-) -> Result<std::result::Result<Vec<Made>, Wrong>> {
-    let request = match form.request(line, times) {
-        Ok(request) => request,
-        Err(wrong) => return Ok(Err(wrong)),
-    };
-    match state.links.create(request, actor, form.via(), &Entropy::System, times.now).await {
-        Ok(made) => Ok(Ok(made)),
-        Err(LinkError::Refused(refusal)) => Ok(Err(why(&refusal, state))),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn why(refusal: &Refusal, state: &State) -> Wrong {
-    let its = refusal.field.as_deref().unwrap_or_default();
-    let field = FIELDS.into_iter().find(|name| *name == its).unwrap_or("urls");
-    match &refusal.link {
-        // What a parser says helps nobody who pasted something else.
-        None if refusal.reason == Reason::InvalidUrl => {
-            (field, "This is no address: one begins with https://, or http://.".into())
-        }
-        Some(found) => {
-            let url = format!("{}/{}", state.public_url, found.link.code);
-            (field, format!("{} ({})", refusal.detail, without_scheme(&url)))
-        }
-        None => (field, refusal.detail.to_string()),
-    }
-}
-
-/// The desk's address with what was made in it.
-fn where_it_is(made: &[Made]) -> String {
-    let codes = |new: bool| {
-        let codes =
-            made.iter().filter(|made| made.created || !new).map(|made| made.found.link.code.to_string());
-        codes.collect::<Vec<_>>().join(",")
-    };
-    let mut query = Serializer::new(String::new());
-    query.append_pair("made", &codes(false));
-    if made.iter().any(|made| made.created) {
-        query.append_pair("new", &codes(true));
-    }
-    format!("/-/?{}", query.finish())
-}
-
-/// Takes back links that were just made: they end, with their codes.
-pub(super) async fn undo(
-    Shared(state): Shared<State>,
-    Staff(actor, _): Staff,
-    Form64(pairs): Form64<Vec<(String, String)>>,
-) -> Result<Response> {
-    let mut undone = 0_usize;
-    for (_, code) in pairs.iter().filter(|(name, _)| name == "code") {
-        let found = state.links.get(code).await?;
-        // Who has changed it meanwhile does not undo that.
-        if found.link.created_by == actor.name && found.link.version == 1 {
-            state.links.retire(code, &actor, clock::now()).await?;
-            undone += 1;
-        }
-    }
-    Ok(see_other(&format!("/-/?undone={undone}")))
-}
-
 impl Desk {
     /// How many links came of several lines, and how many lines have none.
     fn count(&self) -> String {
@@ -320,16 +245,12 @@ impl Desk {
     /// Codes that an undo takes back.
     fn undoable(&self) -> Vec<&str> {
         let of_lines = self.lines.iter().filter_map(|line| line.made.as_ref());
-        let made = self.made.iter().chain(of_lines).filter(|made| made.is_new);
+        let made = self.made.iter().chain(of_lines).filter(|made| made.can_undo);
         made.map(|made| made.row.code.as_str()).collect()
     }
 
-    /// What an undo did, in words.
-    fn undone(&self) -> Option<String> {
-        self.undone.map(|undone| match undone {
-            0 => "Nothing was taken back: somebody has changed it since.".to_owned(),
-            1 => "Taken back: the link is gone, and its code is not given away again.".to_owned(),
-            n => format!("Taken back: {n} links are gone, and their codes are not given away again."),
-        })
+    /// Whether what is folded away has something to say.
+    fn has_more(&self) -> bool {
+        self.asked.has_more() || self.wrong.as_ref().is_some_and(|(field, _)| *field != "urls")
     }
 }
