@@ -103,7 +103,7 @@ async fn alone(state: &State, actor: &Actor, mut desk: Desk, line: Option<&str>)
 
 /// Links of several lines. If all went well and they fit, they are in the page's address.
 async fn several(state: &State, actor: &Actor, mut desk: Desk, lines: &[&str]) -> Result<Response> {
-    let (mut made, mut wrong): (Vec<(Found, bool)>, Vec<(String, String)>) = (vec![], vec![]);
+    let (mut made, mut wrong) = (Vec::<(Found, bool)>::new(), Vec::<(String, String)>::new());
     for line in lines {
         match one(state, actor, &desk.asked, Some(line), &desk.times).await? {
             Err((_, text)) => wrong.push(((*line).to_owned(), text)),
@@ -115,15 +115,14 @@ async fn several(state: &State, actor: &Actor, mut desk: Desk, lines: &[&str]) -
     }
     let failed: Vec<&str> = wrong.iter().map(|(line, _)| line.as_str()).collect();
     desk.asked.urls = failed.join("\n");
-    let status = match failed.len() {
-        0 => StatusCode::OK,
+    desk.wrong = match failed.len() {
+        0 => None,
         n => {
             let lines = if n == 1 { "One line is".to_owned() } else { format!("{n} lines are") };
-            let text = format!("{lines} no link yet, and still here. Why stands in the table below.");
-            desk.wrong = Some(("urls", text));
-            StatusCode::UNPROCESSABLE_ENTITY
+            Some(("urls", format!("{lines} no link yet, and still here. Why stands in the table below.")))
         }
     };
+    let status = if made.is_empty() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let none = wrong.into_iter().map(|(asked, wrong)| Line { asked, made: None, wrong: Some(wrong) });
     desk.lines = none.collect();
     let made = made_rows(state, actor, made, desk.times.now).await?;

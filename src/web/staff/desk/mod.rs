@@ -46,7 +46,7 @@ const SHOWN: usize = 100;
 
 /// Kinds of redirects: what is sent, and what people read.
 const REDIRECTS: [(&str, &str); 5] = [
-    ("", "usual: may be led elsewhere"),
+    ("", "the usual one"),
     ("301", "301: for good"),
     ("302", "302: for now"),
     ("307", "307: for now, method kept"),
