@@ -84,7 +84,7 @@ async fn what_others_wrote_is_text_on_every_page() {
     let admin = Browser::new(&app, "Maria<b>", "admin").await;
     for path in PAGES {
         let text = get(&admin, path).await.expect(200).text();
-        for markup in ["<script>", "<img", "onerror=alert(1)>\"", "Maria<b>"] {
+        for markup in ["<script>", "<img src=x", "onerror=alert(1)>\"", "Maria<b>"] {
             assert!(!text.contains(markup), "{path}: {markup}");
         }
     }
