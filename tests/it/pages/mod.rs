@@ -6,6 +6,7 @@ mod changes;
 mod desk;
 pub mod forms;
 mod guesses;
+mod links;
 mod markup;
 mod numbers;
 mod readers;

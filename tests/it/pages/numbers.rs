@@ -1,25 +1,10 @@
 //! Pages of numbers: what they compare with, where rows lead, what staff note, what is lost, and CSV.
 
-use http::Method;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::harness::http::Call;
-use crate::harness::{Answer, BROWSER, TestApp, Value, eventually, json};
+use super::forms::{get, post};
+use crate::harness::{BROWSER, TestApp, Value, eventually, json};
 use crate::sessions::browser::Browser;
-
-fn call(by: &Browser, method: Method, path: &str) -> Call {
-    by.http.call(method, path).header("cookie", &by.cookie)
-}
-
-async fn get(by: &Browser, path: &str) -> Answer {
-    call(by, Method::GET, path).send().await
-}
-
-async fn post(by: &Browser, path: &str, pairs: &[(&str, &str)]) -> Answer {
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-    let call = call(by, Method::POST, path).header("sec-fetch-site", "same-origin");
-    call.text("application/x-www-form-urlencoded", body).send().await
-}
 
 /// The addresses of all links of a page.
 fn hrefs(text: &str) -> Vec<String> {

@@ -1,8 +1,6 @@
 //! Staff's pages over HTTP: what they refuse, what they never show, and that they work by forms alone.
 
-use http::Method;
-
-use crate::harness::http::Call;
+use super::forms::{form, get, post};
 use crate::harness::{Answer, BROWSER, TestApp, Value, eventually, json};
 use crate::sessions::browser::Browser;
 
@@ -36,23 +34,6 @@ const PAGES: [&str; 25] = [
 
 const TITLE: &str = "<script>alert('title')</script>";
 const NOTE: &str = "\"><img src=x onerror=alert(1)>";
-
-fn call(by: &Browser, method: Method, path: &str) -> Call {
-    by.http.call(method, path).header("cookie", &by.cookie)
-}
-
-async fn get(by: &Browser, path: &str) -> Answer {
-    call(by, Method::GET, path).send().await
-}
-
-fn form(by: &Browser, path: &str, pairs: &[(&str, &str)]) -> Call {
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-    call(by, Method::POST, path).text("application/x-www-form-urlencoded", body)
-}
-
-async fn post(by: &Browser, path: &str, pairs: &[(&str, &str)]) -> Answer {
-    form(by, path, pairs).header("sec-fetch-site", "same-origin").send().await
-}
 
 /// What a page shows in the element with this id, which has nothing in it but text.
 fn shown(answer: &Answer, id: &str) -> String {
