@@ -98,9 +98,10 @@ async fn what_others_wrote_is_text_on_every_page() {
         let answer = get(&admin, path).await;
         assert!(answer.status < 500, "{path}: {}", answer.status);
         // What is no page is not taken for one.
-        match answer.header("content-type").starts_with("text/html") {
-            true => is_harmless(path, &answer.text()),
-            false => assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}"),
+        if answer.header("content-type").starts_with("text/html") {
+            is_harmless(path, &answer.text());
+        } else if !answer.body.is_empty() {
+            assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         }
     }
     let sent = [("urls", EVIL), ("code", EVIL), ("note", EVIL), ("campaign", EVIL)];
