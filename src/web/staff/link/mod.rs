@@ -20,7 +20,7 @@ use super::marks;
 use super::notes::{Notes, Wrong};
 use super::numbers::{Numbers, Subject};
 use super::question::{Address, Picker, When};
-use super::rows::{Row, maker, rows};
+use super::rows::{Row, answers, maker, rows};
 use super::shell::{Shell, page, see_other, times};
 use crate::domain::access::Actor;
 use crate::domain::error::{Reason, Refusal};
@@ -30,7 +30,7 @@ use crate::links::Error as LinkError;
 use crate::links::request::Change;
 use crate::web::State;
 use crate::web::error::{Error, Result, status_of};
-use crate::web::session::{Form64, Staff};
+use crate::web::session::{Form64, Staff, said};
 
 /// Lines of history shown.
 const LINES: usize = 50;
@@ -114,10 +114,9 @@ impl Shown {
     }
 }
 
-/// What a broken target answers.
+/// What a broken target answers, and since when.
 pub(super) fn what_is_broken(broken: &Broken, times: &Times) -> String {
-    let status = broken.status.map_or_else(|| "it cannot be reached".into(), |n| format!("it answers {n}"));
-    format!("{status}, since {}", times.short(broken.since))
+    format!("{}, since {}", answers(broken), times.short(broken.since))
 }
 
 /// The view that is asked for.
@@ -232,10 +231,7 @@ pub(super) async fn change(
     let times = times(&state);
     let found = state.links.get(&code).await?;
     actor.require_change_of(&found.link.created_by)?;
-    let number = |name: &str| {
-        let (_, value) = pairs.iter().find(|(its, _)| its == name)?;
-        value.trim().parse::<u64>().ok()
-    };
+    let number = |name: &str| said(&pairs, name)?.parse::<u64>().ok();
     let (version, revert_to) = (number("version"), number("revert_to"));
     let is = Form::of(&found.link, &actor, &times);
     let mut form = is.with(&pairs);
@@ -302,7 +298,7 @@ pub(super) async fn retire(
     Form64(pairs): Form64<Vec<(String, String)>>,
 ) -> Result<Response> {
     let times = times(&state);
-    let sure = pairs.iter().any(|(name, value)| name == "code" && value.trim() == code);
+    let sure = said(&pairs, "code") == Some(code.as_str());
     if !sure {
         let found = state.links.get(&code).await?;
         actor.require_change_of(&found.link.created_by)?;
