@@ -130,6 +130,12 @@ impl By {
         }
     }
 
+    /// True for lists whose values have days of their own in any scope, and no other numbers of their own.
+    #[must_use]
+    pub fn is_value(self) -> bool {
+        self.dimension().is_some_and(|series| series != Series::Target)
+    }
+
     /// How its hits are kept by value; None for what is counted as a scope, or by links.
     pub(super) fn dimension(self) -> Option<Series> {
         match self {

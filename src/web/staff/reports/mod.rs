@@ -237,12 +237,13 @@ async fn report(state: &State, looking: &Looking, asked: &Asked) -> Result<Repor
         }
         BROKEN => Shown::Broken(lost::broken(state, &looking.actor, &times).await?),
         ORPHANS => Shown::Orphans(lost::orphans(state, looking, &times, None).await?),
-        by if !asked.value.is_empty() && lists::is_value(By::parse(Some(by))?) => {
-            let back = asked.address("/-/reports", tab, "").at(&asked.when);
-            let by = By::parse(Some(by))?;
-            Shown::Value(Box::new(lists::value(state, &subject, (by, &asked.value), back, &times).await?))
-        }
-        by => Shown::List(lists::list(state, &subject, By::parse(Some(by))?, &times).await?),
+        by => match By::parse(Some(by))? {
+            by if !asked.value.is_empty() && by.is_value() => {
+                let back = asked.address("/-/reports", tab, "").at(&asked.when);
+                Shown::Value(Box::new(lists::value(state, &subject, (by, &asked.value), back, &times).await?))
+            }
+            by => Shown::List(lists::list(state, &subject, by, &times).await?),
+        },
     };
     let value = if matches!(shown, Shown::Value(_)) { asked.value.as_str() } else { "" };
     let own = asked.address("/-/reports", tab, value);
