@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
@@ -66,20 +67,15 @@ pub async fn serve<S, B, F>(
 {
     let room = Arc::new(Semaphore::new(bounds.connections));
     let connections = TaskTracker::new();
-    let abandon = CancellationToken::new();
+    let ending = Arc::new(Ending::default());
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             accepted = accept(&listener, &room) => accepted,
         };
         let Some((stream, peer, permit)) = accepted else { continue };
-        let connection = Connection {
-            stream,
-            peer,
-            header_timeout: bounds.header_timeout,
-            stop: stop.clone(),
-            abandon: abandon.clone(),
-        };
+        let (header_timeout, ending) = (bounds.header_timeout, Arc::clone(&ending));
+        let connection = Connection { stream, peer, header_timeout, ending };
         let (service, redirector) = (service_for(peer), redirector.clone());
         let life = async move {
             let _permit = permit;
@@ -101,26 +97,38 @@ pub async fn serve<S, B, F>(
         }
     }
     drop(listener);
+    ending.stopping.store(true, Ordering::Release);
+    ending.stop.cancel();
     connections.close();
     if tokio::time::timeout(bounds.grace, connections.wait()).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
             "the grace ran out; ending connections that are still busy"
         );
-        abandon.cancel();
+        ending.abandon.cancel();
         connections.wait().await;
     }
 }
 
 type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
-/// One connection; at `stop` it finishes its request, at `abandon` it ends.
+/// What the connections of a listener end by.
+#[derive(Default)]
+struct Ending {
+    /// True from just before `stop` on.
+    stopping: AtomicBool,
+    /// Requests under way are finished.
+    stop: CancellationToken,
+    /// Nothing is.
+    abandon: CancellationToken,
+}
+
+/// One connection.
 struct Connection {
     stream: std::net::TcpStream,
     peer: SocketAddr,
     header_timeout: Duration,
-    stop: CancellationToken,
-    abandon: CancellationToken,
+    ending: Arc<Ending>,
 }
 
 impl Connection {
@@ -131,7 +139,8 @@ impl Connection {
         B: Body + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let Connection { stream, peer, header_timeout, stop, abandon } = self;
+        let Connection { stream, peer, header_timeout, ending } = self;
+        let Ending { stopping, stop, abandon } = &*ending;
         // It belongs to the runtime of the thread that it lives on.
         let mut stream = TcpStream::from_std(stream)?;
         // Small answers must not wait for the client's acknowledgement.
@@ -140,7 +149,7 @@ impl Connection {
         }
         let mut read = Vec::new();
         if let Some(redirector) = redirector {
-            let ends = plain::Ends { limit: header_timeout, stop: &stop, abandon: &abandon };
+            let ends = plain::Ends { limit: header_timeout, stop, stopping, abandon };
             match plain::live(&mut stream, &redirector, peer.ip(), ends).await? {
                 Left::Ended => return Ok(()),
                 Left::Other(rest) => read = rest,

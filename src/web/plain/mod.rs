@@ -13,6 +13,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -33,8 +34,6 @@ const ROOM: usize = 4 * 1024;
 const LONGEST_HEAD: usize = 16 * 1024;
 /// Answers to requests that came together are sent when they are this long, in bytes.
 const SENT_AT: usize = 32 * 1024;
-/// The word to stop is asked for after so many turns at the latest, however busy a connection is.
-const TURNS: u32 = 64;
 
 /// How a connection stopped being plain.
 pub enum Left {
@@ -51,6 +50,8 @@ pub struct Ends<'a> {
     pub limit: Duration,
     /// A request that has begun is answered, and none after it.
     pub stop: &'a CancellationToken,
+    /// True from just before `stop` on: to look at it costs nothing.
+    pub stopping: &'a AtomicBool,
     /// It ends at once.
     pub abandon: &'a CancellationToken,
 }
@@ -192,18 +193,17 @@ impl Connection<'_> {
 
 /// What a connection waits for between requests.
 ///
-/// Bytes come often, the others hardly ever. So these are asked only when the connection was woken and there are no
-/// bytes: a request costs no timer and no lock.
+/// Bytes come often, the others hardly ever. So these are asked only if one of them may have come: a request costs no timer
+/// and no lock.
 struct Waits<'a> {
-    limit: Duration,
+    ends: Ends<'a>,
     /// When the last answer was sent.
     since: Instant,
     timer: Pin<Box<Sleep>>,
     /// The word to stop, after it the word to end at once.
     word: Pin<Box<WaitForCancellationFuture<'a>>>,
-    abandon: &'a CancellationToken,
-    /// Turns until timer and word are asked again; 0 before they were asked the first time.
-    turns: u32,
+    /// True if timer and word know whom to wake.
+    armed: bool,
 }
 
 /// What came.
@@ -215,10 +215,10 @@ enum Waited {
 }
 
 impl<'a> Waits<'a> {
-    fn new(Ends { limit, stop, abandon }: Ends<'a>) -> Waits<'a> {
+    fn new(ends: Ends<'a>) -> Waits<'a> {
         let since = Instant::now();
-        let (timer, word) = (Box::pin(sleep_until(since + limit)), Box::pin(stop.cancelled()));
-        Waits { limit, since, timer, word, abandon, turns: 0 }
+        let (timer, word) = (Box::pin(sleep_until(since + ends.limit)), Box::pin(ends.stop.cancelled()));
+        Waits { ends, since, timer, word, armed: false }
     }
 
     /// Reads behind what is in `buffer`.
@@ -227,16 +227,12 @@ impl<'a> Waits<'a> {
         poll_fn(|cx| {
             // Nothing is lost with this future: it has read or it has not.
             if let Poll::Ready(read) = pin!(stream.read_buf(buffer)).poll(cx) {
-                self.turns = self.turns.saturating_sub(1);
                 return Poll::Ready(read.map(|n| if n == 0 { Waited::Closed } else { Waited::Read }));
             }
-            // Unless one of them woke it, both still know whom to wake.
-            if self.turns > 0 && !woken {
-                woken = true;
-                return Poll::Pending;
-            }
-            self.turns = TURNS;
-            self.poll_others(cx).map(Ok)
+            // Their waking may have been the one at which bytes came.
+            let came = woken || self.timer.is_elapsed() || self.ends.stopping.load(Ordering::Acquire);
+            woken = true;
+            if self.armed && !came { Poll::Pending } else { self.poll_others(cx).map(Ok) }
         })
         .await
     }
@@ -244,17 +240,18 @@ impl<'a> Waits<'a> {
     fn poll_others(&mut self, cx: &mut Context<'_>) -> Poll<Waited> {
         if self.word.as_mut().poll(cx).is_ready() {
             // Whoever still waits waits for the other one from now on.
-            self.word = Box::pin(self.abandon.cancelled());
-            self.turns = 0;
+            self.word = Box::pin(self.ends.abandon.cancelled());
+            self.armed = false;
             return Poll::Ready(Waited::Stopped);
         }
         while self.timer.as_mut().poll(cx).is_ready() {
             // It was set when an earlier answer was sent.
-            if self.since + self.limit <= Instant::now() {
+            if self.since + self.ends.limit <= Instant::now() {
                 return Poll::Ready(Waited::TooLong);
             }
-            self.timer.as_mut().reset(self.since + self.limit);
+            self.timer.as_mut().reset(self.since + self.ends.limit);
         }
+        self.armed = true;
         Poll::Pending
     }
 }
