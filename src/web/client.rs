@@ -80,7 +80,11 @@ impl Believed {
         let mut client = proxy;
         headers.each_from_the_last(&FORWARDED[0], |line| {
             // What is beyond something that cannot be read is of no proxy that is known.
-            let parts = std::str::from_utf8(line).ok().into_iter().flat_map(|line| line.rsplit(','));
+            let parts = std::str::from_utf8(line)
+                .ok()
+                .filter(|line| line.is_ascii())
+                .into_iter()
+                .flat_map(|line| line.rsplit(','));
             let mut trusted = false;
             for address in parts.map(read) {
                 trusted = address.is_some_and(|address| self.is_trusted(address));
@@ -148,7 +152,7 @@ impl Clients {
     /// from the configuration, or someone is making headers up.
     #[inline]
     pub fn notice(&self, peer: IpAddr, headers: Headers<'_>, now_ms: i64) {
-        if FORWARDED.iter().any(|name| !headers.get(name).is_empty()) && !self.is_trusted(peer) {
+        if FORWARDED.iter().any(|name| headers.has(name)) && !self.is_trusted(peer) {
             self.warn(now_ms);
         }
     }

@@ -1,7 +1,7 @@
 //! The headers of a request, wherever they lie.
 //!
-//! Guarantees that looking one up copies nothing, finds a name in any spelling, and that a header that is not there is
-//! empty: nothing here tells the two apart. Knows no header's meaning.
+//! Guarantees that looking one up copies nothing, finds a name in any spelling, and gives the empty value for a header that
+//! is not there. Knows no header's meaning.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -48,6 +48,16 @@ impl<'a> Headers<'a> {
         match self {
             Headers::Map(map) => map.get(name).map_or(b"", HeaderValue::as_bytes),
             Headers::Row(row) => row.lines(name.as_str()).next().unwrap_or_default(),
+        }
+    }
+
+    /// True if there is one of this name, empty or not.
+    #[must_use]
+    #[inline]
+    pub fn has(self, name: &HeaderName) -> bool {
+        match self {
+            Headers::Map(map) => map.contains_key(name),
+            Headers::Row(row) => row.lines(name.as_str()).next().is_some(),
         }
     }
 
@@ -109,6 +119,7 @@ mod tests {
         for headers in [row, Headers::from(&map)] {
             assert_eq!(headers.get(&USER_AGENT), b"Firefox");
             assert_eq!((headers.get(&DNT), headers.get(&ACCEPT)), (&b"1"[..], &b""[..]));
+            assert!(headers.has(&DNT) && !headers.has(&ACCEPT));
             let mut seen = vec![];
             headers.each_from_the_last(&DNT, |line| {
                 seen.push(line);

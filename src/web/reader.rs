@@ -35,12 +35,17 @@ pub(super) fn asks_not_to_be_followed(headers: Headers<'_>) -> bool {
 
 /// Client hints, packed where there are any.
 pub(super) fn hints(headers: Headers<'_>) -> Hints {
-    let (brands, app) = (headers.get(&SEC_CH_UA), headers.get(&X_REQUESTED_WITH));
+    let app = headers.get(&X_REQUESTED_WITH);
     // A browser sends the three together or none of them.
-    if brands.is_empty() && app.is_empty() {
+    if app.is_empty() && !headers.has(&SEC_CH_UA) {
         return Hints::NONE;
     }
-    Hints::pack([brands, headers.get(&SEC_CH_UA_MOBILE), headers.get(&SEC_CH_UA_PLATFORM), app])
+    Hints::pack([
+        headers.get(&SEC_CH_UA),
+        headers.get(&SEC_CH_UA_MOBILE),
+        headers.get(&SEC_CH_UA_PLATFORM),
+        app,
+    ])
 }
 
 /// Scheme and host of a referrer: all that reports use of it, and all that is kept.

@@ -96,7 +96,7 @@ impl Elsewhere {
 }
 
 /// What comes of a visit.
-enum Visited {
+pub(super) enum Visited {
     Elsewhere(Elsewhere),
     Otherwise(Response<Payload>),
 }
@@ -413,13 +413,12 @@ fn redirect(route: &Route, query: Option<&str>) -> Visited {
         }
         _ => route.target.clone(),
     };
-    // A stored target is a URL's own serialisation, which is always a valid header value.
-    if !location.iter().all(u8::is_ascii_graphic) {
-        tracing::error!(code = %route.code, "a stored target is no header value");
+    let Some(location) = visible(location) else {
+        tracing::error!(code = %route.code, "a stored target is no address");
         let mut response = Response::new(Payload::Empty);
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         return Visited::Otherwise(response);
-    }
+    };
     let status = match route.redirect_status {
         301 => StatusCode::MOVED_PERMANENTLY,
         308 => StatusCode::PERMANENT_REDIRECT,
@@ -427,6 +426,15 @@ fn redirect(route: &Route, query: Option<&str>) -> Visited {
         _ => StatusCode::FOUND,
     };
     Visited::Elsewhere(Elsewhere { status, location })
+}
+
+/// An address in visible ASCII, as those made here always are; imported ones are kept as they were written.
+fn visible(address: Bytes) -> Option<Bytes> {
+    if address.iter().all(u8::is_ascii_graphic) {
+        return Some(address);
+    }
+    let address = url::Url::parse(&String::from_utf8_lossy(&address)).ok()?;
+    Some(Bytes::from(String::from(address)))
 }
 
 /// Which language a reader is answered in.
@@ -447,4 +455,23 @@ fn not_allowed() -> Response<Payload> {
     response.headers_mut().insert(ALLOW, ALLOWED);
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_readers_are_led_is_visible_ascii() {
+        let table = [
+            ("https://a.test/x?y#z", Some("https://a.test/x?y#z")),
+            ("https://a.test/straße 1", Some("https://a.test/stra%C3%9Fe%201")),
+            ("https://a.test/\r\nset-cookie: x", Some("https://a.test/set-cookie:%20x")),
+            ("/ x", None),
+        ];
+        for (target, expected) in table {
+            let expected = expected.map(Bytes::from);
+            assert_eq!(visible(Bytes::from(target)), expected, "{target}");
+        }
+    }
 }

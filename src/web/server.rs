@@ -27,7 +27,8 @@ use super::threads::Threads;
 pub struct Bounds {
     /// Connections open at once.
     pub connections: usize,
-    /// For the head of each request; an idle connection is closed after it too.
+    /// For the head of each request, and for the reading of a plain one's answer; an idle connection is closed after it
+    /// too.
     pub header_timeout: Duration,
     /// For requests under way at stop.
     pub grace: Duration,
@@ -155,6 +156,7 @@ impl Connection {
                 Left::Other(rest) => read = rest,
             }
         }
+        read.shrink_to_fit();
         let (reading, writing) = stream.into_split();
         let stream = tokio::io::join(std::io::Cursor::new(read).chain(reading), writing);
         let connection = hyper::server::conn::http1::Builder::new()
@@ -166,6 +168,8 @@ impl Connection {
             .serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         tokio::select! {
+            // First, so that what was handed over is a request under way also if the stop is there already.
+            biased;
             ended = connection.as_mut() => Ok(ended?),
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();

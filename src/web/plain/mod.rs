@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Method, Response};
+use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -25,8 +25,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use self::head::{Plain, Room, Seen};
 use self::write::End;
-use super::body::Payload;
-use super::redirect::{Answer, Redirector};
+use super::redirect::{Answer, Redirector, Visited};
 
 /// Room for what is read, in bytes: most heads fit.
 const ROOM: usize = 4 * 1024;
@@ -34,6 +33,8 @@ const ROOM: usize = 4 * 1024;
 const LONGEST_HEAD: usize = 16 * 1024;
 /// Answers to requests that came together are sent when they are this long, in bytes.
 const SENT_AT: usize = 32 * 1024;
+/// Room that is kept for further answers, in bytes.
+const KEPT: usize = 4 * 1024;
 
 /// How a connection stopped being plain.
 pub enum Left {
@@ -48,7 +49,7 @@ pub enum Left {
 pub struct Ends<'a> {
     /// How long the head of a request may take, from the answer before it, and the reading of an answer by its client.
     pub limit: Duration,
-    /// A request that has begun is answered, and none after it.
+    /// A request that has begun is answered, with the word that no other will be.
     pub stop: &'a CancellationToken,
     /// True from just before `stop` on: to look at it costs nothing.
     pub stopping: &'a AtomicBool,
@@ -77,25 +78,22 @@ pub async fn live(
     ends: Ends<'_>,
 ) -> io::Result<Left> {
     let mut buffer = Vec::with_capacity(ROOM);
-    let mut connection = Connection {
-        stream,
-        redirector,
-        peer,
-        ends,
-        out: Vec::new(),
-        waits: Waits::new(ends),
-        stopping: false,
-    };
+    let waits = Waits::new(ends);
+    let mut connection = Connection { stream, redirector, peer, ends, out: Vec::new(), waits };
     loop {
+        let seen = buffer.len();
         match connection.waits.read(connection.stream, &mut buffer).await? {
             Waited::Read => {}
-            Waited::Stopped if !buffer.is_empty() && !connection.stopping => {
-                connection.stopping = true;
-                continue;
-            }
+            Waited::Stopped if has_begun(&buffer) => continue,
             Waited::Closed | Waited::Stopped => return Ok(Left::Ended),
             Waited::TooLong => return Err(io::ErrorKind::TimedOut.into()),
         }
+        // A head ends with a line: one that comes byte by byte is not read anew for each.
+        if !buffer[seen..].contains(&b'\n') && buffer.len() < LONGEST_HEAD {
+            buffer.reserve(ROOM / 2);
+            continue;
+        }
+        let more = buffer.len() == buffer.capacity();
         let (answered, rest) = connection.answer_all(&buffer).await?;
         connection.send().await?;
         buffer.drain(..answered);
@@ -107,7 +105,19 @@ pub async fn live(
                 return Ok(Left::Ended);
             }
         }
+        if buffer.is_empty() {
+            buffer.shrink_to(ROOM);
+        }
+        // Whoever sends without a pause lets others have their turn.
+        if more {
+            tokio::task::yield_now().await;
+        }
     }
+}
+
+/// True if a request has begun; empty lines between requests are none.
+fn has_begun(buffer: &[u8]) -> bool {
+    buffer.iter().any(|b| !matches!(b, b'\r' | b'\n'))
 }
 
 struct Connection<'a> {
@@ -118,8 +128,6 @@ struct Connection<'a> {
     /// Answers that are not sent.
     out: Vec<u8>,
     waits: Waits<'a>,
-    /// True after the word to stop: the next answer is the last one.
-    stopping: bool,
 }
 
 /// What is behind the requests that are answered.
@@ -138,23 +146,29 @@ impl Connection<'_> {
     async fn answer_all(&mut self, buffer: &[u8]) -> io::Result<(usize, Rest)> {
         let mut at = 0;
         while at < buffer.len() {
-            let (answer, end) = match head::look(&buffer[at..], &mut Room::new()) {
+            let (answer, mut end) = match head::look(&buffer[at..], &mut Room::new()) {
                 Seen::Part => break,
                 Seen::Other => return Ok((at, Rest::Other)),
                 Seen::Plain(Plain { request, length, last }) => {
                     at += length;
-                    let end = End { last: last || self.stopping, head: request.method == Method::HEAD };
+                    let end = End { last, head: request.method == Method::HEAD };
                     (Redirector::answer(self.redirector, request, self.peer), end)
                 }
             };
-            match answer {
-                Answer::Elsewhere(elsewhere) => write::elsewhere(&mut self.out, &elsewhere, end),
-                Answer::Now(response) => self.write(response, end).await?,
+            let visited = match answer {
+                Answer::Elsewhere(elsewhere) => Visited::Elsewhere(elsewhere),
+                Answer::Now(response) => Visited::Otherwise(response),
                 Answer::Later(response) => {
-                    // Those before it need not wait.
+                    // Those before it need not wait. A client that goes away meanwhile has followed the link all the same.
                     self.send().await?;
-                    let response = self.ends.unless_abandoned(response).await?;
-                    self.write(response, end).await?;
+                    Visited::Otherwise(self.ends.unless_abandoned(response).await?)
+                }
+            };
+            end.last |= self.ends.stopping.load(Ordering::Acquire);
+            match visited {
+                Visited::Elsewhere(elsewhere) => write::elsewhere(&mut self.out, &elsewhere, end),
+                Visited::Otherwise(response) => {
+                    write::response(&mut self.out, response, end).await.map_err(io::Error::other)?;
                 }
             }
             if end.last {
@@ -165,10 +179,6 @@ impl Connection<'_> {
             }
         }
         Ok((at, Rest::Part))
-    }
-
-    async fn write(&mut self, response: Response<Payload>, end: End) -> io::Result<()> {
-        write::response(&mut self.out, response, end).await.map_err(io::Error::other)
     }
 
     /// Sends what there is to be sent, as fast as the client reads it.
@@ -186,6 +196,7 @@ impl Connection<'_> {
             self.ends.unless_abandoned(rest).await???;
         }
         self.out.clear();
+        self.out.shrink_to(KEPT);
         self.waits.since = Instant::now();
         Ok(())
     }
@@ -251,7 +262,8 @@ impl<'a> Waits<'a> {
             }
             self.timer.as_mut().reset(self.since + self.ends.limit);
         }
-        self.armed = true;
+        // A turn that has used itself up asks the timer in vain.
+        self.armed = tokio::task::coop::has_budget_remaining();
         Poll::Pending
     }
 }
