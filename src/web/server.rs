@@ -11,11 +11,14 @@ use hyper::body::{Body, Incoming};
 use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::plain::{self, Left};
+use super::redirect::Redirector;
 use super::threads::Threads;
 
 /// Bounds of one listener.
@@ -34,15 +37,23 @@ const MAX_HEAD: usize = 64 * 1024;
 /// Most headers of a request.
 const MAX_HEADERS: usize = 100;
 
-/// Accepts connections until `stop`, then finishes what is under way within the grace. Connections live on `threads`, or
-/// where this runs.
+/// Where connections live, and who answers plain requests there before any service is asked.
+#[derive(Default)]
+pub struct Place {
+    /// None: where the listener is.
+    pub threads: Option<Threads>,
+    /// None: no request is plain.
+    pub redirector: Option<Arc<Redirector>>,
+}
+
+/// Accepts connections until `stop`, then finishes what is under way within the grace.
 ///
 /// `service_for` makes the service of one connection from its peer's address.
 pub async fn serve<S, B, F>(
     listener: TcpListener,
     service_for: F,
     bounds: Bounds,
-    mut threads: Option<Threads>,
+    Place { mut threads, redirector }: Place,
     stop: CancellationToken,
 ) where
     F: Fn(SocketAddr) -> S,
@@ -62,10 +73,17 @@ pub async fn serve<S, B, F>(
             accepted = accept(&listener, &room) => accepted,
         };
         let Some((stream, peer, permit)) = accepted else { continue };
-        let (service, ends) = (service_for(peer), (stop.clone(), abandon.clone()));
+        let connection = Connection {
+            stream,
+            peer,
+            header_timeout: bounds.header_timeout,
+            stop: stop.clone(),
+            abandon: abandon.clone(),
+        };
+        let (service, redirector) = (service_for(peer), redirector.clone());
         let life = async move {
             let _permit = permit;
-            if let Err(error) = live(stream, service, bounds.header_timeout, ends).await {
+            if let Err(error) = connection.live(service, redirector).await {
                 // Clients go away all the time; nothing of ours is wrong.
                 tracing::debug!(%error, "connection ended");
             }
@@ -94,40 +112,58 @@ pub async fn serve<S, B, F>(
     }
 }
 
-/// The life of one connection; at `stop` it finishes its request, at `abandon` it ends.
-async fn live<S, B>(
+type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// One connection; at `stop` it finishes its request, at `abandon` it ends.
+struct Connection {
     stream: std::net::TcpStream,
-    service: S,
+    peer: SocketAddr,
     header_timeout: Duration,
-    (stop, abandon): (CancellationToken, CancellationToken),
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
-where
-    S: Service<Request<Incoming>, Response = Response<B>>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    B: Body + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    // It belongs to the runtime of the thread that it lives on.
-    let stream = TcpStream::from_std(stream)?;
-    // Small answers must not wait for the client's acknowledgement.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD)
-        .pipeline_flush(false)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    tokio::select! {
-        ended = connection.as_mut() => Ok(ended?),
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                ended = connection.as_mut() => Ok(ended?),
-                () = abandon.cancelled() => Ok(()),
+    stop: CancellationToken,
+    abandon: CancellationToken,
+}
+
+impl Connection {
+    async fn live<S, B>(self, service: S, redirector: Option<Arc<Redirector>>) -> Ended
+    where
+        S: Service<Request<Incoming>, Response = Response<B>>,
+        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        B: Body + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Connection { stream, peer, header_timeout, stop, abandon } = self;
+        // It belongs to the runtime of the thread that it lives on.
+        let mut stream = TcpStream::from_std(stream)?;
+        // Small answers must not wait for the client's acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        let mut read = Vec::new();
+        if let Some(redirector) = redirector {
+            let ends = plain::Ends { limit: header_timeout, stop: &stop, abandon: &abandon };
+            match plain::live(&mut stream, &redirector, peer.ip(), ends).await? {
+                Left::Ended => return Ok(()),
+                Left::Other(rest) => read = rest,
+            }
+        }
+        let (reading, writing) = stream.into_split();
+        let stream = tokio::io::join(std::io::Cursor::new(read).chain(reading), writing);
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(header_timeout)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD)
+            .pipeline_flush(false)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => Ok(ended?),
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection.as_mut() => Ok(ended?),
+                    () = abandon.cancelled() => Ok(()),
+                }
             }
         }
     }
