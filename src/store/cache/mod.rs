@@ -2,17 +2,18 @@
 //!
 //! Guarantees: bounded by bytes; an unknown code is remembered shortly and in a place of its own, so that a scan
 //! cannot push links out; concurrent misses of one code are one store read; a fill that raced a change is never
-//! kept (it notes its lane's generation before it reads and takes itself out again if that moved). Knows links,
-//! not HTTP.
+//! kept (it notes its lane's generation before it reads and takes itself out again if that moved). Links are found by
+//! a hash of their code, which takes less room than the code; what is found is looked at whether it is the one. Knows
+//! links, not HTTP.
 
 mod route;
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use quick_cache::{Weighter, sync};
-use smol_str::SmolStr;
 
 pub use self::route::{Life, Picked, Route, Routes, Shared, Withdrawn};
 use super::{Error, Links, Result};
@@ -22,19 +23,18 @@ use crate::domain::link::Found;
 
 /// Unknown codes remembered at once.
 const UNKNOWN_CODES: usize = 16 * 1024;
-/// What an entry takes besides its texts: its place in the map (about 64), the link (64), and the text's allocation (16).
-/// Measured by `loadtest cache-bench`.
-const ENTRY_BYTES: u64 = 144;
+/// What an entry takes besides its texts: its place in the map (about 48), the link (64), and the text's allocation
+/// (about 16). Measured by `loadtest cache-bench`.
+const ENTRY_BYTES: u64 = 136;
 /// Which part of the cache's bytes what links share may take.
 const SHARED_PART: u64 = 16;
 
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<SmolStr, Arc<Routes>> for ByBytes {
-    fn weight(&self, key: &SmolStr, routes: &Arc<Routes>) -> u64 {
-        let key = if key.is_heap_allocated() { key.len() } else { 0 };
-        ENTRY_BYTES + u64::try_from(key + routes.bytes()).unwrap_or(u64::MAX / 2)
+impl Weighter<u64, Arc<Routes>> for ByBytes {
+    fn weight(&self, _: &u64, routes: &Arc<Routes>) -> u64 {
+        ENTRY_BYTES + u64::try_from(routes.bytes()).unwrap_or(u64::MAX / 2)
     }
 }
 
@@ -56,13 +56,15 @@ pub enum Cached {
 }
 
 type Hasher = foldhash::fast::RandomState;
-type KnownCache = sync::Cache<SmolStr, Arc<Routes>, ByBytes, Hasher>;
-type UnknownCache = sync::Cache<SmolStr, Instant, quick_cache::UnitWeighter, Hasher>;
+type KnownCache = sync::Cache<u64, Arc<Routes>, ByBytes, Hasher>;
+type UnknownCache = sync::Cache<String, Instant, quick_cache::UnitWeighter, Hasher>;
 type SharedCache = sync::Cache<Arc<Shared>, Arc<Shared>, ByBytes, Hasher>;
 
 /// The links of this process.
 pub struct Cache {
     links: Arc<dyn Links>,
+    hasher: Hasher,
+    /// By the hash of the folded code.
     known: KnownCache,
     unknown: UnknownCache,
     /// So that links find what others have too. One that went from here is made again, and takes room again.
@@ -91,6 +93,7 @@ impl Cache {
         let hasher = Hasher::default;
         Cache {
             links,
+            hasher: hasher(),
             known: sync::Cache::with(items, bytes, ByBytes, hasher(), sync::DefaultLifecycle::default()),
             unknown: sync::Cache::with(
                 UNKNOWN_CODES,
@@ -116,7 +119,7 @@ impl Cache {
     #[must_use]
     pub fn get(&self, code: &str) -> Cached {
         let key = fold(code);
-        if let Some(routes) = self.known.get(&*key) {
+        if let Some(routes) = self.known.get(&self.hash(&key)).filter(|routes| routes.are_of(&key)) {
             return Cached::Known(routes);
         }
         match self.unknown.get(&*key) {
@@ -130,32 +133,27 @@ impl Cache {
     /// # Errors
     /// [`Error::Unavailable`] also when the deadline passes.
     pub async fn load(&self, code: &str) -> Result<Option<Arc<Routes>>> {
-        let key = SmolStr::from(fold(code));
+        let key = fold(code);
+        let hash = self.hash(&key);
         let generation = self.generation(&key);
         let before = generation.load(Ordering::SeqCst);
-        let read = async {
-            let found = tokio::time::timeout(self.deadline, self.links.find(&key))
-                .await
-                .unwrap_or_else(|_| Err(Error::Unavailable("a look-up took too long".into())));
-            match found {
-                Ok(found) if found.is_empty() => Err(Absent::Unknown),
-                Ok(found) => Ok(self.routes(&found)),
-                Err(error) => Err(Absent::Failed(error)),
-            }
-        };
-        let answer = self.known.get_or_insert_async(&key, read).await;
+        let mut answer = self.known.get_or_insert_async(&hash, self.read(&key)).await;
+        if answer.as_ref().is_ok_and(|routes| !routes.are_of(&key)) {
+            // Another code with the same hash is kept; this one is not.
+            answer = self.read(&key).await;
+        }
         let unchanged = || generation.load(Ordering::SeqCst) == before;
         match answer {
             Ok(routes) => {
                 if !unchanged() {
-                    self.known.remove(&key);
+                    self.known.remove(&hash);
                 }
                 Ok(Some(routes))
             }
             Err(Absent::Unknown) => {
-                self.unknown.insert(key.clone(), Instant::now() + self.unknown_for);
+                self.unknown.insert(key.clone().into_owned(), Instant::now() + self.unknown_for);
                 if !unchanged() {
-                    self.unknown.remove(&key);
+                    self.unknown.remove(&*key);
                 }
                 Ok(None)
             }
@@ -168,7 +166,7 @@ impl Cache {
     pub fn invalidate<'k>(&self, keys: impl IntoIterator<Item = &'k str>) {
         for key in keys {
             self.generation(key).fetch_add(1, Ordering::SeqCst);
-            self.known.remove(key);
+            self.known.remove(&self.hash(key));
             self.unknown.remove(key);
         }
     }
@@ -211,6 +209,22 @@ impl Cache {
         (new, true)
     }
 
+    /// What the store has of a folded code.
+    async fn read(&self, key: &str) -> std::result::Result<Arc<Routes>, Absent> {
+        let found = tokio::time::timeout(self.deadline, self.links.find(key))
+            .await
+            .unwrap_or_else(|_| Err(Error::Unavailable("a look-up took too long".into())));
+        match found {
+            Ok(found) if found.is_empty() => Err(Absent::Unknown),
+            Ok(found) => Ok(self.routes(&found)),
+            Err(error) => Err(Absent::Failed(error)),
+        }
+    }
+
+    fn hash(&self, key: &str) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
     fn generation(&self, key: &str) -> &AtomicU64 {
         &self.generations[usize::from(lane_of(key, self.lanes()))]
     }
@@ -221,35 +235,59 @@ mod tests {
     use super::*;
     use crate::store::conformance::{ask, at, created, run};
 
-    #[test]
-    fn what_links_share_is_kept_and_weighed_once() {
+    /// Does `work` with the cache of a store with three links: c0 and c1 of one channel, c2 of another.
+    fn with_links(work: impl AsyncFnOnce(Cache)) {
         run(async {
             let dir = tempfile::tempdir().unwrap();
             let (kind, page_cache) = (crate::store::settings::Kind::Sqlite, crate::units::Size(1 << 20));
             let settings =
                 crate::store::Settings { kind, lanes: 1, readers: 1, page_cache, redis: Default::default() };
             let store = crate::store::open(dir.path(), &settings, at(0), "UTC").await.unwrap();
-            let second = Duration::from_secs(1);
-            let cache = Cache::new(Arc::clone(&store.links), 1, 1 << 20, second, second);
             for (n, channel) in [(0, "mail"), (1, "mail"), (2, "print")] {
                 let mut new = ask(n, &format!("s{n}"), &[&format!("c{n}")]);
                 new.link.channel = Some(channel.to_owned());
                 created(&store, new).await;
             }
+            let second = Duration::from_secs(1);
+            work(Cache::new(Arc::clone(&store.links), 1, 1 << 20, second, second)).await;
+            store.close().await.unwrap();
+        });
+    }
+
+    async fn load(cache: &Cache, code: &str) -> Picked {
+        cache.load(code).await.unwrap().unwrap().pick(code, false).unwrap()
+    }
+
+    #[test]
+    fn what_links_share_is_kept_and_weighed_once() {
+        with_links(async |cache| {
             let mut loaded = vec![];
             for code in ["c0", "c1", "c2"] {
                 let before = cache.size().1;
-                let route = cache.load(code).await.unwrap().unwrap().pick(code, false).unwrap();
+                let route = load(&cache, code).await;
                 let texts = ENTRY_BYTES + u64::try_from(code.len() + route.target().len()).unwrap();
-                let shared = u64::try_from(route.shared.bytes()).unwrap();
-                loaded.push((cache.size().1 - before - texts, shared, route));
+                loaded.push((cache.size().1 - before - texts, route));
             }
-            let [(first, bytes, one), (again, _, other), (third, more, another)] = &loaded[..] else {
-                panic!()
-            };
+            let [(first, one), (again, other), (third, another)] = &loaded[..] else { panic!() };
             assert!(Arc::ptr_eq(&one.shared, &other.shared) && !Arc::ptr_eq(&one.shared, &another.shared));
-            assert_eq!((first, *again, third), (bytes, 0, more));
-            store.close().await.unwrap();
+            let bytes = |route: &Picked| u64::try_from(route.shared.bytes()).unwrap();
+            assert_eq!((*first, *again, *third), (bytes(one), 0, bytes(another)));
+        });
+    }
+
+    #[test]
+    fn codes_with_the_same_hash_are_told_apart() {
+        with_links(async |cache| {
+            load(&cache, "c0").await;
+            let other = cache.known.get(&cache.hash("c0")).unwrap();
+            cache.known.insert(cache.hash("c1"), other);
+            for _ in 0..2 {
+                assert!(matches!(cache.get("c1"), Cached::Miss));
+                assert_eq!(load(&cache, "C1").await.code(), "c1");
+            }
+            cache.invalidate(["c1"]);
+            load(&cache, "c1").await;
+            assert!(matches!(cache.get("C1"), Cached::Known(_)));
         });
     }
 }

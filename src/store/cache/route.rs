@@ -186,6 +186,11 @@ impl Routes {
         })
     }
 
+    /// Whether they are the links of this folded code.
+    pub(super) fn are_of(&self, key: &str) -> bool {
+        self.all().first().is_some_and(|route| route.code().eq_ignore_ascii_case(key))
+    }
+
     fn all(&self) -> &[Route] {
         match &self.0 {
             Kept::One(route) => std::slice::from_ref(route),
