@@ -95,9 +95,13 @@ impl Api {
 
     /// Whether `path` answers 200.
     pub(crate) fn answers(&self, path: &str) -> Result<bool> {
-        runtime()?.block_on(async {
-            Ok(matches!(self.call(Method::GET, path, Bytes::new()).await, Ok((StatusCode::OK, _))))
-        })
+        Ok(matches!(runtime()?.block_on(self.finds(path)), Ok(true)))
+    }
+
+    /// The same, unless nobody answers.
+    pub(crate) async fn finds(&self, path: &str) -> Result<bool> {
+        let (status, _) = self.call(Method::GET, path, Bytes::new()).await?;
+        Ok(status == StatusCode::OK)
     }
 
     /// One report as it is.

@@ -31,6 +31,8 @@ pub(crate) enum Task {
     Check(CheckArgs),
     /// Slugline and other ways to answer a redirect, in turn: CPU, throughput, memory, latency, and what is counted
     Bench(BenchArgs),
+    /// What a link in the cache takes
+    CacheBench(CacheBenchArgs),
     /// Links a second through the batch call, over 1 and 4 connections
     CreateBench(CreateBenchArgs),
     /// Times the reports of a running server
@@ -275,6 +277,15 @@ pub(crate) enum Part {
     All,
     Cpu,
     Latency,
+}
+
+#[derive(Args)]
+pub(crate) struct CacheBenchArgs {
+    /// Links to make; the second half of them is measured
+    #[arg(long, default_value_t = 400_000, value_parser = clap::value_parser!(u64).range(2_000..=1_000_000))]
+    pub(crate) links: u64,
+    #[command(flatten)]
+    pub(crate) own: OwnServer,
 }
 
 #[derive(Args)]

@@ -10,6 +10,7 @@ mod agents;
 mod api;
 mod args;
 mod bench;
+mod cache_bench;
 mod check;
 mod contenders;
 mod counts;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Task::Run(args) => run(&args),
         Task::Check(args) => check(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::CacheBench(args) => cache_bench::run(&args),
         Task::CreateBench(args) => create_bench(&args),
         Task::ReportBench(args) => report_bench(&args),
     };

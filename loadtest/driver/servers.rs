@@ -124,6 +124,17 @@ pub(crate) fn slugline(
     core: Option<usize>,
     redis: Option<Redis>,
 ) -> Result<Server> {
+    slugline_with(&[], program, folder, core, redis)
+}
+
+/// The same with other settings, by the names of the environment.
+pub(crate) fn slugline_with(
+    settings: &[(&str, &str)],
+    program: &Path,
+    folder: &Path,
+    core: Option<usize>,
+    redis: Option<Redis>,
+) -> Result<Server> {
     let (address, ops) = (free_address()?, free_address()?);
     let log = folder.join("slugline.out");
     let mut command = Command::new(program);
@@ -139,7 +150,8 @@ pub(crate) fn slugline(
         .env("SLUGLINE__DATA__DIR", folder.join("data"))
         // Asking whether all is counted must not make the next round one that somebody watches.
         .env("SLUGLINE__HITS__WATCH_FOR", "1s")
-        .env("SLUGLINE__CLIENTS__TRUSTED_PROXIES", "127.0.0.1/32");
+        .env("SLUGLINE__CLIENTS__TRUSTED_PROXIES", "127.0.0.1/32")
+        .envs(settings.iter().copied());
     if let Some(redis) = &redis {
         command.env("SLUGLINE__STORE__KIND", "redis").env("SLUGLINE__STORE__REDIS__URLS", redis.url());
     }

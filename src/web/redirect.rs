@@ -5,11 +5,11 @@
 //! knows nothing of accounts or reports.
 
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, LOCATION, REFERER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
@@ -28,7 +28,7 @@ use crate::hits::journal::Receipt;
 use crate::hits::readers::{self, Reader, Readers};
 use crate::links::{LinkService, Near};
 use crate::orphans::OrphanCounter;
-use crate::store::cache::{Cache, Cached, Route, Routes};
+use crate::store::cache::{Cache, Cached, Picked, Route, Routes};
 use crate::telemetry::RedirectMetrics;
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
@@ -66,8 +66,28 @@ pub enum Answer {
 pub struct Elsewhere {
     /// 301, 302, 307 or 308.
     pub status: StatusCode,
-    /// An address in visible ASCII.
-    pub location: Bytes,
+    /// The address.
+    pub location: Location,
+}
+
+/// An address in visible ASCII.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// As it is kept: the target of a link.
+    Kept(Picked),
+    /// Made for this request.
+    Made(String),
+}
+
+impl Deref for Location {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Location::Kept(route) => route.target(),
+            Location::Made(address) => address,
+        }
+    }
 }
 
 impl Elsewhere {
@@ -87,7 +107,7 @@ impl Elsewhere {
         let cache_control = self.cache_control();
         *response.status_mut() = self.status;
         // Visible ASCII always is a header's value.
-        if let Ok(location) = HeaderValue::from_maybe_shared(self.location) {
+        if let Ok(location) = HeaderValue::from_str(&self.location) {
             response.headers_mut().insert(LOCATION, location);
         }
         response.headers_mut().insert(CACHE_CONTROL, cache_control);
@@ -181,7 +201,7 @@ impl Redirector {
             Cached::Known(routes) if !asked.preview => {
                 this.metrics.cache_hits.increment(1);
                 let (visited, receipt) =
-                    this.visit(&routes, &asked, Seen { peer, head, headers, query, now_ms });
+                    this.visit(routes, &asked, Seen { peer, head, headers, query, now_ms });
                 this.when_synced(began, visited, receipt)
             }
             // A code that may be meant is asked first whether it is open.
@@ -223,7 +243,7 @@ impl Redirector {
                 let Visit { peer, head, query, .. } = &visit;
                 let (peer, head, query, now_ms) = (*peer, *head, query.as_deref(), clock::now_ms());
                 let (visited, receipt) =
-                    self.visit(&routes, &asked, Seen { peer, head, headers, query, now_ms });
+                    self.visit(routes, &asked, Seen { peer, head, headers, query, now_ms });
                 if let Some(receipt) = receipt {
                     self.hits.synced(receipt).await;
                 }
@@ -235,7 +255,7 @@ impl Redirector {
     }
 
     /// Journals a visit to a known code and makes its answer. The receipt must be waited for, if there is one.
-    fn visit(&self, routes: &Routes, asked: &Asked<'_>, seen: Seen<'_>) -> (Visited, Option<Receipt>) {
+    fn visit(&self, routes: Arc<Routes>, asked: &Asked<'_>, seen: Seen<'_>) -> (Visited, Option<Receipt>) {
         let Seen { head, headers, query, now_ms, .. } = seen;
         let Some(route) = routes.pick(&asked.code, asked.folded_first) else {
             self.count_orphan(asked, now_ms);
@@ -260,12 +280,12 @@ impl Redirector {
             referrer: reader::origin(headers.get(&REFERER)),
             hints: hints.as_bytes(),
             params: params.as_bytes(),
-            ..NewHit::plain(route.lane, &route.code, now_ms)
+            ..NewHit::plain(route.lane, route.code(), now_ms)
         };
         let receipt = self.hits.record(&hit);
         let visited = match outcome {
             Outcome::Followed { .. } => redirect(route, query),
-            Outcome::Missed(reason) => Visited::Otherwise(self.closed(route, reason, headers)),
+            Outcome::Missed(reason) => Visited::Otherwise(self.closed(&route, reason, headers)),
         };
         (visited, receipt)
     }
@@ -316,13 +336,13 @@ impl Redirector {
             Ok(routes) => routes,
             Err(error) => return self.unavailable(&error, headers),
         };
-        let Some(route) = routes.as_deref().and_then(|r| r.pick(&asked.code, asked.folded_first)) else {
+        let Some(route) = routes.and_then(|routes| routes.pick(&asked.code, asked.folded_first)) else {
             return self.orphan(asked, headers).await;
         };
         if let Some(reason) = route.status(clock::now_ms()).missed() {
-            return self.closed(route, reason, headers);
+            return self.closed(&route, reason, headers);
         }
-        match self.links.get(&route.code).await {
+        match self.links.get(route.code()).await {
             Ok(found) => page(StatusCode::OK, self.pages.preview(&found, accepts(headers))),
             Err(crate::links::Error::Refused(_)) => self.unknown(&[], headers),
             Err(crate::links::Error::Store(error)) => self.unavailable(&error, headers),
@@ -336,8 +356,8 @@ impl Redirector {
         let mut guesses = vec![];
         for code in self.near.guess(&asked.code, now_ms) {
             let routes = self.routes(&code).await.ok().flatten();
-            let route = routes.as_deref().and_then(|r| r.pick(&code, false));
-            if route.is_some_and(|route| *route.code == *code && route.status(now_ms).missed().is_none()) {
+            let route = routes.and_then(|routes| routes.pick(&code, false));
+            if route.is_some_and(|route| route.code() == code && route.status(now_ms).missed().is_none()) {
                 guesses.push(code);
             }
         }
@@ -406,35 +426,33 @@ impl Redirector {
     }
 }
 
-fn redirect(route: &Route, query: Option<&str>) -> Visited {
-    let location = match query {
-        Some(query) if route.forward_query && !query.is_empty() => {
-            Bytes::from(with_query(&String::from_utf8_lossy(&route.target), query))
-        }
-        _ => route.target.clone(),
-    };
-    let Some(location) = visible(location) else {
-        tracing::error!(code = %route.code, "a stored target is no address");
-        let mut response = Response::new(Payload::Empty);
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        return Visited::Otherwise(response);
-    };
-    let status = match route.redirect_status {
+fn redirect(route: Picked, query: Option<&str>) -> Visited {
+    let status = match route.shared.redirect_status {
         301 => StatusCode::MOVED_PERMANENTLY,
         308 => StatusCode::PERMANENT_REDIRECT,
         307 => StatusCode::TEMPORARY_REDIRECT,
         _ => StatusCode::FOUND,
     };
+    let forwarded = query.filter(|query| route.shared.forward_query && !query.is_empty());
+    let made = match forwarded {
+        Some(query) => Some(with_query(route.target(), query)),
+        None if is_visible(route.target()) => None,
+        // Those made here always are. Imported ones are kept as they were written.
+        None => url::Url::parse(route.target()).ok().map(String::from),
+    };
+    if !is_visible(made.as_deref().unwrap_or(route.target())) {
+        tracing::error!(code = route.code(), "a stored target is no address");
+        let mut response = Response::new(Payload::Empty);
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return Visited::Otherwise(response);
+    }
+    let location = made.map_or(Location::Kept(route), Location::Made);
     Visited::Elsewhere(Elsewhere { status, location })
 }
 
-/// An address in visible ASCII, as those made here always are; imported ones are kept as they were written.
-fn visible(address: Bytes) -> Option<Bytes> {
-    if address.iter().all(u8::is_ascii_graphic) {
-        return Some(address);
-    }
-    let address = url::Url::parse(&String::from_utf8_lossy(&address)).ok()?;
-    Some(Bytes::from(String::from(address)))
+/// True for what can stand in a header as it is.
+fn is_visible(address: &str) -> bool {
+    address.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Which language a reader is answered in.
@@ -455,23 +473,4 @@ fn not_allowed() -> Response<Payload> {
     response.headers_mut().insert(ALLOW, ALLOWED);
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn where_readers_are_led_is_visible_ascii() {
-        let table = [
-            ("https://a.test/x?y#z", Some("https://a.test/x?y#z")),
-            ("https://a.test/straße 1", Some("https://a.test/stra%C3%9Fe%201")),
-            ("https://a.test/\r\nset-cookie: x", Some("https://a.test/set-cookie:%20x")),
-            ("/ x", None),
-        ];
-        for (target, expected) in table {
-            let expected = expected.map(Bytes::from);
-            assert_eq!(visible(Bytes::from(target)), expected, "{target}");
-        }
-    }
 }

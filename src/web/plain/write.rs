@@ -32,7 +32,7 @@ pub(super) struct End {
 pub(super) fn elsewhere(out: &mut Vec<u8>, elsewhere: &Elsewhere, end: End) {
     status(out, elsewhere.status);
     out.extend_from_slice(b"location: ");
-    out.extend_from_slice(&elsewhere.location);
+    out.extend_from_slice(elsewhere.location.as_bytes());
     out.extend_from_slice(b"\r\ncache-control: ");
     out.extend_from_slice(elsewhere.cache_control().as_bytes());
     out.extend_from_slice(b"\r\ncontent-length: 0");
@@ -94,9 +94,8 @@ fn finish(out: &mut Vec<u8>, end: End) {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
+    use crate::web::redirect::Location;
 
     fn text(out: &[u8]) -> String {
         let text = String::from_utf8(out.to_vec()).unwrap();
@@ -107,7 +106,7 @@ mod tests {
 
     #[test]
     fn where_a_link_leads() {
-        let there = |status| Elsewhere { status, location: Bytes::from_static(b"https://a.test/x") };
+        let there = |status| Elsewhere { status, location: Location::Made("https://a.test/x".into()) };
         let mut out = vec![];
         elsewhere(&mut out, &there(StatusCode::FOUND), End { last: false, head: false });
         let expected = "HTTP/1.1 302 Found\r\nlocation: https://a.test/x\r\ncache-control: private, no-store\r\n\
