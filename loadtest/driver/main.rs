@@ -13,8 +13,12 @@ mod check;
 mod compare;
 mod compare_redis;
 mod desk;
+mod disturb;
 mod load;
+mod measured;
 mod mix;
+mod newsroom;
+mod node;
 mod numbers;
 mod outcome;
 mod procs;
@@ -22,9 +26,12 @@ mod random;
 mod report;
 mod report_bench;
 mod rounds;
+mod scale;
+mod scale_page;
 mod schedule;
 mod seed;
 mod servers;
+mod soak;
 mod tally;
 mod wire;
 
@@ -55,6 +62,9 @@ fn main() -> ExitCode {
         Task::CompareRedis(args) => compare_redis::run(&args),
         Task::CreateBench(args) => create_bench(&args),
         Task::ReportBench(args) => report_bench(&args),
+        Task::Disturb(args) => disturb::run(&args),
+        Task::Soak(args) => soak::run(&args),
+        Task::Scale(args) => scale::run(&args),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

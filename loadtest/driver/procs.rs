@@ -1,7 +1,7 @@
-//! Processes: the CPU time they used, and the cores they may use.
+//! Processes: the CPU time they used, the memory they have, and the cores they may use.
 //!
 //! Guarantees: a process's time is that of all its threads, also of those that have ended, and of all its
-//! descendants. Refuses to know: which server the process is.
+//! descendants; its memory is theirs too. Refuses to know: which server the process is.
 //!
 //! The kernel keeps these times exactly and shows them in steps of 10 ms, so a round should burn seconds.
 
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// `USER_HZ`, in which Linux shows times on every machine of today: 100 a second.
@@ -54,8 +54,8 @@ fn parents() -> Result<HashMap<u32, u32>> {
     Ok(found)
 }
 
-/// User and system time used so far by `roots` and all that descends from them.
-pub(crate) fn cpu_of(roots: &[u32]) -> Result<Duration> {
+/// `roots` and all that descends from them.
+fn family(roots: &[u32]) -> Result<Vec<u32>> {
     let parents = parents()?;
     let mut family = roots.to_vec();
     let mut next = 0;
@@ -67,8 +67,13 @@ pub(crate) fn cpu_of(roots: &[u32]) -> Result<Duration> {
         }
         next += 1;
     }
+    Ok(family)
+}
+
+/// User and system time used so far by `roots` and all that descends from them.
+pub(crate) fn cpu_of(roots: &[u32]) -> Result<Duration> {
     let mut ticks = 0;
-    for pid in family {
+    for pid in family(roots)? {
         match read_stat(pid) {
             Ok(stat) => ticks += stat.own_ticks + stat.reaped_ticks,
             Err(error) if roots.contains(&pid) => return Err(error),
@@ -76,6 +81,39 @@ pub(crate) fn cpu_of(roots: &[u32]) -> Result<Duration> {
         }
     }
     Ok(Duration::from_millis(ticks * MILLIS_A_TICK))
+}
+
+/// What of a process's memory is in RAM, in KiB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Memory {
+    /// All of it: `VmRSS`. Pages of files and pages that processes share are in it, for each process.
+    pub(crate) resident: u64,
+    /// What is neither a file's nor shared: `RssAnon`.
+    pub(crate) anonymous: u64,
+}
+
+/// Memory of a process and all that descends from it.
+pub(crate) fn memory_of(root: u32) -> Result<Memory> {
+    let mut sum = Memory::default();
+    for pid in family(&[root])? {
+        let path = format!("/proc/{pid}/status");
+        match fs::read_to_string(&path).with_context(|| format!("cannot read {path}")) {
+            Ok(text) => {
+                sum.resident += field(&text, "VmRSS:").unwrap_or(0);
+                sum.anonymous += field(&text, "RssAnon:").unwrap_or(0);
+            }
+            Err(error) if pid == root => return Err(error),
+            Err(_) => {}
+        }
+    }
+    ensure!(sum.resident > 0, "process {root} has no memory, so it has ended");
+    Ok(sum)
+}
+
+/// A field in kB of `/proc/PID/status`; one that has ended and was not waited for has none.
+fn field(status: &str, name: &str) -> Option<u64> {
+    let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
+    rest.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 /// User and system time of this process.
@@ -100,4 +138,18 @@ pub(crate) fn pinned<T>(core: Option<usize>, work: impl FnOnce() -> Result<T>) -
     let done = work();
     sched_setaffinity(None, &before)?;
     done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{field, memory_of};
+
+    #[test]
+    fn memory_is_read_in_kib() {
+        let status = "Name:\tx\nVmRSS:\t    5120 kB\nRssAnon:\t    1024 kB\n";
+        assert_eq!(field(status, "VmRSS:"), Some(5120));
+        assert_eq!(field(status, "RssFile:"), None);
+        let own = memory_of(std::process::id()).unwrap();
+        assert!(own.resident >= own.anonymous && own.anonymous > 0, "{own:?}");
+    }
 }

@@ -21,10 +21,10 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 /// A process that ends with this value.
-struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
-    fn start(command: &mut Command, core: Option<usize>, log: &Path) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command, core: Option<usize>, log: &Path) -> Result<Self> {
         let errors = OpenOptions::new().create(true).append(true).open(log.with_extension("err"))?;
         let output = OpenOptions::new().create(true).append(true).open(log)?;
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
@@ -33,7 +33,11 @@ impl Process {
         Ok(Self(child))
     }
 
-    fn ensure_alive(&mut self, log: &Path) -> Result<()> {
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(crate) fn ensure_alive(&mut self, log: &Path) -> Result<()> {
         if let Some(status) = self.0.try_wait()? {
             let errors = fs::read_to_string(log.with_extension("err")).unwrap_or_default();
             let tail: Vec<&str> = errors.lines().rev().take(5).collect();
@@ -43,7 +47,7 @@ impl Process {
     }
 
     /// Asks it to end, and waits.
-    fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(mut self) -> Result<()> {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).context("no such process")?;
         kill_process(pid, Signal::TERM)?;
         let give_up = Instant::now() + STOP_LIMIT;
@@ -224,7 +228,7 @@ fn wait(process: &mut Process, log: &Path, ready: impl Fn() -> Result<bool>) -> 
 }
 
 /// The key that the first start printed; later starts print none, and the log keeps the first.
-fn key(log: &Path) -> Result<String> {
+pub(crate) fn key(log: &Path) -> Result<String> {
     let give_up = Instant::now() + Duration::from_secs(5);
     loop {
         let text = fs::read_to_string(log)?;
@@ -240,7 +244,7 @@ fn key(log: &Path) -> Result<String> {
     }
 }
 
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
