@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::contenders::Contender;
 use crate::disturb::DisturbArgs;
 use crate::numbers::duration;
 use crate::scale::ScaleArgs;
@@ -31,10 +32,8 @@ pub(crate) enum Task {
     Run(RunArgs),
     /// Wait until all hits are counted, and compare with an earlier `run --json`
     Check(CheckArgs),
-    /// Slugline and nginx in turn: CPU for a redirect, then latency
-    Compare(CompareArgs),
-    /// Slugline on Redis, nginx, and the obvious way to build it on Redis, in turn: CPU for a redirect
-    CompareRedis(CompareRedisArgs),
+    /// Slugline and other ways to answer a redirect, in turn: CPU, throughput, memory, latency, and what is counted
+    Bench(BenchArgs),
     /// Links a second through the batch call, over 1 and 4 connections
     CreateBench(CreateBenchArgs),
     /// Times the reports of a running server
@@ -182,85 +181,102 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Args)]
-pub(crate) struct CompareArgs {
-    /// Interleaved pairs of rounds
+pub(crate) struct BenchArgs {
+    /// Rounds of each contender
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub(crate) pairs: u64,
-    /// Length of a round
-    #[arg(long, default_value = "10s", value_parser = duration)]
+    pub(crate) rounds: u64,
+    /// Length of a round; those that find out a maximum take half of it
+    #[arg(long, default_value = "8s", value_parser = duration)]
     pub(crate) round: Duration,
-    /// 3 pairs of rounds of 2 s, for development
-    #[arg(long)]
+    /// One round of 2 s, to try it
+    #[arg(long, conflicts_with_all = ["rounds", "round"])]
     pub(crate) quick: bool,
-    #[arg(long, default_value_t = 64)]
-    pub(crate) connections: usize,
-    /// Links in the store; the codes asked for remain the first 10,000
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
-    pub(crate) links: u64,
+    /// Which contenders; without it all, and `slugline-b` if there is one
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) only: Vec<Contender>,
+    /// Whom the others are compared with: nginx-log if it is there, else the first
+    #[arg(long, value_enum)]
+    pub(crate) baseline: Option<Contender>,
     /// Which part
     #[arg(long, value_enum, default_value_t = Part::All)]
     pub(crate) part: Part,
-    /// Arrival rate of the CPU part, in percent of what the slower can do
+    /// Links that each holds; the codes asked for remain the first 10,000
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    pub(crate) links: u64,
+    #[arg(long, default_value_t = 64)]
+    pub(crate) connections: usize,
+    /// Arrival rate of the CPU part, in percent of what the slowest can do
     #[arg(long, default_value_t = 70, value_parser = clap::value_parser!(u64).range(1..=100))]
     pub(crate) cpu_percent: u64,
+    /// Arrival rates of the latency part, in percent of what the baseline can do there
+    #[arg(long, value_delimiter = ',', default_value = "30,60", value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(crate) latency_percent: Vec<u64>,
     /// How the driver waits in the CPU part; in the latency part it spins
     #[arg(long, value_enum, default_value_t = Pacing::Timer)]
     pub(crate) pacing: Pacing,
-    /// Arrival rate of the latency part, in percent of nginx's pinned maximum
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=100))]
-    pub(crate) latency_percent: u64,
-    #[arg(long, default_value = "/usr/sbin/nginx")]
+    #[arg(long, default_value = "nginx")]
     pub(crate) nginx: PathBuf,
+    #[arg(long, default_value = "redis-server")]
+    pub(crate) redis_server: PathBuf,
+    /// Another build of Slugline: the contender `slugline-b`
+    #[arg(long)]
+    pub(crate) also: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) own: OwnServer,
-    /// The results are named DATE-NAME.md
-    #[arg(long, default_value = "compare")]
-    pub(crate) name: String,
+    /// The results are named DATE-NAME.md; without it `bench`, or `quick`
+    #[arg(long)]
+    pub(crate) name: Option<String>,
     #[arg(long, default_value = "loadtest/results")]
     pub(crate) results: PathBuf,
 }
 
-#[derive(Args)]
-pub(crate) struct CompareRedisArgs {
-    /// Rounds of each
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub(crate) rounds: u64,
-    /// Length of a round
-    #[arg(long, default_value = "10s", value_parser = duration)]
-    pub(crate) round: Duration,
-    #[arg(long, default_value_t = 64)]
-    pub(crate) connections: usize,
-    /// Arrival rate, in percent of what the slowest can do
-    #[arg(long, default_value_t = 70, value_parser = clap::value_parser!(u64).range(1..=100))]
-    pub(crate) cpu_percent: u64,
-    #[arg(long, default_value = "/usr/sbin/nginx")]
-    pub(crate) nginx: PathBuf,
-    #[arg(long, default_value = "/usr/bin/redis-server")]
-    pub(crate) redis_server: PathBuf,
-    /// The obvious way
-    #[arg(long, default_value = "target/release/examples/obvious")]
-    pub(crate) obvious: PathBuf,
-    #[command(flatten)]
-    pub(crate) own: OwnServer,
-    /// The results are named DATE-NAME.md
-    #[arg(long, default_value = "redis")]
-    pub(crate) name: String,
-    #[arg(long, default_value = "loadtest/results")]
-    pub(crate) results: PathBuf,
+impl BenchArgs {
+    /// Those to be measured, each once, in the order asked for.
+    pub(crate) fn contenders(&self) -> Vec<Contender> {
+        let mut chosen: Vec<Contender> = vec![];
+        let all = Contender::value_variants();
+        let asked = if self.only.is_empty() { all } else { &self.only };
+        for &contender in asked {
+            let there = contender != Contender::SluglineB || self.also.is_some() || !self.only.is_empty();
+            if there && !chosen.contains(&contender) {
+                chosen.push(contender);
+            }
+        }
+        chosen
+    }
 }
 
 /// Where a Slugline of our own is found and works.
 #[derive(Args, Clone)]
 pub(crate) struct OwnServer {
-    /// The Slugline to start
-    #[arg(long, default_value = "target/release/slugline")]
-    pub(crate) slugline: PathBuf,
+    /// The Slugline to start; without it the one that was built with this program
+    #[arg(long)]
+    pub(crate) slugline: Option<PathBuf>,
     /// Put the temporary data below this folder
     #[arg(long)]
     pub(crate) work_dir: Option<PathBuf>,
     /// Keep the temporary data
     #[arg(long)]
     pub(crate) keep: bool,
+}
+
+impl OwnServer {
+    /// The Slugline to start, whatever folder it is started in.
+    pub(crate) fn program(&self) -> Result<PathBuf> {
+        let program = match &self.slugline {
+            Some(program) => program.clone(),
+            None => built_beside("../slugline")?,
+        };
+        program.canonicalize().with_context(|| {
+            format!("there is no {}: cargo build --release --bin slugline", program.display())
+        })
+    }
+}
+
+/// A program that is built together with this one, which is in the folder of the examples.
+pub(crate) fn built_beside(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    Ok(own.parent().context("a program is in a folder")?.join(name))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -295,4 +311,38 @@ fn rate(text: &str) -> Result<Rate> {
     let rate: u64 = text.parse().context("a number of requests a second, or `max`")?;
     anyhow::ensure!((1..=10_000_000).contains(&rate), "1 to 10,000,000 a second");
     Ok(Rate::PerSecond(rate))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::{BenchArgs, Cli, Task};
+    use crate::contenders::Contender;
+
+    fn bench(options: &[&str]) -> Option<BenchArgs> {
+        match Cli::try_parse_from(["loadtest", "bench"].iter().chain(options)).ok()?.command {
+            Task::Bench(args) => Some(args),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn contenders_are_those_asked_for_each_once() {
+        let of = |options: &[&str]| bench(options).unwrap().contenders();
+        assert_eq!(
+            of(&["--only", "slugline,nginx-log,slugline"]),
+            [Contender::Slugline, Contender::NginxLog]
+        );
+        assert_eq!(of(&[]).len(), 6);
+        assert!(!of(&[]).contains(&Contender::SluglineB));
+        assert!(of(&["--also", "x"]).contains(&Contender::SluglineB));
+        assert!(bench(&["--only", "apache"]).is_none());
+    }
+
+    #[test]
+    fn a_quick_run_has_no_other_length() {
+        assert!(bench(&["--quick", "--part", "cpu"]).is_some());
+        assert!(bench(&["--quick", "--rounds", "3"]).is_none());
+    }
 }

@@ -5,7 +5,7 @@
 //! Refuses to know: how links are cached.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,17 +15,18 @@ use clap::Args;
 use crate::api::Api;
 use crate::args::OwnServer;
 use crate::check::Verdict;
-use crate::measured::{Part, Sending, Stretch, mix, stretch};
+use crate::contenders::ASKED;
+use crate::load::Sending;
+use crate::machine;
+use crate::measured::{Part, Stretch, mix, most, stretch};
 use crate::mix::{Asking, Mix};
-use crate::node::{self, Node};
+use crate::node::Node;
 use crate::numbers::{Quartiles, count, duration, float, index, micros_each, quartiles, ratio};
+use crate::process::Folder;
 use crate::report;
 use crate::schedule::Rate;
 use crate::seed::{self, Stories};
-use crate::servers::Folder;
 
-/// Codes that the normal mix asks for.
-const ASKED: usize = 10_000;
 /// What a redirect may cost beside a scan, in parts of what it costs alone.
 const COST_BOUND: f64 = 1.10;
 /// Of the normal mix, what the cache must answer beside a scan.
@@ -61,7 +62,7 @@ pub(crate) struct DisturbArgs {
 
 /// Runs all rounds and writes their page; false if a bound or a check does not hold.
 pub(crate) fn run(args: &DisturbArgs) -> Result<bool> {
-    let program = node::program(&args.own)?;
+    let program = args.own.program()?;
     let folder = Folder::new(args.own.work_dir.as_deref(), args.own.keep)?;
     let node = Node::start(&program, folder.path())?;
     let api = node.first_api()?;
@@ -69,7 +70,7 @@ pub(crate) fn run(args: &DisturbArgs) -> Result<bool> {
     println!("{} links", codes.len());
     let course = Course::new(args, &node, &api, &codes)?;
     let rounds = (0..args.rounds).map(|n| course.round(n)).collect::<Result<Vec<_>>>()?;
-    let page = page(args, &course, &rounds);
+    let page = page(args, folder.path(), &course, &rounds);
     node.stop()?;
     println!("\n{page}");
     println!("written to {}", report::write(&args.results, &args.name, &page)?.display());
@@ -96,17 +97,17 @@ struct Course<'a> {
 
 impl<'a> Course<'a> {
     fn new(args: &DisturbArgs, node: &'a Node, api: &'a Api, codes: &[String]) -> Result<Self> {
-        let asked = codes.get(..ASKED).context("there are too few codes")?;
-        let (hottest, others) = (codes.get(..1).context("there is no code")?, codes.get(ASKED..));
+        let asked = codes.get(..index(ASKED)).context("there are too few codes")?;
+        let (hottest, others) = (codes.get(..1).context("there is no code")?, codes.get(index(ASKED)..));
         let normal = mix(node, Asking::Popular, asked)?;
-        let sending = Sending { connections: args.connections, length: args.round };
-        let most = sending.most(node, api, &normal)?;
+        let sending = Sending::freely(args.connections, args.round);
+        let most = most(&sending, node, api, &normal)?;
         // Each of them once, so that what is not in the cache afterwards was pushed out of it.
         let warming = Sending { length: for_each(asked.len(), most)?, ..sending };
         stretch(
             node,
             api,
-            &[warming.plan(node, &mix(node, Asking::InTurn, asked)?, Rate::PerSecond(most), 0)],
+            &[warming.plan(node.address, &mix(node, Asking::InTurn, asked)?, Rate::PerSecond(most), 0)],
         )?;
         let normal_rate = (most * args.normal_percent / 100).max(1);
         let others = others.context("there are too few codes")?;
@@ -129,7 +130,7 @@ impl<'a> Course<'a> {
 
     fn round(&self, number: u64) -> Result<Round> {
         let normal = Rate::PerSecond(self.normal_rate);
-        let plan = |mix, rate, more| self.sending.plan(self.node, mix, rate, number * 10 + more);
+        let plan = |mix, rate, more| self.sending.plan(self.node.address, mix, rate, number * 10 + more);
         let go = |plans: &[_]| stretch(self.node, self.api, plans);
         let scanning = || plan(&self.scan, Rate::PerSecond(self.scan_rate), 1);
         let slow = Sending { length: self.in_turn_for, ..self.sending };
@@ -138,7 +139,7 @@ impl<'a> Course<'a> {
             scan: go(&[scanning()])?,
             both: go(&[plan(&self.normal, normal, 2), scanning()])?,
             hot: go(&[plan(&self.hot, normal, 3)])?,
-            in_turn: go(&[slow.plan(self.node, &self.in_turn, normal, number * 10 + 4)])?,
+            in_turn: go(&[slow.plan(self.node.address, &self.in_turn, normal, number * 10 + 4)])?,
         };
         println!("round {}: {}", number + 1, round.line());
         Ok(round)
@@ -231,9 +232,9 @@ type Figure = fn(&Round) -> f64;
 /// Name, CPU of a redirect, the generator whose latencies are shown, how much the cache knew.
 type Kind = (&'static str, Figure, fn(&Round) -> Option<&Part>, Figure);
 
-fn page(args: &DisturbArgs, course: &Course<'_>, rounds: &[Round]) -> String {
+fn page(args: &DisturbArgs, folder: &Path, course: &Course<'_>, rounds: &[Round]) -> String {
     let mut page = String::from("# What disturbs redirects\n\n");
-    page.push_str(&node::machine());
+    page.push_str(&machine::lines(folder, vec![]));
     let _ = write!(
         page,
         "- SQLite, {} links, {} connections for each generator; {} interleaved rounds of {} s\n- closed loop at most {}/s; \

@@ -9,20 +9,24 @@
 mod agents;
 mod api;
 mod args;
+mod bench;
 mod check;
-mod compare;
-mod compare_redis;
+mod contenders;
+mod counts;
 mod desk;
 mod disturb;
 mod load;
+mod machine;
 mod measured;
 mod mix;
 mod newsroom;
 mod node;
 mod numbers;
 mod outcome;
+mod process;
 mod procs;
 mod random;
+mod redis_server;
 mod report;
 mod report_bench;
 mod rounds;
@@ -30,6 +34,7 @@ mod scale;
 mod scale_page;
 mod schedule;
 mod seed;
+mod series;
 mod servers;
 mod soak;
 mod tally;
@@ -50,16 +55,15 @@ use crate::load::Plan;
 use crate::mix::Mix;
 use crate::numbers::per_second;
 use crate::outcome::Told;
+use crate::process::Folder;
 use crate::seed::Stories;
-use crate::servers::Folder;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Task::Seed(args) => seed(&args),
         Task::Run(args) => run(&args),
         Task::Check(args) => check(&args),
-        Task::Compare(args) => compare::run(&args),
-        Task::CompareRedis(args) => compare_redis::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::CreateBench(args) => create_bench(&args),
         Task::ReportBench(args) => report_bench(&args),
         Task::Disturb(args) => disturb::run(&args),
@@ -167,9 +171,8 @@ fn create_bench(args: &CreateBenchArgs) -> Result<bool> {
         Api::new(target, args.key.as_deref().context("a running server needs --key")?)
     } else {
         folder = Folder::new(args.own.work_dir.as_deref(), args.own.keep)?;
-        let program = args.own.slugline.canonicalize().context("no Slugline to start")?;
-        let server = servers::slugline(&program, folder.path(), None)?;
-        let api = server.api.clone().context("Slugline has an API")?;
+        let server = servers::slugline(&args.own.program()?, folder.path(), None, None)?;
+        let api = server.api()?.clone();
         started = Some(server);
         api
     };

@@ -9,57 +9,29 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::api::Api;
-use crate::args::Pacing;
 use crate::check::Verdict;
-use crate::load::{self, Outcome, Plan};
-use crate::mix::{Asking, Mix};
+use crate::load::{self, Outcome, Plan, Sending};
+use crate::mix::{Asking, Mix, SEED};
 use crate::node::Node;
-use crate::numbers::{float, ratio};
-use crate::outcome::{achieved, latency_us};
+use crate::numbers::{ratio, whole};
+use crate::outcome::{achieved, held, latency_us};
 use crate::schedule::Rate;
 
 pub(crate) const SETTLE: Duration = Duration::from_secs(300);
-const SEED: u64 = 20_261_123;
-
-/// How requests are sent.
-#[derive(Clone, Copy)]
-pub(crate) struct Sending {
-    pub(crate) connections: usize,
-    pub(crate) length: Duration,
-}
 
 /// The mix that asks this server so.
 pub(crate) fn mix(node: &Node, asking: Asking, codes: &[String]) -> Result<Arc<Mix>> {
     Ok(Arc::new(Mix::asking(asking, &node.address.to_string(), codes, SEED)?))
 }
 
-impl Sending {
-    pub(crate) fn plan(&self, node: &Node, mix: &Arc<Mix>, rate: Rate, number: u64) -> Plan {
-        Plan {
-            target: node.address,
-            mix: mix.clone(),
-            seed: SEED + 1 + number,
-            rate,
-            connections: self.connections,
-            threads: 1,
-            warmup: Duration::ZERO,
-            duration: self.length,
-            grace: Duration::from_secs(10),
-            pin: None,
-            pacing: Pacing::Timer,
-            redirects: vec![301, 302, 307, 308],
-        }
+/// Closed loop: how many of these redirects a second the server can do. What goes before warms its cache.
+pub(crate) fn most(sending: &Sending, node: &Node, api: &Api, mix: &Arc<Mix>) -> Result<u64> {
+    let mut last = 0.0;
+    for number in 0..2 {
+        let seen = stretch(node, api, &[sending.plan(node.address, mix, Rate::Max, 1_000 + number)])?;
+        last = seen.parts.first().context("there is one part")?.rate;
     }
-
-    /// Closed loop: how many of these redirects a second the server can do. What goes before warms its cache.
-    pub(crate) fn most(&self, node: &Node, api: &Api, mix: &Arc<Mix>) -> Result<u64> {
-        let mut best = 0.0;
-        for number in 0..2 {
-            let seen = stretch(node, api, &[self.plan(node, mix, Rate::Max, 1_000 + number)])?;
-            best = seen.parts.first().context("there is one part")?.rate;
-        }
-        Ok(Duration::try_from_secs_f64(best)?.as_secs().max(1))
-    }
+    Ok(whole(last)?.max(1))
 }
 
 /// What one generator saw.
@@ -80,20 +52,15 @@ pub(crate) struct Part {
 impl Part {
     pub(crate) fn of(plan: &Plan, outcome: &Outcome) -> Self {
         let tally = &outcome.tally;
-        let rate = achieved(plan, outcome);
-        let in_time = match plan.rate {
-            Rate::Max => true,
-            Rate::PerSecond(wanted) => rate >= 0.99 * float(wanted),
-        };
         Self {
-            rate,
+            rate: achieved(plan, outcome),
             answered: tally.answered,
             all: tally.statuses().values().sum(),
             unknown: tally.unknown,
             unsent: tally.unsent,
             p50: latency_us(outcome, 0.5),
             p99: latency_us(outcome, 0.99),
-            held: in_time && tally.unsent == 0 && tally.unknown == 0,
+            held: held(plan, outcome),
         }
     }
 }

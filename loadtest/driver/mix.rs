@@ -60,6 +60,8 @@ const SEARCH: &[&str] = &[
     "https://www.perplexity.ai/",
 ];
 
+/// Of the mix that all measurements share.
+pub(crate) const SEED: u64 = 20_261_122;
 /// Letters of the codes of a scan: longer than any that is given out.
 const UNKNOWN_LENGTH: usize = 12;
 const LETTERS: &[u8; 27] = b"bcdfghjkmnpqrstvwxz23456789";
@@ -236,10 +238,15 @@ fn bytes(text: String) -> Box<[u8]> {
     text.into_bytes().into_boxed_slice()
 }
 
+/// The code `n` where nobody draws any.
+pub(crate) fn made_up(n: u64) -> String {
+    format!("c{n:06}")
+}
+
 /// The codes of a file, one a line; without a file, `amount` made-up ones for a server that redirects everything.
 pub(crate) fn codes(file: Option<&Path>, amount: u64) -> Result<Vec<String>> {
     let Some(file) = file else {
-        return Ok((0..amount).map(|n| format!("c{n:06}")).collect());
+        return Ok((0..amount).map(made_up).collect());
     };
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let codes: Vec<String> =

@@ -7,17 +7,15 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
 use crate::api::Api;
-use crate::args::OwnServer;
 use crate::numbers::float;
+use crate::process::{Process, free_address};
 use crate::procs::{self, Memory};
-use crate::report;
-use crate::servers::{self, Process};
+use crate::servers;
 
 /// A store of many links may take long.
 const START_LIMIT: Duration = Duration::from_secs(900);
@@ -45,51 +43,29 @@ impl Node {
 
     /// The same on another data folder.
     pub(crate) fn start_on(program: &Path, folder: &Path, data: &Path) -> Result<Self> {
-        let address = SocketAddr::from(([127, 0, 0, 1], servers::free_port()?));
-        let ops = SocketAddr::from(([127, 0, 0, 1], servers::free_port()?));
+        let (address, ops) = (free_address()?, free_address()?);
         let (log, data) = (folder.join("slugline.out"), data.to_path_buf());
-        let mut command = Command::new(program);
-        command.arg("serve").current_dir(folder);
+        let mut command = servers::serve(program, folder, &data, address, ops);
         let file = folder.join("slugline.toml");
         if file.is_file() {
             command.arg("--config").arg(file);
         }
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("SLUGLINE__") {
-                command.env_remove(name);
-            }
-        }
-        command
-            .env("SLUGLINE__SERVER__LISTEN", address.to_string())
-            .env("SLUGLINE__SERVER__OPS_LISTEN", ops.to_string())
-            .env("SLUGLINE__DATA__DIR", &data)
-            // Asking whether all is counted must not make the next minute one that somebody watches.
-            .env("SLUGLINE__HITS__WATCH_FOR", "1s")
-            .env("SLUGLINE__CLIENTS__TRUSTED_PROXIES", "127.0.0.1/32");
         let began = Instant::now();
-        let process = Process::start(&mut command, None, &log)?;
-        let mut node = Self { address, ops, process, data, log, ready_after: Duration::ZERO, began };
-        while !matches!(get(ops, "/readyz"), Ok((200, _))) {
-            node.process.ensure_alive(&node.log)?;
-            ensure!(began.elapsed() < START_LIMIT, "not ready within {} s", START_LIMIT.as_secs());
-            std::thread::sleep(LOOK_AGAIN);
-        }
-        node.ready_after = began.elapsed();
-        Ok(node)
+        let mut process = Process::start(&mut command, None, &log)?;
+        process
+            .wait_within(START_LIMIT, LOOK_AGAIN, &log, || Ok(matches!(get(ops, "/readyz"), Ok((200, _)))))?;
+        Ok(Self { address, ops, process, data, log, ready_after: began.elapsed(), began })
     }
 
     /// Waits until it has no reservations about itself, such as a mirror that is not complete; how long after its start
     /// that was.
     pub(crate) fn unreserved(&mut self) -> Result<Duration> {
-        loop {
-            let (status, text) = get(self.ops, "/readyz")?;
-            if status == 200 && text.contains("\"reasons\":[]") {
-                return Ok(self.began.elapsed());
-            }
-            self.process.ensure_alive(&self.log)?;
-            ensure!(self.began.elapsed() < START_LIMIT, "it still says: {text}");
-            std::thread::sleep(LOOK_AGAIN);
-        }
+        let ops = self.ops;
+        self.process.wait_within(START_LIMIT, LOOK_AGAIN, &self.log, || {
+            let (status, text) = get(ops, "/readyz")?;
+            Ok(status == 200 && text.contains("\"reasons\":[]"))
+        })?;
+        Ok(self.began.elapsed())
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -208,17 +184,4 @@ fn get(to: SocketAddr, path: &str) -> Result<(u16, String)> {
 /// KiB for people to read, in MiB.
 pub(crate) fn mib(kib: u64) -> String {
     format!("{:.1}", float(kib) / 1_024.0)
-}
-
-/// The Slugline to start, whatever folder it is started in.
-pub(crate) fn program(own: &OwnServer) -> Result<PathBuf> {
-    own.slugline.canonicalize().with_context(|| {
-        format!("there is no {}: cargo build --release --bin slugline", own.slugline.display())
-    })
-}
-
-/// What the figures of a page mean nothing without.
-pub(crate) fn machine() -> String {
-    // Nothing else is measured, so no other program's version is said.
-    report::machine(Path::new("")).replace("; \n", "\n")
 }

@@ -24,6 +24,11 @@ pub(crate) fn index(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
 
+/// The whole part of a rate.
+pub(crate) fn whole(rate: f64) -> Result<u64> {
+    Ok(Duration::try_from_secs_f64(rate)?.as_secs())
+}
+
 /// A duration in whole nanoseconds.
 pub(crate) fn nanos(d: Duration) -> u64 {
     u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
@@ -80,4 +85,36 @@ pub(crate) fn duration(text: &str) -> Result<Duration> {
         _ => bail!("`{unit}` is not one of ms, s, m"),
     };
     Ok(Duration::from_millis(amount.saturating_mul(millis)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{duration, float, quartiles, ratio};
+
+    #[test]
+    fn quartiles_lie_between_neighbours() {
+        let of = |values: &[f64]| quartiles(values).map(|q| (q.low, q.median, q.high));
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[7.0]), Some((7.0, 7.0, 7.0)));
+        assert_eq!(of(&[2.0, 1.0]), Some((1.25, 1.5, 1.75)));
+        // The order of the rounds does not matter.
+        assert_eq!(of(&[5.0, 1.0, 4.0, 2.0, 3.0]), Some((2.0, 3.0, 4.0)));
+        assert_eq!(of(&[7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0]), Some((2.5, 4.0, 5.5)));
+    }
+
+    #[test]
+    fn what_means_nothing_is_no_number() {
+        assert_eq!(ratio(3.0, 2.0), Some(1.5));
+        assert_eq!(ratio(3.0, 0.0), None);
+        assert!((float(u64::MAX) - 18_446_744_073_709_551_616.0).abs() < 1.0);
+    }
+
+    #[test]
+    fn durations_need_their_unit() {
+        assert_eq!(duration("500ms").unwrap(), Duration::from_millis(500));
+        assert_eq!(duration("2m").unwrap(), Duration::from_secs(120));
+        assert!(duration("8").is_err() && duration("8h").is_err() && duration("s").is_err());
+    }
 }

@@ -5,8 +5,7 @@
 //! `slugline.toml`, `codes.txt` and `key.txt`, as `hits grow` leaves it.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpStream;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,11 +16,14 @@ use serde_json::Value;
 
 use crate::api::{Api, runtime};
 use crate::args::OwnServer;
-use crate::measured::{Sending, mix, stretch};
+use crate::load::Sending;
+use crate::machine;
+use crate::measured::{mix, most, stretch};
 use crate::mix::{self, Asking};
-use crate::node::{self, Node, mib};
+use crate::node::{Node, mib};
 use crate::numbers::{duration, micros_each, quartiles};
 use crate::report;
+use crate::report_bench::ago;
 use crate::scale_page::{self, Column};
 use crate::schedule::Rate;
 
@@ -77,8 +79,9 @@ impl Filled {
 
 /// Measures all stores and writes one page; false if what was answered was not counted.
 pub(crate) fn run(args: &ScaleArgs) -> Result<bool> {
-    let program = node::program(&args.own)?;
+    let program = args.own.program()?;
     let filled = args.data.iter().map(|folder| Filled::open(folder)).collect::<Result<Vec<_>>>()?;
+    let first = filled.first().context("there is no store")?;
     let on_redis = filled.iter().filter(|filled| filled.redis.is_some()).count();
     ensure!(on_redis == 0 || on_redis == filled.len(), "SQLite and Redis do not stand beside each other");
     let kind = if on_redis > 0 { "redis" } else { "sqlite" };
@@ -90,7 +93,7 @@ pub(crate) fn run(args: &ScaleArgs) -> Result<bool> {
     }
     let head = format!(
         "{}- store: {kind}; {} connections, loads of {} s at {} % of what the server can do in a closed loop\n",
-        node::machine(),
+        machine::lines(&first.folder, vec![]),
         args.connections,
         args.round.as_secs_f64(),
         args.percent
@@ -226,11 +229,6 @@ async fn later(api: &Api) -> Result<String> {
     Ok(path)
 }
 
-/// The date so many days ago.
-fn ago(days: i64) -> String {
-    jiff::Zoned::now().date().saturating_sub(jiff::Span::new().days(days)).to_string()
-}
-
 fn questions(code: &str, article: &str, later: &str) -> Vec<Question> {
     let (month, half) = (ago(30), ago(180));
     let lists = [
@@ -286,13 +284,13 @@ fn questions(code: &str, article: &str, later: &str) -> Vec<Question> {
 
 /// Redirects of all links alike, and of the popular ones most; false if what was answered was not counted.
 fn loads(args: &ScaleArgs, node: &Node, api: &Api, filled: &Filled, column: &mut Column) -> Result<bool> {
-    let sending = Sending { connections: args.connections, length: args.round };
+    let sending = Sending::freely(args.connections, args.round);
     let mut holds = true;
     for (name, asking) in [("popular ones most", Asking::Popular), ("all alike", Asking::Evenly)] {
         let mix = mix(node, asking, &filled.codes)?;
-        let most = sending.most(node, api, &mix)?;
+        let most = most(&sending, node, api, &mix)?;
         let rate = (most * args.percent / 100).max(1);
-        let seen = stretch(node, api, &[sending.plan(node, &mix, Rate::PerSecond(rate), 1)])?;
+        let seen = stretch(node, api, &[sending.plan(node.address, &mix, Rate::PerSecond(rate), 1)])?;
         holds &= seen.verdict.holds();
         let part = seen.parts.first().context("there is one part")?;
         for (what, value) in [
@@ -313,18 +311,8 @@ fn loads(args: &ScaleArgs, node: &Node, api: &Api, filled: &Filled, column: &mut
 
 /// What a Redis uses of memory, by its own words, in KiB.
 fn redis_memory(url: &str) -> Result<u64> {
-    let url = url::Url::parse(url).with_context(|| format!("{url} is no address"))?;
-    let host = url.host_str().context("a Redis needs a host")?;
-    let mut stream = TcpStream::connect((host, url.port().unwrap_or(6379)))?;
-    if let Some(password) = url.password() {
-        let user = if url.username().is_empty() { "default" } else { url.username() };
-        stream.write_all(format!("AUTH {user} {password}\r\n").as_bytes())?;
-    }
-    stream.write_all(b"INFO memory\r\nQUIT\r\n")?;
-    for line in BufReader::new(stream).lines() {
-        if let Some(bytes) = line?.strip_prefix("used_memory:") {
-            return Ok(bytes.trim().parse::<u64>()? / 1_024);
-        }
-    }
-    bail!("Redis does not say what it uses")
+    let mut connection = redis::Client::open(url)?.get_connection()?;
+    let said: redis::InfoDict = redis::cmd("INFO").arg("memory").query(&mut connection)?;
+    let bytes: u64 = said.get("used_memory").context("Redis does not say what it uses")?;
+    Ok(bytes / 1_024)
 }

@@ -32,6 +32,11 @@ impl Stories {
         Self { prefix: "https://news.example.com/2026/11/22/story-".to_owned(), first, amount }
     }
 
+    /// The address of one story.
+    pub(crate) fn url(&self, number: u64) -> String {
+        format!("{}{number:06}", self.prefix)
+    }
+
     fn batches(&self) -> u64 {
         self.amount.div_ceil(BATCH)
     }
@@ -45,7 +50,7 @@ impl Stories {
                 text.push(',');
             }
             // Writing into a string cannot fail.
-            let _ = write!(text, "{{\"url\":\"{}{number:06}\"}}", self.prefix);
+            let _ = write!(text, "{{\"url\":\"{}\"}}", self.url(number));
         }
         text.push_str("]}");
         Bytes::from(text)

@@ -4,7 +4,7 @@
 //! end all that was answered must be counted. Refuses to know: what memory is used for.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,17 +16,18 @@ use clap::Args;
 use crate::api::Api;
 use crate::args::OwnServer;
 use crate::check::Verdict;
-use crate::load;
-use crate::measured::{Part, SETTLE, Sending, mix};
+use crate::load::{self, Sending};
+use crate::machine;
+use crate::measured::{Part, SETTLE, mix, most};
 use crate::mix::Asking;
 use crate::newsroom::{self, Diary};
-use crate::node::{self, Node, mib};
+use crate::node::{Node, mib};
 use crate::numbers::{duration, float, micros_each, quartiles, ratio};
+use crate::process::Folder;
 use crate::procs::Memory;
 use crate::report;
 use crate::schedule::Rate;
 use crate::seed::{self, Stories};
-use crate::servers::Folder;
 
 const SAMPLE: Duration = Duration::from_secs(1);
 /// Memory and p99 of the last third, in parts of the second third's.
@@ -78,13 +79,13 @@ struct Line {
 pub(crate) fn run(args: &SoakArgs) -> Result<bool> {
     let lines = (Duration::from_secs(args.minutes * 60).as_nanos() / args.every.as_nanos().max(1)).max(1);
     ensure!(lines >= 3, "three lines at least: choose a smaller --every");
-    let program = node::program(&args.own)?;
+    let program = args.own.program()?;
     let folder = Folder::new(args.own.work_dir.as_deref(), args.own.keep)?;
     let node = Node::start(&program, folder.path())?;
     let api = node.first_api()?;
     let codes = seed::make(&api, &Stories::standard(1, args.links), 2)?.codes;
-    let trying = Sending { connections: args.connections, length: Duration::from_secs(5) };
-    let most = trying.most(&node, &api, &mix(&node, Asking::Popular, &codes)?)?;
+    let trying = Sending::freely(args.connections, Duration::from_secs(5));
+    let most = most(&trying, &node, &api, &mix(&node, Asking::Popular, &codes)?)?;
     let rate = (most * args.percent / 100).max(1);
     println!("at most {most}/s; {rate}/s for {} min", args.minutes);
 
@@ -101,7 +102,7 @@ pub(crate) fn run(args: &SoakArgs) -> Result<bool> {
     let stopped = node.stop()?;
     let holds = verdict.holds() && soaked.memory().is_some_and(|n| n <= MEMORY_BOUND);
     let holds = holds && soaked.p99().is_some_and(|n| n <= LATENCY_BOUND);
-    let mut page = heading(args, most, rate);
+    let mut page = heading(args, folder.path(), most, rate);
     page.push_str(&soaked.page(&verdict));
     let _ = writeln!(page, "\n## On the disk\n\n| | MiB |\n|---|---|");
     for (name, room) in disk {
@@ -113,9 +114,9 @@ pub(crate) fn run(args: &SoakArgs) -> Result<bool> {
     Ok(holds)
 }
 
-fn heading(args: &SoakArgs, most: u64, rate: u64) -> String {
+fn heading(args: &SoakArgs, folder: &Path, most: u64, rate: u64) -> String {
     let mut page = String::from("# A long time at half load\n\n");
-    page.push_str(&node::machine());
+    page.push_str(&machine::lines(folder, vec![]));
     let _ = writeln!(
         page,
         "- SQLite, {} links, {} connections; {} min at {rate}/s, {} % of {most}/s in a closed loop\n- beside it a newsroom: links \
@@ -135,14 +136,14 @@ fn soak(
 ) -> Result<Soaked> {
     let (over, diary) = (AtomicBool::new(false), Diary::default());
     let samples = Mutex::new(vec![]);
-    let sending = Sending { connections: args.connections, length: args.every };
+    let sending = Sending::freely(args.connections, args.every);
     let mix = mix(node, Asking::Popular, codes)?;
     let done = std::thread::scope(|scope| {
         let newsroom = scope.spawn(|| newsroom::work(&api.another(), codes, &diary, &over));
         let sampler = scope.spawn(|| sample(node, &samples, &over));
         let mut done = vec![];
         for number in 0..lines {
-            let plan = sending.plan(node, &mix, Rate::PerSecond(rate), number);
+            let plan = sending.plan(node.address, &mix, Rate::PerSecond(rate), number);
             let line = line(node, &plan, &diary, &samples);
             // Whatever comes, the others end too.
             let ended = line.is_err();

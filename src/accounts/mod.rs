@@ -133,6 +133,14 @@ impl AccountService {
         self.known().users.get(&folded(name)).cloned()
     }
 
+    /// All users' names, in order, those of disabled ones too. Asks no store.
+    #[must_use]
+    pub fn user_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.known().users.values().map(|user| user.name.clone()).collect();
+        names.sort();
+        names
+    }
+
     /// As whom the user of this name acts; None for one who may do nothing.
     #[must_use]
     pub fn acting(&self, name: &str) -> Option<Actor> {

@@ -200,6 +200,18 @@ impl LinkService {
         exact.or_else(lower).or(found.first()).cloned().ok_or_else(|| unknown().into())
     }
 
+    /// The same; None for a code that no link has.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn find(&self, code: &str) -> Result<Option<Found>> {
+        match self.get(code).await {
+            Ok(found) => Ok(Some(found)),
+            Err(Error::Refused(refusal)) if refusal.reason == Reason::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Runs a store call under the deadline.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Guarantees that a report's cost depends on its length and the number of links in it, never on how many hits
 //! there were, and that rows + other = total. Reads the store and the journal's depth; HTTP is unknown here.
 
+mod at_hand;
 mod countries;
 mod curve;
 mod days;

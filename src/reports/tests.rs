@@ -1,7 +1,9 @@
 //! Reports over a small store: readers who follow several links, hours that have gone, curves, reasons.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
@@ -21,7 +23,7 @@ use crate::store::tallies::Applied;
 /// A store that numbers are put into, and its reports.
 struct Room {
     store: Store,
-    reports: ReportService,
+    reports: Arc<ReportService>,
     ordinals: HashMap<Lane, u64>,
     made: u64,
     _dir: tempfile::TempDir,
@@ -63,7 +65,7 @@ impl Room {
         let store = open_store(dir.path(), "Europe/Vienna");
         let calendar = Calendar::new(&[(0, "Europe/Vienna".into())]).unwrap();
         let reports = ReportService::new(Arc::clone(&store.links), Arc::clone(&store.tallies), calendar);
-        Room { store, reports, ordinals: HashMap::new(), made: 0, _dir: dir }
+        Room { store, reports: Arc::new(reports), ordinals: HashMap::new(), made: 0, _dir: dir }
     }
 
     fn today(&self) -> i64 {
@@ -349,5 +351,33 @@ fn why_hits_were_not_clicks() {
             "2026-11-22"
         );
         assert!(room.reports.reasons(&Code::parse("zz").unwrap(), None, now()).await.is_err());
+    });
+}
+
+#[test]
+fn who_does_not_wait_gets_at_once_what_is_there_while_another_sums() {
+    block_on(async {
+        let mut room = Room::new();
+        room.make("aa", "a", ArticleFacts::default(), now()).await;
+        let reports = Arc::clone(&room.reports);
+        let range = Range { from: now().as_second() - 86_400, to: now().as_second() };
+        let question = Question { scope: ReportScope::Site, range, now: now(), as_of: now() };
+        let (by, order, limit) = (By::Link, Order::Click, 5);
+        let asked = reports.asked(&question, by, order, limit);
+        let at_once = || reports.top_at_hand(&question, by, order, limit).now_or_never();
+
+        assert!(reports.tops.renew(&asked), "another sums it");
+        assert!(matches!(at_once(), Some(None)), "nothing yet");
+        let old = reports.top(&question, by, order, limit).await.unwrap();
+        // Summed in no time, so it is stale at once.
+        reports.tops.put(asked.clone(), &old, Instant::now() + Duration::from_secs(1));
+        assert!(at_once().flatten().is_some_and(|top| Arc::ptr_eq(&top, &old)), "the stale one");
+        reports.tops.renewed(&asked);
+
+        // Nobody sums one that is still good.
+        let Some(began) = Instant::now().checked_sub(Duration::from_secs(60)) else { return };
+        reports.tops.put(asked.clone(), &old, began);
+        assert!(at_once().flatten().is_some_and(|top| Arc::ptr_eq(&top, &old)), "the good one");
+        assert!(reports.tops.renew(&asked), "nobody began to");
     });
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -19,11 +19,6 @@ use crate::store;
 
 /// Links whose records are read at once.
 const CHUNK: usize = 10_000;
-
-/// So long a page waits for a list that it has an older one of: a small newsroom's is summed by then.
-const AT_HAND: Duration = Duration::from_millis(1);
-/// And so long for one that it has none of.
-const AT_FIRST: Duration = Duration::from_millis(20);
 
 /// What a top list is by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,6 +123,12 @@ impl By {
             By::Os => "os",
             By::Browser => "browser",
         }
+    }
+
+    /// True for lists whose values have days of their own in any scope, and no other numbers of their own.
+    #[must_use]
+    pub fn is_value(self) -> bool {
+        self.dimension().is_some_and(|series| series != Series::Target)
     }
 
     /// How its hits are kept by value; None for what is counted as a scope, or by links.
@@ -241,13 +242,11 @@ impl ReportService {
     /// # Errors
     /// Those of [`ReportService::summary`]; `invalid_value` for `target` of anything but a link.
     pub async fn top(&self, question: &Question, by: By, order: Order, limit: usize) -> Result<Arc<Top>> {
-        let range = question.range.to_days(self.calendar());
-        let (first, end) = range.days(self.calendar());
-        let days = (i64::from(first), i64::from(end));
+        let (range, days) = (question.range.to_days(self.calendar()), self.days_of(question));
         let (total, rows) = match by.dimension() {
             Some(series) => self.by_dimension(question, series, days).await?,
             None => {
-                let asked = (question.scope.clone(), by, order, limit, days);
+                let asked = self.asked(question, by, order, limit);
                 if let Some(top) = self.tops.get(&asked) {
                     return Ok(top);
                 }
@@ -261,34 +260,14 @@ impl ReportService {
         Ok(Arc::new(list(question, range, (total, rows), (order, limit))))
     }
 
-    /// A top list for a page that does not wait: while a newer one is summed, which those who come next see, it may be
-    /// one of the last minutes, see its `as_of`; and nothing while the first is summed, or if it cannot be, which is
-    /// logged.
-    pub async fn top_at_hand(
-        self: &Arc<Self>,
-        question: &Question,
-        by: By,
-        order: Order,
-        limit: usize,
-    ) -> Option<Arc<Top>> {
-        let days = question.range.to_days(self.calendar()).days(self.calendar());
-        let asked = (question.scope.clone(), by, order, limit, (i64::from(days.0), i64::from(days.1)));
-        let stale = self.tops.get_stale(&asked);
-        if !self.tops.renew(&asked) {
-            return stale;
-        }
-        let (reports, question) = (Arc::clone(self), question.clone());
-        // A task of its own: it goes on when the page has been sent. It only reads, so nothing waits for it at a stop.
-        let newer = self.renewals.spawn(async move {
-            let newer = reports.top(&question, by, order, limit).await;
-            reports.tops.renewed(&asked);
-            newer.inspect_err(|error| tracing::warn!(%error, "a list could not be summed anew")).ok()
-        });
-        let patience = if stale.is_some() { AT_HAND } else { AT_FIRST };
-        match tokio::time::timeout(patience, newer).await {
-            Ok(Ok(Some(newer))) => Some(newer),
-            _ => stale,
-        }
+    /// From which day to which a list is.
+    fn days_of(&self, question: &Question) -> (i64, i64) {
+        let (first, end) = question.range.to_days(self.calendar()).days(self.calendar());
+        (first.into(), end.into())
+    }
+
+    pub(super) fn asked(&self, question: &Question, by: By, order: Order, limit: usize) -> Asked {
+        (question.scope.clone(), by, order, limit, self.days_of(question))
     }
 
     /// The same rows' hits in another range; zeros where there were none.

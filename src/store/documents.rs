@@ -1,7 +1,8 @@
 //! What a store must do for documents: small pieces of JSON that staff change while the service runs.
 //!
-//! Settings, channels and who gets a digest are documents. Every change is in the audit and in the change feed of [`super::Links`], in the
-//! same commit, so that every node sees it as soon as a key's. Knows names and values, not what they mean.
+//! Settings, channels and who gets a digest are documents. Every change is in the audit and in the change feed of
+//! [`super::Links`], in the same commit, so that every node sees it as soon as a key's. Knows names and values, not what
+//! they mean.
 
 use async_trait::async_trait;
 use jiff::Timestamp;

@@ -268,6 +268,21 @@ pub struct LinkPage {
 }
 
 impl LinkOrder {
+    /// Reads what a list is sorted by and whether from the largest down: `created`, `updated`, `code`, `title`, with `-`
+    /// for descending.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<(LinkOrder, bool)> {
+        let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
+        let order = match name {
+            "created" => LinkOrder::Created,
+            "updated" => LinkOrder::Updated,
+            "code" => LinkOrder::Code,
+            "title" => LinkOrder::Title,
+            _ => return None,
+        };
+        Some((order, descending))
+    }
+
     /// The sort key of a link as text that a cursor can hold: milliseconds for times, else the text itself.
     #[must_use]
     pub fn key_of(self, found: &Found) -> String {

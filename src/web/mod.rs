@@ -30,6 +30,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+// Whether a view can be shared its page knows best; the API asks here, and does not know pages.
+use self::staff::require_visible;
 use crate::accounts::AccountService;
 use crate::app::health::Health;
 use crate::digest::DigestService;

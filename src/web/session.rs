@@ -228,6 +228,12 @@ impl<T: DeserializeOwned> FromRequest<State> for Form64<T> {
     }
 }
 
+/// What a form said in a field, without space around it; None for a field that was not sent.
+#[must_use]
+pub fn said<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    pairs.iter().find(|(its, _)| its == name).map(|(_, value)| value.trim())
+}
+
 /// The same as large as a batch: for what takes a file.
 pub struct FormOfFile<T>(pub T);
 

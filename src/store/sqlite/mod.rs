@@ -152,8 +152,14 @@ fn said_dataset(links: &Connection) -> Result<Option<DatasetId>> {
     said.map(|id| id.parse().map_err(|_| corrupt("the dataset's id", &id))).transpose()
 }
 
-/// The dataset of both files; `new` becomes theirs if they are.
+/// The dataset of both files; `new` becomes theirs if they are new.
 fn one_dataset(links: &Connection, tallies: &Connection, new: Dataset) -> Result<Dataset> {
+    // Almost always there is nothing to write; then a command does not wait for a server that writes much.
+    if let (None, Some(dataset)) = (care::said_moved(links)?, tallies::dataset(tallies)?)
+        && said_dataset(links)? == Some(dataset.id)
+    {
+        return Ok(dataset);
+    }
     // In this order everywhere, so that two processes cannot wait for each other.
     let tallies = rusqlite::Transaction::new_unchecked(tallies, TransactionBehavior::Immediate)?;
     let links = rusqlite::Transaction::new_unchecked(links, TransactionBehavior::Immediate)?;

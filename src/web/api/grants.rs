@@ -10,13 +10,14 @@ use utoipa::ToSchema;
 
 use super::query::Name;
 use crate::clock;
-use crate::domain::access::Actor;
+use crate::domain::access::{Actor, Role};
 use crate::sessions::{Grant, GrantKind};
 use crate::web::State;
 use crate::web::auth::Caller;
 use crate::web::error::Result;
 use crate::web::idempotency::WithoutSecret;
 use crate::web::json::Body64;
+use crate::web::require_visible;
 
 /// A screen or a shared view, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,7 +68,7 @@ pub struct NewScreen {
 pub struct NewShare {
     /// What it is for, at most 100 characters.
     name: String,
-    /// Path and query of a page, which begins with /-/.
+    /// Path and query of a page of numbers (`/-/links/`, `/-/articles/` or `/-/reports`) that is there for a stranger, too.
     view: String,
 }
 
@@ -124,14 +125,18 @@ pub async fn shares(Shared(state): Shared<State>, Caller(actor): Caller) -> Resu
     list(&state, GrantKind::Share, &actor).await
 }
 
-/// Make a token that shows one view to whoever has it, for 30 days.
+/// Make a token that shows one view to whoever has it, for 30 days: a link's, a story's, or a report.
 #[utoipa::path(post, path = "/api/v1/shares", tag = "administration", request_body = NewShare,
-    responses((status = 201, description = "With `token`, once", body = GrantView)))]
+    responses((status = 201, description = "With `token`, once", body = GrantView),
+        (status = 404, description = "not_found, unknown_article: there is no such view"),
+        (status = 409, description = "conflict: it is confidential still")))]
 pub async fn make_share(
     Shared(state): Shared<State>,
     Caller(actor): Caller,
     Body64(new): Body64<NewShare>,
 ) -> Result<Response> {
+    actor.require(Role::Creator)?;
+    require_visible(&state, &new.view).await?;
     make(&state, GrantKind::Share, (&new.name, &new.view), &actor).await
 }
 

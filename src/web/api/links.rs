@@ -224,21 +224,8 @@ pub async fn list(
 }
 
 fn order(sort: &str) -> std::result::Result<(LinkOrder, bool), Refusal> {
-    let (name, descending) = match sort.strip_prefix('-') {
-        Some(name) => (name, true),
-        None => (sort, false),
-    };
-    let order = match name {
-        "created" => LinkOrder::Created,
-        "updated" => LinkOrder::Updated,
-        "code" => LinkOrder::Code,
-        "title" => LinkOrder::Title,
-        _ => {
-            let detail = "created, updated, code or title, with - for descending";
-            return Err(Refusal::field(Reason::InvalidValue, "sort", detail));
-        }
-    };
-    Ok((order, descending))
+    let detail = "created, updated, code or title, with - for descending";
+    LinkOrder::parse(sort).ok_or_else(|| Refusal::field(Reason::InvalidValue, "sort", detail))
 }
 
 fn filter(params: &mut Params, state: &State, now: Timestamp) -> std::result::Result<LinkFilter, Refusal> {

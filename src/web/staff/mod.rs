@@ -33,6 +33,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
+pub(super) use self::share::require_visible;
 use super::State;
 
 /// The routes of staff's pages.

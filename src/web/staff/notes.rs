@@ -18,7 +18,7 @@ use crate::domain::error::{Reason, Refusal};
 use crate::links::{ArticleChange, Error as LinkError, NoteChange};
 use crate::web::State;
 use crate::web::error::Result;
-use crate::web::session::{Form64, Staff};
+use crate::web::session::{Form64, Staff, said};
 
 /// A note that others were faster than is tried again this often.
 const TRIES: usize = 5;
@@ -133,10 +133,7 @@ pub(super) async fn change(
     Form64(pairs): Form64<Vec<(String, String)>>,
 ) -> Result<Response> {
     let (times, id) = (times(&state), ArticleId(id.into()));
-    let value = |name: &str| {
-        let found = pairs.iter().find(|(its, _)| its == name);
-        found.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
-    };
+    let value = |name: &str| said(&pairs, name).unwrap_or_default().to_owned();
     let back = Some(value("back")).filter(|back| back.starts_with("/-/links/"));
     let back = back.unwrap_or_else(|| format!("/-/articles/{}", id.0));
     let wrong = |why: String| Wrong { at: value("at"), text: value("text"), why };

@@ -42,6 +42,22 @@ pub(super) struct When {
     pub(super) compare: String,
 }
 
+/// Why an address that asks for something that is not there has no numbers.
+pub(super) struct NoNumbers {
+    /// What stands in their place.
+    pub(super) text: String,
+    /// What stands beside the dates, if these are why.
+    pub(super) dates: Option<String>,
+}
+
+impl NoNumbers {
+    /// What is not there, and how it was called.
+    pub(super) fn named(what: &str, value: &str) -> NoNumbers {
+        let value: String = value.chars().take(40).collect();
+        NoNumbers { text: format!("{what} “{value}”."), dates: None }
+    }
+}
+
 impl When {
     /// The same, or this period if it says none.
     pub(super) fn or(self, usual: &str) -> When {
@@ -87,6 +103,31 @@ impl When {
             "" => Ok(Some(Compare::Weekday)),
             "none" => Ok(None),
             text => Compare::parse(text).map(Some),
+        }
+    }
+
+    /// The same without a period and a comparison that there are none of. Dates stay: they are mended where they stand.
+    pub(super) fn known(&self) -> When {
+        let (mut period, mut compare) = (self.period.clone(), self.compare.clone());
+        if !PERIODS.iter().any(|(name, ..)| *name == period) {
+            period.clear();
+        }
+        if !COMPARES.iter().any(|(name, _)| *name == compare) {
+            compare.clear();
+        }
+        When { period, compare, ..self.clone() }
+    }
+
+    /// Why there is no such time or comparison, as its page says it; None for what is wrong elsewhere.
+    pub(super) fn wrong(&self, refusal: &Refusal) -> Option<NoNumbers> {
+        match refusal.field.as_deref()? {
+            "period" => Some(NoNumbers::named("There is no period", &self.period)),
+            "compare" => Some(NoNumbers::named("Nothing can be compared with", &self.compare)),
+            "from" | "to" => Some(NoNumbers {
+                text: "No numbers are shown until the dates are a time.".into(),
+                dates: Some(format!("These dates are no time: {}.", refusal.detail)),
+            }),
+            _ => None,
         }
     }
 
@@ -222,9 +263,20 @@ impl Picker {
         }
     }
 
-    /// For a time that is none: what is wrong with its dates stands beside them.
-    pub(super) fn of_no_time(self, wrong: Option<String>) -> Picker {
-        Picker { before: None, after: None, wrong, ..self }
+    /// For a page that may have no numbers, and then is at none of the choices: what is wrong with its dates stands
+    /// beside them.
+    pub(super) fn without(self, none: Option<&NoNumbers>) -> Picker {
+        let Some(none) = none else { return self };
+        let nowhere = |choice| Choice { here: false, ..choice };
+        let compares = if none.dates.is_some() { vec![] } else { self.compares };
+        Picker {
+            periods: self.periods.into_iter().map(nowhere).collect(),
+            compares: compares.into_iter().map(nowhere).collect(),
+            before: None,
+            after: None,
+            wrong: none.dates.clone(),
+            ..self
+        }
     }
 
     /// Without anything to compare with.
@@ -288,6 +340,20 @@ mod tests {
         let hours = Range { from: week.from + 3_600, to: week.from + 7_200 };
         assert_eq!(dates(hours, &vienna()).from, "2026-10-18T23:00:00Z");
         assert_eq!(after(hours, &vienna()), Range { from: hours.to, to: hours.to + 3_600 });
+    }
+
+    #[test]
+    fn what_there_is_none_of_is_left_out_but_for_dates() {
+        let when = |period: &str, compare: &str| When {
+            period: period.into(),
+            compare: compare.into(),
+            from: "soon".into(),
+            ..When::default()
+        };
+        for (asked, known) in [(when("7d", "year"), ["7d", "year"]), (when("x", "x"), ["", ""])] {
+            let its = asked.known();
+            assert_eq!(([its.period.as_str(), its.compare.as_str()], its.from.as_str()), (known, "soon"));
+        }
     }
 
     #[test]

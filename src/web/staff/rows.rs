@@ -8,7 +8,7 @@ use super::charts::spark;
 use super::format::{Times, number};
 use super::shell::times;
 use crate::domain::access::Actor;
-use crate::domain::link::{Found, Status};
+use crate::domain::link::{Broken, Found, Status};
 use crate::domain::tally::{Counts, Scope};
 use crate::web::State;
 use crate::web::error::Result;
@@ -97,6 +97,11 @@ pub(super) fn maker(name: &str) -> String {
     }
 }
 
+/// What a broken target answers.
+pub(super) fn answers(broken: &Broken) -> String {
+    broken.status.map_or_else(|| "it cannot be reached".into(), |status| format!("it answers {status}"))
+}
+
 /// Where a link is in its life; nothing while it simply leads on.
 fn in_words(found: &Found, hidden: bool, times: &Times) -> String {
     let link = &found.link;
@@ -106,10 +111,7 @@ fn in_words(found: &Found, hidden: bool, times: &Times) -> String {
     };
     match found.status(times.now) {
         Status::Active => match link.broken.as_ref().filter(|_| !hidden) {
-            Some(broken) => match broken.status {
-                Some(status) => format!("Target broken: it answers {status}"),
-                None => "Target broken: it cannot be reached".into(),
-            },
+            Some(broken) => format!("Target broken: {}", answers(broken)),
             None => String::new(),
         },
         Status::Scheduled => at("Opens", link.not_before),

@@ -16,7 +16,7 @@ use crate::domain::access::Role;
 use crate::domain::error::{Reason, Refusal};
 use crate::sessions::GrantKind;
 use crate::web::State;
-use crate::web::error::Result;
+use crate::web::error::{Error, Result};
 use crate::web::session::{Form64, Staff};
 
 /// Longest name of a share, in characters.
@@ -67,7 +67,19 @@ pub(super) async fn make(
 }
 
 /// Refuses what a stranger would not see: pages of another kind, what is not there, what is confidential.
-async fn require_visible(state: &State, view: &str) -> Result<()> {
+///
+/// # Errors
+/// The refusal of what is not to be seen, always on `view`; the store's.
+pub(in crate::web) async fn require_visible(state: &State, view: &str) -> Result<()> {
+    match look(state, view).await {
+        // Whatever of it is wrong there, here it is the view.
+        Err(Error::Refused(refusal)) => Err(Refusal { field: Some("view".into()), ..refusal }.into()),
+        looked => looked,
+    }
+}
+
+/// Looks at a view as a stranger.
+async fn look(state: &State, view: &str) -> Result<()> {
     let refused = || {
         let detail = "links, stories and reports can be shared";
         Refusal::field(Reason::InvalidValue, "view", detail)

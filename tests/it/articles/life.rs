@@ -105,7 +105,7 @@ async fn a_page_is_read_when_its_link_opens() {
         false => status(stream, 404),
     })
     .await;
-    let opens = Timestamp::now() + SignedDuration::from_secs(1);
+    let opens = Timestamp::now() + SignedDuration::from_secs(2);
     let url = room.url("/world/2026/the-storm-1");
     let link = room.app.api.create(json!({ "url": url, "not_before": opens.to_string() })).await;
     assert_eq!(link["article"]["title"], Value::Null);

@@ -18,8 +18,20 @@ impl Newsroom {
     pub async fn start(
         answer: impl Fn(&Asked, &mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
     ) -> Newsroom {
+        Newsroom::start_with(answer, |_| ()).await
+    }
+
+    /// The same, configured further.
+    pub async fn start_with(
+        answer: impl Fn(&Asked, &mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
+        more: impl FnOnce(&mut Config),
+    ) -> Newsroom {
         let site = Site::start(answer);
-        let app = TestApp::start_with(|config| allow(config, &site)).await;
+        let app = TestApp::start_with(|config| {
+            allow(config, &site);
+            more(config);
+        })
+        .await;
         Newsroom { app, site }
     }
 

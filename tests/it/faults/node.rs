@@ -4,19 +4,17 @@
 //! before it is ready.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use slugline::config::Config;
 use tempfile::TempDir;
 
 use super::wire::{self, Answer};
 use crate::harness::cli;
+use crate::harness::process::Process;
 use crate::harness::wait::eventually_blocking;
 
 /// Small files, counting at once.
@@ -34,9 +32,6 @@ const OPTIONS: [&str; 9] = [
 
 /// Options under which nothing is counted after the first look, so that hits stay in the journal.
 pub const UNCOUNTED: [&str; 2] = ["hits.apply_interval=60s", "hits.apply_max_delay=1h"];
-
-/// Lines that a child wrote, as they come.
-type Lines = Arc<Mutex<Vec<String>>>;
 
 /// A data folder with links in it, and how the program is run on it.
 pub struct Home {
@@ -70,9 +65,9 @@ impl Home {
         home.set(options);
         let node = home.start();
         home.key = eventually_blocking("the first key on stdout", || {
-            let lines = node.stdout.lock().unwrap();
-            let words = lines.iter().flat_map(|l| l.split_whitespace());
-            words.filter(|w| w.starts_with("slk_")).map(str::to_owned).next()
+            let lines = node.process.stdout();
+            let mut words = lines.iter().flat_map(|line| line.split_whitespace());
+            words.find(|word| word.starts_with("slk_")).map(str::to_owned)
         });
         home.codes = (0..links).map(|i| format!("story-{i}")).collect();
         for code in home.codes.iter().map(String::as_str).chain([MARKER]) {
@@ -229,11 +224,7 @@ impl Home {
             command.arg("--set").arg(option);
         }
         command.arg("--set").arg(format!("data.dir={}", self.data().display()));
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = collect(child.stdout.take().unwrap());
-        let stderr = collect(child.stderr.take().unwrap());
-        Node { child, stdout, stderr, addresses: None }
+        Node { process: Process::start(&mut command), addresses: None }
     }
 }
 
@@ -257,24 +248,14 @@ pub fn copy(from: &Path, to: &Path) {
 
 /// A program that runs, or did. Killed when dropped.
 pub struct Node {
-    child: Child,
-    stdout: Lines,
-    stderr: Lines,
+    process: Process,
     addresses: Option<(SocketAddr, SocketAddr)>,
 }
 
 impl Node {
     /// Waits until it redirects.
     pub fn ready(&mut self) {
-        self.addresses = Some(eventually_blocking("the program serves", || {
-            let said = serving(&self.stderr.lock().unwrap());
-            if said.is_none()
-                && let Some(status) = self.child.try_wait().unwrap()
-            {
-                panic!("the program ended ({status}): {:#?}", self.stderr.lock().unwrap());
-            }
-            said
-        }));
+        self.addresses = Some(self.process.serving());
         eventually_blocking("the program is ready", || (self.ops_get("/readyz").status == 200).then_some(()));
     }
 
@@ -309,7 +290,7 @@ impl Node {
 
     /// What it logged so far.
     pub fn log(&self) -> String {
-        self.stderr.lock().unwrap().join("\n")
+        self.process.stderr().join("\n")
     }
 
     /// `kill -9`, and waits until it is gone.
@@ -319,18 +300,17 @@ impl Node {
 
     /// The same for one that is looked at afterwards.
     pub fn kill_now(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.process.kill();
     }
 
     /// SIGTERM; does not wait.
     pub fn terminate(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.process.signal(Signal::TERM);
     }
 
     /// Waits until it has ended; its exit code, none if a signal ended it.
     pub fn ended(&mut self) -> Option<i32> {
-        eventually_blocking("the program ends", || self.child.try_wait().unwrap()).code()
+        self.process.ended()
     }
 
     /// SIGTERM, and waits; it must end well.
@@ -343,31 +323,9 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // Ended already is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         if std::thread::panicking() {
-            // The test may have failed while it looked at them.
-            let log = self.stderr.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let log = self.process.stderr();
             println!("the program's last lines:\n{}", log[log.len().saturating_sub(20)..].join("\n"));
         }
     }
-}
-
-fn serving(lines: &[String]) -> Option<(SocketAddr, SocketAddr)> {
-    let mut lines = lines.iter().filter_map(|l| serde_json::from_str::<Value>(l).ok());
-    let line = lines.find(|l| l["message"] == "serving")?;
-    Some((line["public"].as_str()?.parse().ok()?, line["operations"].as_str()?.parse().ok()?))
-}
-
-/// Reads lines until the pipe ends, so that the child never waits for a reader.
-fn collect(pipe: impl Read + Send + 'static) -> Lines {
-    let lines = Lines::default();
-    let into = Arc::clone(&lines);
-    std::thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            into.lock().unwrap().push(line);
-        }
-    });
-    lines
 }

@@ -4,6 +4,7 @@ pub mod api;
 pub mod app;
 pub mod cli;
 pub mod http;
+pub mod process;
 pub mod program;
 pub mod raw;
 pub mod smtp;

@@ -2,19 +2,17 @@
 //!
 //! It takes a free port at its first start and the same one again at each restart, so that clients can go on.
 
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::api::Api;
 use super::cli;
 use super::http::Http;
+use super::process::Process;
 use super::wait::{eventually, eventually_blocking};
 
 /// Small files, counting at once, lines that can be read.
@@ -30,9 +28,6 @@ const OPTIONS: &[&str] = &[
 /// The configuration file's name in the folder.
 const FILE: &str = "slugline.toml";
 
-/// Lines that a child wrote, in order, as they come.
-type Lines = Arc<Mutex<Vec<String>>>;
-
 /// A program that serves, or did.
 pub struct Program {
     /// The public listener with the first admin's key.
@@ -41,9 +36,7 @@ pub struct Program {
     pub ops: Http,
     dir: Arc<TempDir>,
     options: Vec<String>,
-    child: Child,
-    stdout: Lines,
-    stderr: Lines,
+    process: Process,
 }
 
 impl std::ops::Deref for Program {
@@ -69,16 +62,15 @@ impl Program {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         std::fs::write(dir.path().join(FILE), file).unwrap();
         let options: Vec<String> = options.iter().map(|o| (*o).to_owned()).collect();
-        let mut spawned = Spawned::new(dir.path(), &options, None);
-        let (public, ops) = spawned.addresses();
+        let mut process = spawn(dir.path(), &options, None);
+        let (public, ops) = process.serving();
         let key = eventually_blocking("the first key on stdout", || {
-            let lines = spawned.stdout.lock().unwrap();
-            let words = lines.iter().flat_map(|l| l.split_whitespace());
-            words.filter(|w| w.starts_with("slk_")).map(str::to_owned).next()
+            let lines = process.stdout();
+            let mut words = lines.iter().flat_map(|line| line.split_whitespace());
+            words.find(|word| word.starts_with("slk_")).map(str::to_owned)
         });
-        let Spawned { child, stdout, stderr } = spawned;
         let (api, ops) = (Api::new(public, &key), Http::new(ops));
-        let program = Program { api, ops, dir, options, child, stdout, stderr };
+        let program = Program { api, ops, dir, options, process };
         program.ready().await;
         program
     }
@@ -104,26 +96,26 @@ impl Program {
 
     /// Its process id.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     /// What it wrote to stdout and stderr since it was last started.
     pub fn stdout(&self) -> Vec<String> {
-        self.stdout.lock().unwrap().clone()
+        self.process.stdout()
     }
 
     pub fn stderr(&self) -> Vec<String> {
-        self.stderr.lock().unwrap().clone()
+        self.process.stderr()
     }
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.process.signal(signal);
     }
 
     /// Waits until it has ended; its exit code, or None if a signal ended it.
     pub fn ended(&mut self) -> Option<i32> {
-        eventually_blocking("the program ends", || self.child.try_wait().unwrap()).code()
+        self.process.ended()
     }
 
     /// SIGTERM, and waits; its exit code.
@@ -135,9 +127,8 @@ impl Program {
     /// Starts it again on the same folder and addresses, after [`Program::kill`] or [`Program::terminate`].
     pub async fn restart(&mut self) {
         let addresses = (self.api.http.address(), self.ops.address());
-        let mut spawned = Spawned::new(self.dir.path(), &self.options, Some(addresses));
-        assert_eq!(spawned.addresses(), addresses);
-        (self.child, self.stdout, self.stderr) = (spawned.child, spawned.stdout, spawned.stderr);
+        self.process = spawn(self.dir.path(), &self.options, Some(addresses));
+        assert_eq!(self.process.serving(), addresses);
         // Connections of the old process are of no use.
         (self.api.http, self.ops) = (Http::new(addresses.0), Http::new(addresses.1));
         self.ready().await;
@@ -150,68 +141,17 @@ impl Program {
     }
 }
 
-impl Drop for Program {
-    fn drop(&mut self) {
-        // Ended already is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+fn spawn(dir: &Path, options: &[String], addresses: Option<(SocketAddr, SocketAddr)>) -> Process {
+    let mut command = cli::command();
+    command.args(["serve", "--config", FILE]).current_dir(dir);
+    let (public, ops) = match addresses {
+        Some((public, ops)) => (public.to_string(), ops.to_string()),
+        None => ("127.0.0.1:0".to_owned(), "127.0.0.1:0".to_owned()),
+    };
+    command.arg("--set").arg(format!("server.listen={public}"));
+    command.arg("--set").arg(format!("server.ops_listen={ops}"));
+    for option in OPTIONS.iter().copied().chain(options.iter().map(String::as_str)) {
+        command.arg("--set").arg(option);
     }
-}
-
-struct Spawned {
-    child: Child,
-    stdout: Lines,
-    stderr: Lines,
-}
-
-impl Spawned {
-    fn new(dir: &Path, options: &[String], addresses: Option<(SocketAddr, SocketAddr)>) -> Spawned {
-        let mut command = cli::command();
-        command.args(["serve", "--config", FILE]).current_dir(dir);
-        let (public, ops) = match addresses {
-            Some((public, ops)) => (public.to_string(), ops.to_string()),
-            None => ("127.0.0.1:0".to_owned(), "127.0.0.1:0".to_owned()),
-        };
-        command.arg("--set").arg(format!("server.listen={public}"));
-        command.arg("--set").arg(format!("server.ops_listen={ops}"));
-        for option in OPTIONS.iter().copied().chain(options.iter().map(String::as_str)) {
-            command.arg("--set").arg(option);
-        }
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = collect(child.stdout.take().unwrap());
-        let stderr = collect(child.stderr.take().unwrap());
-        Spawned { child, stdout, stderr }
-    }
-
-    /// Where it listens, from the line that says so.
-    fn addresses(&mut self) -> (SocketAddr, SocketAddr) {
-        eventually_blocking("the program serves", || {
-            let said = serving(&self.stderr.lock().unwrap());
-            if said.is_none()
-                && let Some(status) = self.child.try_wait().unwrap()
-            {
-                panic!("the program ended ({status}): {:#?}", self.stderr.lock().unwrap());
-            }
-            said
-        })
-    }
-}
-
-fn serving(lines: &[String]) -> Option<(SocketAddr, SocketAddr)> {
-    let lines = lines.iter().filter_map(|l| serde_json::from_str::<Value>(l).ok());
-    let line = lines.into_iter().find(|l| l["message"] == "serving")?;
-    Some((line["public"].as_str()?.parse().ok()?, line["operations"].as_str()?.parse().ok()?))
-}
-
-/// Reads lines until the pipe ends, so that the child never waits for a reader.
-fn collect(pipe: impl Read + Send + 'static) -> Lines {
-    let lines = Lines::default();
-    let into = Arc::clone(&lines);
-    std::thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            into.lock().unwrap().push(line);
-        }
-    });
-    lines
+    Process::start(&mut command)
 }

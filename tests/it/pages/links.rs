@@ -123,6 +123,16 @@ async fn many_links_are_changed_at_once_and_each_is_put_back_alone() {
     ] {
         assert_eq!(post(&ana, path, &wrong).await.status, 422, "{wrong:?}");
     }
+    // All or nothing: of a code that nobody has, nothing comes.
+    for (action, code) in [("disable", "nobody"), ("csv", "x<y")] {
+        let wrong = with(&[("code", code), ("do", action)]);
+        let text = post(&ana, path, &wrong).await.expect(422).text();
+        let says = format!("There is no link {}; nothing was changed.", code.replace('<', "&#60;"));
+        assert!(text.contains(&says) && !text.contains("links changed"), "{text}");
+    }
+    for code in ["one", "two"] {
+        assert_eq!(app.link(code).await["status"], "active", "{code}");
+    }
     // Of others' links a creator changes none, and is told so of each.
     let carl = Browser::new(&app, "Carl", "creator").await;
     let text = post(&carl, path, &with(&[("do", "disable")])).await.expect(200).text();

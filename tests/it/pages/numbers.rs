@@ -312,6 +312,26 @@ async fn an_address_that_says_what_is_not_there_shows_no_numbers() {
         }
         assert_eq!(get(&ana, &format!("/-/reports/csv?{query}")).await.status, 422, "{query}");
     }
+    let article = app.link("tram").await["article"]["id"].as_str().unwrap().to_owned();
+    let eva = Browser::new(&app, "Eva", "editor").await;
+    let pages = [("/-/links/tram".to_owned(), "Change it"), (format!("/-/articles/{article}"), "Move it")];
+    for (page, stays) in pages {
+        for (query, says) in [
+            ("period=zzz", "There is no period “zzz”."),
+            ("period=7d&compare=zzz", "Nothing can be compared with “zzz”."),
+            ("from=soon", "is neither a date"),
+        ] {
+            let text = get(&eva, &format!("{page}?{query}")).await.expect(422).text();
+            assert!(text.contains(says) && text.contains("aria-label=\"Period\""), "{page} {query}: {text}");
+            assert!(
+                !text.contains("class=\"tile") && !text.contains("action=\"/-/share\""),
+                "{page} {query}"
+            );
+            assert!(text.contains(stays), "{page} {query}: all else is there");
+            let ways = hrefs(&text);
+            assert!(!ways.iter().any(|href| href.contains("zzz")), "{page} {query}: {ways:?}");
+        }
+    }
     let nobody = get(&ana, "/-/reports?scope=section:world").await.expect(200).text();
     assert!(nobody.contains("exactly as written"), "{nobody}");
     assert!(!get(&ana, "/-/reports?scope=section:World").await.text().contains("exactly as written"));

@@ -6,7 +6,7 @@ use slugline::store::redis::conn::{Conn, read};
 use slugline::store::redis::tags::slot_of_key;
 
 use super::conn::{add, get, set};
-use super::servers::{Cluster, Sentinels};
+use super::servers::{Cluster, SLACK, Sentinels};
 use crate::harness::wait::LONG;
 use crate::harness::{eventually, eventually_within};
 
@@ -51,7 +51,7 @@ async fn a_master_that_freezes_is_left() {
     conn.ask(set("a", "1")).await.unwrap();
     let old = servers.master().await;
     servers.servers[old].freeze();
-    let limit = servers.settings().timeout.0 + Duration::from_millis(250);
+    let limit = servers.settings().timeout.0 + SLACK;
     eventually("writes go on", async || {
         let began = Instant::now();
         let done = conn.ask(set("a", "2")).await;
@@ -160,7 +160,7 @@ async fn a_frozen_part_holds_up_only_itself() {
         conn.ask(set(key, "1")).await.unwrap();
     }
     cluster.nodes[0].freeze();
-    let limit = cluster.settings().timeout.0 + Duration::from_millis(250);
+    let limit = cluster.settings().timeout.0 + SLACK;
     eventually("the frozen part is known to be away", async || {
         let began = Instant::now();
         assert!(conn.ask(get(&keys[0])).await.is_err());

@@ -21,7 +21,7 @@ async fn a_screen_sees_the_live_board_and_nothing_else() {
     events.find("tick", |_| true).await;
 
     app.http.get(&format!("/api/v1/links?token={token}")).await.expect_problem(401, "unauthenticated", None);
-    let (_, share) = made(&maria, "/shares", json!({ "name": "s", "view": "/-/live" })).await;
+    let (_, share) = made(&maria, "/shares", json!({ "name": "s", "view": "/-/reports" })).await;
     for wrong in [share.as_str(), "x", &"A".repeat(43)] {
         let answer = app.http.get(&format!("/api/v1/live?token={wrong}")).await;
         answer.expect_problem(401, "unauthenticated", None);
@@ -81,6 +81,35 @@ async fn they_are_listed_without_secrets_and_revoked_by_their_makers() {
     for (path, body, code, field) in table {
         maria.post(path, &body).await.expect_problem(422, code, Some(field));
     }
+}
+
+#[tokio::test]
+async fn only_what_a_stranger_would_see_is_shared() {
+    let app = TestApp::start().await;
+    app.create(json!({ "url": "https://news.example.com/tram", "code": "tram" })).await;
+    app.create(json!({ "url": "https://news.example.com/scoop", "code": "later", "confidential": true,
+        "not_before": "2099-01-01T00:00:00Z" }))
+        .await;
+    let maria = Browser::new(&app, "Maria", "creator").await;
+    let share = async |view: &str| maria.post("/shares", &json!({ "name": "s", "view": view })).await;
+    let table = [
+        ("/-/links/nobody", 404, "not_found"),
+        ("/-/articles/nobody", 404, "unknown_article"),
+        ("/-/reports?scope=link:nobody", 404, "not_found"),
+        ("/-/links/later", 409, "conflict"),
+        ("/-/links/tram?period=nonsense", 422, "invalid_value"),
+        ("/-/reports?tab=nonsense", 422, "invalid_value"),
+        ("/-/live", 422, "invalid_value"),
+        ("/-/settings/users", 422, "invalid_value"),
+    ];
+    for (view, status, code) in table {
+        share(view).await.expect_problem(status, code, Some("view"));
+    }
+    let (viewer, to) = (Browser::new(&app, "Vera", "viewer").await, "/-/links/nobody");
+    let refused = viewer.post("/shares", &json!({ "name": "s", "view": to })).await;
+    refused.expect_problem(403, "forbidden", None);
+    assert_eq!(app.all("/shares").await, Vec::<Value>::new());
+    share("/-/links/tram?period=7d").await.expect(201);
 }
 
 #[tokio::test]

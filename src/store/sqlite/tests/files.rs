@@ -95,6 +95,23 @@ fn a_first_start_that_was_cut_short_is_gone_on_with() {
 }
 
 #[test]
+fn a_store_that_is_up_to_date_opens_beside_a_server_that_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    closed_store(dir.path());
+    let write = |name: &str| {
+        let busy = Connection::open(dir.path().join(name)).unwrap();
+        busy.execute_batch("BEGIN IMMEDIATE").unwrap();
+        busy
+    };
+    let busy = ["links.db", "tallies.db"].map(write);
+    // They go on until it is open, so whoever waited for them would fail.
+    let opened = open_in(dir.path(), 1);
+    assert_eq!(block_on(opened.store.links.find("aa")).unwrap().len(), 1);
+    drop(busy);
+    block_on(opened.store.close()).unwrap();
+}
+
+#[test]
 fn many_starts_at_once_make_one_store() {
     let dir = tempfile::tempdir().unwrap();
     let starts: Vec<_> = (0..4)

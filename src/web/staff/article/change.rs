@@ -15,7 +15,7 @@ use crate::domain::link::HistoryEntry;
 use crate::links::{ArticleChange, Error as LinkError};
 use crate::web::State;
 use crate::web::error::{Result, status_of};
-use crate::web::session::{Form64, Staff};
+use crate::web::session::{Form64, Staff, said};
 use crate::web::staff::shell::{see_other, times};
 
 /// The fields of the forms, as the API calls them.
@@ -73,15 +73,9 @@ pub(in crate::web::staff) async fn change(
     }
 }
 
-/// What a form said in a field.
-fn said(pairs: &[(String, String)], name: &str) -> Option<String> {
-    let found = pairs.iter().find(|(its, _)| its == name);
-    found.map(|(_, value)| value.trim().to_owned())
-}
-
 /// What a form asks for.
 async fn wanted(state: &State, article: &Article, pairs: &[(String, String)]) -> Result<ArticleChange> {
-    let text = |name: &str| said(pairs, name).filter(|text| !text.is_empty());
+    let text = |name: &str| said(pairs, name).filter(|text| !text.is_empty()).map(str::to_owned);
     let version = text("version").and_then(|version| version.parse().ok());
     let change = match text("do").as_deref() {
         Some("withdraw") => ArticleChange {
@@ -150,10 +144,11 @@ async fn refused(
         }
         _ => refusal.detail.to_string(),
     };
+    let sent = |name: &str, is: String| said(pairs, name).map_or(is, str::to_owned);
     let form = Form {
-        message: said(pairs, "message").unwrap_or(is.message),
-        replacement_url: said(pairs, "replacement_url").unwrap_or(is.replacement_url),
-        url: said(pairs, "url").unwrap_or(is.url),
+        message: sent("message", is.message),
+        replacement_url: sent("replacement_url", is.replacement_url),
+        url: sent("url", is.url),
         wrong: Some((field, why)),
     };
     let failed = Failed { form: Some(form), ..Failed::default() };

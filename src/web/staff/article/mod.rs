@@ -16,7 +16,7 @@ use super::looking::Looking;
 use super::marks;
 use super::notes::{Notes, Wrong};
 use super::numbers::{Numbers, Subject};
-use super::question::{Address, Picker, When};
+use super::question::{Address, NoNumbers, Picker, When};
 use super::rows::{Row, rows};
 use super::shell::{Shell, page, times};
 use super::story::story;
@@ -25,7 +25,7 @@ use crate::domain::article::{Article, ArticleId};
 use crate::domain::link::{Found, HistoryEntry};
 use crate::domain::report::ReportScope;
 use crate::web::State;
-use crate::web::error::Result;
+use crate::web::error::{Error, Result, status_of};
 
 /// Links shown, the newest.
 const LINKS: usize = 200;
@@ -44,8 +44,10 @@ struct ArticlePage {
     withdrawn: bool,
     id: String,
     version: u64,
-    numbers: Numbers,
+    numbers: Option<Numbers>,
     heat: Option<Heat>,
+    /// Why there are no numbers, where that is because of its address.
+    none: Option<NoNumbers>,
     picker: Option<Picker>,
     notes: Option<Notes>,
     rows: Vec<Row>,
@@ -69,6 +71,7 @@ impl ArticlePage {
 struct Failed {
     note: Option<Wrong>,
     form: Option<Form>,
+    none: Option<NoNumbers>,
 }
 
 /// A story and its numbers.
@@ -78,8 +81,15 @@ pub(super) async fn show(
     Path(id): Path<String>,
     Query(when): Query<When>,
 ) -> Result<Response> {
-    let view = view(&state, &looking, &ArticleId(id.into()), &when, Failed::default()).await?;
-    Ok(page(StatusCode::OK, &view))
+    let id = ArticleId(id.into());
+    match view(&state, &looking, &id, &when, Failed::default()).await {
+        Err(Error::Refused(refusal)) => {
+            let none = Some(when.wrong(&refusal).ok_or_else(|| refusal.clone())?);
+            let view = view(&state, &looking, &id, &when, Failed { none, ..Failed::default() }).await?;
+            Ok(page(status_of(refusal.reason), &view))
+        }
+        view => Ok(page(StatusCode::OK, &view?)),
+    }
 }
 
 /// The same with a note that is not there, and why.
@@ -116,7 +126,10 @@ async fn view(
     let (times, actor, linked) = (times(state), &looking.actor, !looking.shared);
     let (article, links) = state.links.article_for(id, actor, times.now).await?;
     let began = article.facts.published_at.unwrap_or(article.created_at).min(article.created_at);
-    let range = when.range(state, began, times.now)?;
+    // The picker leads from what is not there to what is.
+    let when = if failed.none.is_some() { &when.known() } else { when };
+    let time = if failed.none.is_some() { &When::default() } else { when };
+    let range = time.range(state, began, times.now)?;
     let entries = state.links.article_history(&article.id, None, LINES).await?;
     let mut marks = marks::of_story(&article, &links, &entries, times.now);
     if linked {
@@ -124,11 +137,14 @@ async fn view(
         marks.extend(marks::noted(&article));
     }
     let scope = ReportScope::Article(article.id.clone());
-    let subject = Subject { scope, range, compare: when.compare()?, when, marks, linked };
+    let subject = Subject { scope, range, compare: time.compare()?, when, marks, linked };
     let mut shell = Shell::new(state, actor, "/-/links");
-    let heat = Heat::new(state, &subject, &shell.zone, &times).await?;
-    let (tiles, curve) = story(state, &article.id, &times).await?;
-    let numbers = Numbers::new(state, &subject, &times).await?.with_story(tiles, curve);
+    let (mut numbers, mut heat) = (None, None);
+    if failed.none.is_none() {
+        let (tiles, curve) = story(state, &article.id, &times).await?;
+        numbers = Some(Numbers::new(state, &subject, &times).await?.with_story(tiles, curve));
+        heat = Heat::new(state, &subject, &shell.zone, &times).await?;
+    }
     let newest: Vec<Found> = links.into_iter().rev().take(LINKS).collect();
     let rows = rows(state, &newest, actor, times.now).await?;
     shell.shared = looking.shared;
@@ -137,6 +153,7 @@ async fn view(
     let may_change = linked && actor.role >= Role::Editor && article.merged_into.is_none();
     let history = linked.then(|| history(&article, &entries, may_change, &times));
     let picker = Picker::new(state, address, (when, range), true, times.now);
+    let picker = picker.without(failed.none.as_ref());
     Ok(ArticlePage {
         shell,
         view: looking.view.clone(),
@@ -148,6 +165,7 @@ async fn view(
         version: article.version,
         numbers,
         heat,
+        none: failed.none,
         picker: linked.then_some(picker),
         notes: notes.filter(|_| linked),
         rows,

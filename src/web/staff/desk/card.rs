@@ -13,7 +13,6 @@ use url::Url;
 use super::make::in_words as in_words_of;
 use crate::domain::access::Actor;
 use crate::domain::code::Code;
-use crate::domain::error::Reason;
 use crate::domain::link::Found;
 use crate::links::{Error as LinkError, Lookup};
 use crate::web::State;
@@ -78,12 +77,9 @@ pub(in crate::web::staff) async fn code(
     let (text, times) = (asked.code.trim(), times(&state));
     let standing = match Code::for_new_link(text) {
         Err(refusal) => Standing { is_free: false, says: refusal.detail.into(), href: String::new() },
-        Ok(code) => match state.links.get(code.as_str()).await {
-            Err(LinkError::Refused(refusal)) if refusal.reason == Reason::NotFound => {
-                Standing { is_free: true, says: format!("{code} is free."), href: String::new() }
-            }
-            Err(error) => return Err(error.into()),
-            Ok(found) => {
+        Ok(code) => match state.links.find(code.as_str()).await? {
+            None => Standing { is_free: true, says: format!("{code} is free."), href: String::new() },
+            Some(found) => {
                 let row = rows(&state, std::slice::from_ref(&found), &actor, times.now).await?.pop();
                 let of = row.map(|row| row.title).unwrap_or_default();
                 let says = format!("{} is taken: {of}", found.link.code);

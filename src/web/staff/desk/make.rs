@@ -10,7 +10,7 @@ use url::form_urlencoded::Serializer;
 
 use super::card::card_of;
 use super::form::{Form, Wrong};
-use super::{Desk, Line, SHOWN, TABLE, made_rows, new, recent};
+use super::{Line, SHOWN, TABLE, made_rows, new};
 use crate::domain::access::Actor;
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::Found;
@@ -21,7 +21,7 @@ use crate::web::error::Result;
 use crate::web::session::{Pasted, Staff, back_after};
 use crate::web::staff::format::{Times, number};
 use crate::web::staff::rows::without_scheme;
-use crate::web::staff::shell::{page, see_other};
+use crate::web::staff::shell::{page, see_other, times};
 
 /// Most lines of one paste, and most links of one.
 pub(super) const MAX_LINES: usize = 1_000;
@@ -48,17 +48,25 @@ pub(in crate::web::staff) async fn make(
         Ok(staff) => staff,
         Err(answer) => return Ok(back_after(answer, &form.address())),
     };
-    let mut desk = new(&state, &actor, form.clone()).await?;
     let lines = form.lines();
-    desk.wrong = refused(&form, lines.len());
-    if desk.wrong.is_some() {
-        return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &desk));
+    if let Some(wrong) = refused(&form, lines.len()) {
+        return asked_again(&state, &actor, form.clone(), wrong).await;
     }
     state.limits.creations(&actor.name, lines.len().max(1) * form.channels.len().max(1))?;
     match lines[..] {
-        [] | [_] => alone(&state, &actor, desk, lines.first().copied()).await,
-        _ => several(&state, &actor, desk, &lines).await,
+        [] | [_] => alone(&state, &actor, &form).await,
+        _ => several(&state, &actor, &form).await,
     }
+}
+
+/// The desk with the form as it was sent, and why nothing came of it.
+async fn asked_again(state: &State, actor: &Actor, form: Form, wrong: Wrong) -> Result<Response> {
+    let mut desk = new(state, actor, form).await?;
+    if let ([line], true) = (&desk.asked.lines()[..], wrong.0 != "urls") {
+        desk.card = Some(card_of(state, actor, line).await?);
+    }
+    desk.wrong = Some(wrong);
+    Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &desk))
 }
 
 /// What is wrong with the form before anything is tried.
@@ -86,27 +94,23 @@ fn refused(form: &Form, lines: usize) -> Option<Wrong> {
 }
 
 /// A link for each channel of one line, or of none.
-async fn alone(state: &State, actor: &Actor, mut desk: Desk, line: Option<&str>) -> Result<Response> {
-    let made = match one(state, actor, &desk.asked, line, &desk.times).await? {
-        Ok(made) => made,
-        Err(wrong) => {
-            if let Some(line) = line.filter(|_| wrong.0 != "urls") {
-                desk.card = Some(card_of(state, actor, line).await?);
-            }
-            desk.wrong = Some(wrong);
-            return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &desk));
+async fn alone(state: &State, actor: &Actor, form: &Form) -> Result<Response> {
+    match one(state, actor, form, form.lines().first().copied(), &times(state)).await? {
+        Ok(made) => {
+            let made: Vec<_> = made.into_iter().map(|made| (made.found, made.created)).collect();
+            Ok(see_other(&where_it_is(&made, false)))
         }
-    };
-    let made: Vec<_> = made.into_iter().map(|made| (made.found, made.created)).collect();
-    Ok(see_other(&where_it_is(&made, false)))
+        Err(wrong) => asked_again(state, actor, form.clone(), wrong).await,
+    }
 }
 
 /// Links of several lines. If all went well and they fit, they are in the page's address.
-async fn several(state: &State, actor: &Actor, mut desk: Desk, lines: &[&str]) -> Result<Response> {
+async fn several(state: &State, actor: &Actor, form: &Form) -> Result<Response> {
+    let times = times(state);
     let (mut made, mut wrong) = (Vec::<(Found, bool)>::new(), Vec::<(String, String)>::new());
-    for line in lines {
-        match one(state, actor, &desk.asked, Some(line), &desk.times).await? {
-            Err((_, text)) => wrong.push(((*line).to_owned(), text)),
+    for line in form.lines() {
+        match one(state, actor, form, Some(line), &times).await? {
+            Err((_, text)) => wrong.push((line.to_owned(), text)),
             Ok(links) => made.extend(links.into_iter().map(|made| (made.found, made.created))),
         }
     }
@@ -114,7 +118,7 @@ async fn several(state: &State, actor: &Actor, mut desk: Desk, lines: &[&str]) -
         return Ok(see_other(&where_it_is(&made, true)));
     }
     let failed: Vec<&str> = wrong.iter().map(|(line, _)| line.as_str()).collect();
-    desk.asked.urls = failed.join("\n");
+    let mut desk = new(state, actor, Form { urls: failed.join("\n"), ..form.clone() }).await?;
     desk.wrong = match failed.len() {
         0 => None,
         n => {
@@ -127,7 +131,6 @@ async fn several(state: &State, actor: &Actor, mut desk: Desk, lines: &[&str]) -
     desk.lines = none.collect();
     let made = made_rows(state, actor, made, desk.times.now).await?;
     desk.lines.extend(made.into_iter().map(Line::of));
-    desk.recent = recent(state, actor, &desk.times).await?;
     Ok(page(status, &desk))
 }
 

@@ -141,7 +141,7 @@ pub(super) async fn desk(
     }
     let mut found = vec![];
     for code in made.into_iter().filter(|code| !code.is_empty()).take(SHOWN) {
-        found.extend(state.links.get(code).await.ok().map(|found| {
+        found.extend(state.links.find(code).await?.map(|found| {
             let is_new = is_new.contains(&found.link.code.as_str());
             (found, is_new)
         }));
@@ -152,7 +152,7 @@ pub(super) async fn desk(
     } else {
         desk.made = made;
     }
-    desk.undone = said(&state, &actor, [get("undone"), get("not")], desk.times.now).await;
+    desk.undone = said(&state, &actor, [get("undone"), get("not")], desk.times.now).await?;
     Ok(page(StatusCode::OK, &desk))
 }
 

@@ -14,9 +14,7 @@ use super::SHOWN;
 use super::make::MAX_LINES;
 use crate::clock;
 use crate::domain::access::Actor;
-use crate::domain::error::Reason;
 use crate::domain::link::Link;
-use crate::links::Error as LinkError;
 use crate::web::State;
 use crate::web::error::Result;
 use crate::web::session::{Form64, Staff};
@@ -48,15 +46,8 @@ pub(in crate::web::staff) async fn undo(
     let (mut undone, mut not): (Vec<&str>, Vec<&str>) = (vec![], vec![]);
     let codes = pairs.iter().filter(|(name, _)| name == "code").map(|(_, code)| code.as_str());
     for code in codes.filter(|code| seen.insert(*code)) {
-        let found = match state.links.get(code).await {
-            Ok(found) => found,
-            Err(LinkError::Refused(refusal)) if refusal.reason == Reason::NotFound => {
-                not.push(code);
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if may_undo(&found.link, &actor, now).is_ok() {
+        let found = state.links.find(code).await?;
+        if found.is_some_and(|found| may_undo(&found.link, &actor, now).is_ok()) {
             state.links.retire(code, &actor, now).await?;
             undone.push(code);
         } else {
@@ -78,10 +69,10 @@ pub(super) async fn said(
     actor: &Actor,
     [undone, not]: [&str; 2],
     now: Timestamp,
-) -> Option<String> {
+) -> Result<Option<String>> {
     let (mut gone, mut seen) = (0_usize, HashSet::new());
     for code in undone.split(',').filter(|code| !code.is_empty()).take(MAX_LINES) {
-        let found = state.links.get(code).await.ok();
+        let found = state.links.find(code).await?;
         let its = found.filter(|f| f.link.created_by == actor.name && f.link.retired_at.is_some());
         gone += usize::from(its.is_some_and(|found| seen.insert(found.link.code.to_string())));
     }
@@ -92,9 +83,9 @@ pub(super) async fn said(
         n => vec![format!("Taken back: {n} links are gone, and their codes are not given away again.")],
     };
     for code in not.iter().take(NAMED) {
-        let why = match state.links.get(code).await {
-            Ok(found) => may_undo(&found.link, actor, now).err(),
-            Err(_) => Some("there is no such link"),
+        let why = match state.links.find(code).await? {
+            Some(found) => may_undo(&found.link, actor, now).err(),
+            None => Some("there is no such link"),
         };
         // One that could be taken back now was not asked for.
         words.extend(why.map(|why| format!("Not taken back: {code}, because {why}.")));
@@ -102,5 +93,5 @@ pub(super) async fn said(
     if not.len() > NAMED {
         words.push(format!("And {} more were not.", not.len() - NAMED));
     }
-    Some(words.join(" ")).filter(|words| !words.is_empty())
+    Ok(Some(words.join(" ")).filter(|words| !words.is_empty()))
 }

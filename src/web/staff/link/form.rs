@@ -10,6 +10,7 @@ use crate::domain::error::Refusal;
 use crate::domain::link::{Found, HistoryEntry, Link};
 use crate::links::editable::Editable;
 use crate::links::request::Change;
+use crate::web::session::said;
 use crate::web::staff::format::Times;
 
 /// Its fields, as the API calls them.
@@ -64,8 +65,8 @@ impl Form {
     pub(super) fn with(&self, pairs: &[(String, String)]) -> Form {
         let mut form = self.clone();
         for (name, value) in &mut form.values {
-            if let Some((_, sent)) = pairs.iter().find(|(its, _)| its == name) {
-                sent.trim().clone_into(value);
+            if let Some(sent) = said(pairs, name) {
+                sent.clone_into(value);
             }
         }
         form

@@ -19,8 +19,8 @@ use super::looking::Looking;
 use super::marks;
 use super::notes::{Notes, Wrong};
 use super::numbers::{Numbers, Subject};
-use super::question::{Address, Picker, When};
-use super::rows::{Row, maker, rows};
+use super::question::{Address, NoNumbers, Picker, When};
+use super::rows::{Row, answers, maker, rows};
 use super::shell::{Shell, page, see_other, times};
 use crate::domain::access::Actor;
 use crate::domain::error::{Reason, Refusal};
@@ -30,7 +30,7 @@ use crate::links::Error as LinkError;
 use crate::links::request::Change;
 use crate::web::State;
 use crate::web::error::{Error, Result, status_of};
-use crate::web::session::{Form64, Staff};
+use crate::web::session::{Form64, Staff, said};
 
 /// Lines of history shown.
 const LINES: usize = 50;
@@ -46,6 +46,8 @@ struct LinkPage {
     form: Form,
     numbers: Option<Numbers>,
     heat: Option<Heat>,
+    /// Why there are no numbers, where that is because of its address.
+    none: Option<NoNumbers>,
     picker: Option<Picker>,
     notes: Option<Notes>,
     /// Whoever came here wants to change it.
@@ -82,6 +84,7 @@ struct Failed {
     wrong: Option<String>,
     meanwhile: Vec<String>,
     note: Option<Wrong>,
+    none: Option<NoNumbers>,
 }
 
 impl Shown {
@@ -114,10 +117,9 @@ impl Shown {
     }
 }
 
-/// What a broken target answers.
+/// What a broken target answers, and since when.
 pub(super) fn what_is_broken(broken: &Broken, times: &Times) -> String {
-    let status = broken.status.map_or_else(|| "it cannot be reached".into(), |n| format!("it answers {n}"));
-    format!("{status}, since {}", times.short(broken.since))
+    format!("{}, since {}", answers(broken), times.short(broken.since))
 }
 
 /// The view that is asked for.
@@ -139,7 +141,15 @@ pub(super) async fn show(
 ) -> Result<Response> {
     let found = state.links.get(&code).await?;
     let viewer = (&looking.actor, !looking.shared);
-    let mut view = view(&state, viewer, &found, &asked.when, Failed::default()).await?;
+    let (status, mut view) = match view(&state, viewer, &found, &asked.when, Failed::default()).await {
+        Err(Error::Refused(refusal)) => {
+            let none = Some(asked.when.wrong(&refusal).ok_or_else(|| refusal.clone())?);
+            let failed = Failed { none, ..Failed::default() };
+            let view = view(&state, viewer, &found, &asked.when, failed).await?;
+            (status_of(refusal.reason), view)
+        }
+        view => (StatusCode::OK, view?),
+    };
     view.changing = !asked.change.is_empty();
     if looking.shared {
         // What is for colleagues is for them.
@@ -150,7 +160,7 @@ pub(super) async fn show(
         }
     }
     view.view = looking.view;
-    Ok(page(StatusCode::OK, &view))
+    Ok(page(status, &view))
 }
 
 /// The same with a note of its story that is not there, and why.
@@ -180,11 +190,17 @@ async fn view(
 ) -> Result<LinkPage> {
     let (times, link) = (times(state), &found.link);
     let address = Address { path: format!("/-/links/{}", link.code), view: vec![] };
-    let range = when.range(state, link.created_at, times.now)?;
     let (shown, shell) = (Shown::new(found, actor, &times), Shell::new(state, actor, "/-/links"));
-    let entries = if shown.hidden { vec![] } else { state.links.history(&link.code, None, LINES).await? };
+    let hidden = shown.hidden;
+    let entries = if hidden { vec![] } else { state.links.history(&link.code, None, LINES).await? };
+    // The picker leads from what is not there to what is.
+    let when = if failed.none.is_some() { &when.known() } else { when };
+    let time = if failed.none.is_some() { &When::default() } else { when };
+    let range = time.range(state, link.created_at, times.now)?;
+    let picker = Picker::new(state, address.clone(), (when, range), true, times.now);
+    let picker = picker.without(failed.none.as_ref());
     let (mut numbers, mut heat) = (None, None);
-    if !shown.hidden {
+    if !hidden && failed.none.is_none() {
         let mut marks = marks::of_link(found, &entries, times.now);
         // What is noted is for colleagues.
         marks.extend(found.article.iter().filter(|_| linked).flat_map(|article| marks::noted(article)));
@@ -196,7 +212,7 @@ async fn view(
     let row =
         rows(state, std::slice::from_ref(found), actor, times.now).await?.pop().ok_or(Error::Internal)?;
     let may_change = actor.require_change_of(&link.created_by).is_ok() && !shown.retired;
-    let article = found.article.as_ref().filter(|_| linked && !shown.hidden);
+    let article = found.article.as_ref().filter(|_| linked && !hidden);
     let on = (address.path.as_str(), shell.zone.as_str());
     let notes = article.and_then(|article| Notes::new(article, actor, on, &times, failed.note));
     let back = |entry: &HistoryEntry| {
@@ -213,11 +229,12 @@ async fn view(
         link: shown,
         numbers,
         heat,
+        none: failed.none,
         may_change,
         wrong: failed.wrong,
         meanwhile: failed.meanwhile,
         view: address.path.clone(),
-        picker: Some(Picker::new(state, address, (when, range), true, times.now)),
+        picker: (!hidden).then_some(picker),
         times,
     })
 }
@@ -232,10 +249,7 @@ pub(super) async fn change(
     let times = times(&state);
     let found = state.links.get(&code).await?;
     actor.require_change_of(&found.link.created_by)?;
-    let number = |name: &str| {
-        let (_, value) = pairs.iter().find(|(its, _)| its == name)?;
-        value.trim().parse::<u64>().ok()
-    };
+    let number = |name: &str| said(&pairs, name)?.parse::<u64>().ok();
     let (version, revert_to) = (number("version"), number("revert_to"));
     let is = Form::of(&found.link, &actor, &times);
     let mut form = is.with(&pairs);
@@ -290,7 +304,7 @@ async fn stale(
     let wrong = "Somebody changed this link meanwhile. What you typed is below, nothing of it is saved yet: look at it \
                  again, and change it if you still want to.";
     let (wrong, meanwhile) = (Some(wrong.to_owned()), meanwhile.collect());
-    let failed = Failed { form: Some(form), wrong, meanwhile, note: None };
+    let failed = Failed { form: Some(form), wrong, meanwhile, ..Failed::default() };
     failed_page(state, actor, &found, StatusCode::CONFLICT, failed).await
 }
 
@@ -302,7 +316,7 @@ pub(super) async fn retire(
     Form64(pairs): Form64<Vec<(String, String)>>,
 ) -> Result<Response> {
     let times = times(&state);
-    let sure = pairs.iter().any(|(name, value)| name == "code" && value.trim() == code);
+    let sure = said(&pairs, "code") == Some(code.as_str());
     if !sure {
         let found = state.links.get(&code).await?;
         actor.require_change_of(&found.link.created_by)?;

@@ -3,6 +3,8 @@
 //! Guarantees that of each link it is said what came of it, that one which cannot be changed costs the others nothing,
 //! that each can be put back alone, and that what is refused as a whole changes none.
 
+use std::collections::HashSet;
+
 use askama::Template;
 use axum::extract::State as Shared;
 use axum::response::Response;
@@ -17,7 +19,7 @@ use crate::links::Error as LinkError;
 use crate::links::request::Change;
 use crate::web::State;
 use crate::web::error::Result;
-use crate::web::session::{Form64, Staff};
+use crate::web::session::{Form64, Staff, said};
 use crate::web::staff::format::Times;
 use crate::web::staff::rows::{Row, rows};
 use crate::web::staff::shell::{Shell, page, times};
@@ -62,42 +64,52 @@ pub(in crate::web::staff) async fn change(
     Form64(pairs): Form64<Vec<(String, String)>>,
 ) -> Result<Response> {
     let times = times(&state);
-    let value = |name: &str| pairs.iter().find(|(its, _)| its == name).map_or("", |(_, value)| value.trim());
-    let mut codes: Vec<&str> =
-        pairs.iter().filter(|(name, _)| name == "code").map(|(_, code)| code.as_str()).collect();
-    codes.dedup();
+    let value = |name: &str| said(&pairs, name).unwrap_or_default();
+    let mut seen = HashSet::new();
+    let codes = pairs.iter().filter(|(name, _)| name == "code").map(|(_, code)| code.as_str());
+    let codes: Vec<&str> = codes.filter(|code| seen.insert(*code)).collect();
     let back = format!("/-/links?{}", value("view"));
     let asked = match (codes.len(), value("do")) {
         (0, _) => Err("Choose links first: tick them in the list.".to_owned()),
         (n, _) if n > MOST => Err(format!("At most {MOST} links at once.")),
-        (_, "csv") => {
-            let mut found = vec![];
-            for code in codes {
-                found.push(state.links.get(code).await?);
+        // All are looked for before any is changed: of a code that nobody has, nothing comes.
+        (_, action) => match found(&state, &codes).await? {
+            Err(wrong) => Err(wrong),
+            Ok(found) if action == "csv" => return table::chosen(&state, &found, &actor, times.now).await,
+            Ok(found) => {
+                actor.require(Role::Creator)?;
+                wish(action, value("tag"), value("expires_at"), &times).map(|wish| (wish, found))
             }
-            return table::chosen(&state, &found, &actor, times.now).await;
-        }
-        (_, action) => {
-            actor.require(Role::Creator)?;
-            wish(action, value("tag"), value("expires_at"), &times)
-        }
+        },
     };
     let shell = Shell::new(&state, &actor, "/-/links");
-    let wish = match asked {
-        Ok(wish) => wish,
+    let (wish, found) = match asked {
+        Ok(asked) => asked,
         Err(wrong) => {
             let (outcomes, said) = (vec![], String::new());
             let view = Changed { shell, outcomes, back, said, wrong: Some(wrong) };
             return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &view));
         }
     };
-    let mut outcomes = Vec::with_capacity(codes.len());
-    for code in codes {
-        outcomes.push(one(&state, &actor, code, &wish, &times).await?);
+    let mut outcomes = Vec::with_capacity(found.len());
+    for found in found {
+        outcomes.push(one(&state, &actor, found, &wish, &times).await?);
     }
     let done = outcomes.iter().filter(|outcome| outcome.before.is_some()).count();
     let said = format!("{done} of {} links changed", outcomes.len());
     Ok(page(StatusCode::OK, &Changed { shell, outcomes, back, said, wrong: None }))
+}
+
+/// The links of these codes; else which of them there is none of.
+async fn found(state: &State, codes: &[&str]) -> Result<std::result::Result<Vec<Found>, String>> {
+    let mut all = Vec::with_capacity(codes.len());
+    for code in codes {
+        match state.links.find(code).await? {
+            Some(found) => all.push(found),
+            None => return Ok(Err(format!("There is no link {code}; nothing was changed."))),
+        }
+    }
+    Ok(Ok(all))
 }
 
 fn wish(action: &str, tag: &str, expires_at: &str, times: &Times) -> std::result::Result<Wish, String> {
@@ -138,14 +150,14 @@ impl Wish {
     }
 }
 
-async fn one(state: &State, actor: &Actor, code: &str, wish: &Wish, times: &Times) -> Result<Outcome> {
-    let found = state.links.get(code).await?;
+async fn one(state: &State, actor: &Actor, found: Found, wish: &Wish, times: &Times) -> Result<Outcome> {
     let before = found.link.version;
-    let changed = match state.links.change(code, wish.change(&found), actor, times.now).await {
-        Ok(changed) => Ok(changed),
-        Err(LinkError::Refused(refusal)) => Err(why(&refusal)),
-        Err(error) => return Err(error.into()),
-    };
+    let changed =
+        match state.links.change(found.link.code.as_str(), wish.change(&found), actor, times.now).await {
+            Ok(changed) => Ok(changed),
+            Err(LinkError::Refused(refusal)) => Err(why(&refusal)),
+            Err(error) => return Err(error.into()),
+        };
     let (now, wrong) = match changed {
         Ok(changed) => (changed, None),
         Err(why) => (found, Some(why)),

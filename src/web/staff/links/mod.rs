@@ -57,11 +57,6 @@ impl Links {
         let wrong = self.wrong.as_ref()?;
         (wrong.field.as_deref() == Some(field)).then_some(&*wrong.detail)
     }
-
-    /// Whether a filter is on that is folded away.
-    fn is_open(&self) -> bool {
-        self.wrong.is_some()
-    }
 }
 
 /// A page of links.
@@ -73,7 +68,7 @@ pub(super) async fn list(
     let times = times(&state);
     let shell = Shell::new(&state, &actor, "/-/links");
     let may_change = actor.role >= Role::Creator;
-    let known = known(&state, &times).await?;
+    let known = known(&state, &times).await;
     let filter = match view.filter(&state, &actor, times.now) {
         Ok(filter) => filter,
         Err(wrong) => {
@@ -94,9 +89,9 @@ pub(super) async fn list(
     Ok(page(StatusCode::OK, &Links { shell, view, rows, times, next, wrong: None, may_change, known }))
 }
 
-/// Names for filters. Those of sections and authors are from the lists of the last days, if these are at hand: no page
-/// waits for them.
-async fn known(state: &State, times: &Times) -> Result<Known> {
+/// Names for filters, all from memory. Those of sections and authors are from the lists of the last days, if these are at
+/// hand: no page waits until they are summed.
+async fn known(state: &State, times: &Times) -> Known {
     let calendar = state.reports.calendar();
     let today = calendar.day(times.now);
     let (from, to) = (today.saturating_sub(DAYS - 1), today.saturating_add(1));
@@ -109,11 +104,12 @@ async fn known(state: &State, times: &Times) -> Result<Known> {
     };
     let mut channels = state.links.channel_names();
     channels.truncate(KNOWN);
-    let users = state.accounts.store().users().await?;
-    Ok([
+    let mut users = state.accounts.user_names();
+    users.truncate(KNOWN);
+    [
         ("section", named(By::Section).await),
         ("author", named(By::Author).await),
         ("channel", channels),
-        ("created_by", users.into_iter().take(KNOWN).map(|user| user.name).collect()),
-    ])
+        ("created_by", users),
+    ]
 }

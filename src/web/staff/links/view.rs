@@ -146,25 +146,15 @@ impl View {
         if !self.via.is_empty() && Via::from_name(&self.via).is_none() {
             return none("via", "way", &self.via);
         }
-        let order = self.sort.strip_prefix('-').unwrap_or(&self.sort);
-        match ["", "created", "updated", "title", "code"].contains(&order) {
+        match self.sort.is_empty() || LinkOrder::parse(&self.sort).is_some() {
             true => Ok(()),
             false => none("sort", "order", &self.sort),
         }
     }
 
+    /// In which order; the newest first, if it says none.
     pub(super) fn order(&self) -> (LinkOrder, bool) {
-        let (name, descending) = match self.sort.strip_prefix('-') {
-            Some(name) => (name, true),
-            None => (self.sort.as_str(), false),
-        };
-        match name {
-            "created" => (LinkOrder::Created, descending),
-            "updated" => (LinkOrder::Updated, descending),
-            "title" => (LinkOrder::Title, descending),
-            "code" => (LinkOrder::Code, descending),
-            _ => (LinkOrder::Created, true),
-        }
+        LinkOrder::parse(&self.sort).unwrap_or((LinkOrder::Created, true))
     }
 
     /// True if the list tells what its links say.

@@ -45,7 +45,7 @@ pub(in crate::web::staff) struct Chart {
 }
 
 impl Chart {
-    /// The chart rendered, for templates.
+    /// Whether there is nothing to write below it: no bucket has begun, or all are nothing.
     fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

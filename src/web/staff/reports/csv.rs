@@ -3,12 +3,12 @@
 //! Guarantees that a file says of itself whose numbers it has, from when to when, in which zone, as of when, what they are
 //! compared with, and what each is.
 
+use axum::body::Body;
 use axum::extract::{Query, State as Shared};
-use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
+use axum::response::Response;
 use jiff::Timestamp;
 
+use super::super::links::download;
 use super::super::numbers::Subject;
 use super::super::question::{in_words, question};
 use super::super::shell::times;
@@ -73,19 +73,10 @@ pub(in crate::web::staff) async fn csv(
     lines.extend(DEFINITIONS.iter().map(|(name, meaning)| pair(name, (*meaning).to_owned())));
     lines.push(vec![String::new()]);
     lines.extend(rows);
-    Ok((headers(&state, tab, covered), written(lines.iter().map(Vec::as_slice))).into_response())
-}
-
-fn headers(state: &State, tab: &str, covered: Range) -> HeaderMap {
     let (first, end) = covered.days(state.reports.calendar());
     let name = format!("report-{tab}-{}-{}.csv", date_of(first), date_of(end - 1));
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    headers.insert(http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let attached = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
-    headers.insert(CONTENT_DISPOSITION, attached.unwrap_or(HeaderValue::from_static("attachment")));
-    headers
+    let text = written(lines.iter().map(Vec::as_slice));
+    Ok(download(&name, "text/csv; charset=utf-8", Body::from(text)))
 }
 
 /// What is really covered, and a header with its rows.

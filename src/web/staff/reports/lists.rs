@@ -57,22 +57,6 @@ fn counts(by: By) -> &'static str {
     }
 }
 
-/// True for lists whose values have days of their own, and no numbers of their own otherwise.
-pub(super) fn is_value(by: By) -> bool {
-    !matches!(
-        by,
-        By::Link
-            | By::Article
-            | By::Section
-            | By::Author
-            | By::Channel
-            | By::Campaign
-            | By::Creator
-            | By::Host
-            | By::Target
-    )
-}
-
 /// The largest rows of a list.
 pub(super) async fn list(state: &State, subject: &Subject<'_>, by: By, times: &Times) -> Result<List> {
     let order = Order::usual(by);

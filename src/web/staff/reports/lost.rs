@@ -22,7 +22,7 @@ use crate::links::request::NewLink;
 use crate::store::links::{LinkFilter, LinkOrder, LinkPage};
 use crate::web::State;
 use crate::web::error::Result;
-use crate::web::session::{Form64, Staff};
+use crate::web::session::{Form64, Staff, said};
 
 /// Rows of each list.
 const ROWS: usize = 50;
@@ -121,10 +121,7 @@ pub(in crate::web::staff) async fn adopt(
 ) -> Result<Response> {
     actor.require(Role::Creator)?;
     let times = times(&state);
-    let value = |name: &str| {
-        let found = pairs.iter().find(|(its, _)| its == name);
-        found.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
-    };
+    let value = |name: &str| said(&pairs, name).unwrap_or_default().to_owned();
     let (code, url) = (value("code"), value("url"));
     state.limits.creations(&actor.name, 1)?;
     let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());

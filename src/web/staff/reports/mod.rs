@@ -23,7 +23,7 @@ use super::format::Times;
 use super::heat::Heat;
 use super::looking::Looking;
 use super::numbers::{Numbers, Subject};
-use super::question::{Address, Picker, When, in_words, question};
+use super::question::{Address, NoNumbers, Picker, When, in_words, question};
 use super::rows::maker;
 use super::shell::{Shell, page, times};
 use crate::domain::access::Actor;
@@ -120,19 +120,12 @@ impl Asked {
     }
 
     /// What of it is none, as its page says it; None for what is wrong elsewhere.
-    fn wrong(&self, refusal: &Refusal) -> Option<String> {
-        let named = |what: &str, value: &str| {
-            let value: String = value.chars().take(40).collect();
-            format!("{what} “{value}”.")
-        };
-        Some(match refusal.field.as_deref()? {
-            "tab" => named("There is no list", &self.tab),
-            "scope" => named("There is no report of", &self.scope),
-            "period" => named("There is no period", &self.when.period),
-            "compare" => named("Nothing can be compared with", &self.when.compare),
-            "from" | "to" => format!("These dates are no time: {}.", refusal.detail),
-            _ => return None,
-        })
+    fn wrong(&self, refusal: &Refusal) -> Option<NoNumbers> {
+        match refusal.field.as_deref()? {
+            "tab" => Some(NoNumbers::named("There is no list", &self.tab)),
+            "scope" => Some(NoNumbers::named("There is no report of", &self.scope)),
+            _ => self.when.wrong(refusal),
+        }
     }
 
     /// What it is compared with; the hours of a week with nothing.
@@ -173,10 +166,7 @@ pub(super) async fn show(
     let asked = Asked { when: asked.when.clone().or(USUAL), ..asked };
     match report(&state, &looking, &asked).await {
         Err(Error::Refused(refusal)) => match asked.wrong(&refusal) {
-            Some(text) => {
-                let dates = matches!(refusal.field.as_deref(), Some("from" | "to"));
-                Ok(page(status_of(refusal.reason), &none(&state, &looking, &asked, (text, dates))?))
-            }
+            Some(wrong) => Ok(page(status_of(refusal.reason), &none(&state, &looking, &asked, wrong)?)),
             None => Err(refusal.into()),
         },
         report => Ok(page(StatusCode::OK, &report?)),
@@ -184,30 +174,26 @@ pub(super) async fn show(
 }
 
 /// The page of an address that says what is not there: what is wrong with it, and all ways on.
-fn none(state: &State, looking: &Looking, asked: &Asked, (text, dates): (String, bool)) -> Result<Reports> {
+fn none(state: &State, looking: &Looking, asked: &Asked, wrong: NoNumbers) -> Result<Reports> {
     let now = times(state).now;
+    let when = asked.when.known();
     let (tab, name) = asked.tab().unwrap_or((TABS[0].0, TABS[0].1));
     let scope = asked.scope().map_or("", |_| asked.scope.as_str()).to_owned();
-    let kept = Asked { tab: tab.to_owned(), scope, value: String::new(), when: asked.when.clone() };
     let usual = When::default().or(USUAL);
     let range = usual.range(state, Timestamp::UNIX_EPOCH, now)?;
-    let picker = Picker::new(state, kept.address("/-/reports", tab, ""), (&asked.when, range), false, now);
-    let beside = dates.then(|| text.clone());
+    let is_time = wrong.dates.is_none() && when.range(state, Timestamp::UNIX_EPOCH, now).is_ok();
+    let on = if is_time { when.clone().or(USUAL) } else { usual };
+    let to = Asked { tab: tab.to_owned(), scope, value: String::new(), when: on };
+    let picker = Picker::new(state, to.address("/-/reports", tab, ""), (&when, range), false, now);
     let mut shell = Shell::new(state, &looking.actor, "/-/reports");
     shell.shared = looking.shared;
-    let time_is_none = kept.when.range(state, Timestamp::UNIX_EPOCH, now).is_err();
-    let to = Asked { when: if time_is_none { usual } else { asked.when.clone() }, ..kept };
     Ok(Reports {
         shell,
         of: None,
         tabs: to.tabs(if asked.tab().is_ok() { tab } else { "" }),
-        picker: Some(picker.of_no_time(beside)),
+        picker: Some(picker.without(Some(&wrong))),
         name,
-        shown: Shown::Wrong(if dates {
-            "No numbers are shown until the dates are a time.".into()
-        } else {
-            text
-        }),
+        shown: Shown::Wrong(wrong.text),
         csv: None,
         period: "no numbers".into(),
         view: String::new(),
@@ -237,12 +223,13 @@ async fn report(state: &State, looking: &Looking, asked: &Asked) -> Result<Repor
         }
         BROKEN => Shown::Broken(lost::broken(state, &looking.actor, &times).await?),
         ORPHANS => Shown::Orphans(lost::orphans(state, looking, &times, None).await?),
-        by if !asked.value.is_empty() && lists::is_value(By::parse(Some(by))?) => {
-            let back = asked.address("/-/reports", tab, "").at(&asked.when);
-            let by = By::parse(Some(by))?;
-            Shown::Value(Box::new(lists::value(state, &subject, (by, &asked.value), back, &times).await?))
-        }
-        by => Shown::List(lists::list(state, &subject, By::parse(Some(by))?, &times).await?),
+        by => match By::parse(Some(by))? {
+            by if !asked.value.is_empty() && by.is_value() => {
+                let back = asked.address("/-/reports", tab, "").at(&asked.when);
+                Shown::Value(Box::new(lists::value(state, &subject, (by, &asked.value), back, &times).await?))
+            }
+            by => Shown::List(lists::list(state, &subject, by, &times).await?),
+        },
     };
     let value = if matches!(shown, Shown::Value(_)) { asked.value.as_str() } else { "" };
     let own = asked.address("/-/reports", tab, value);

@@ -1,6 +1,7 @@
 //! A form as it was sent, and what is wrong with it: so that it can be shown again as it was.
 
 use crate::domain::error::{Reason, Refusal};
+use crate::web::session::said;
 
 /// A form of several on a page. `form` says which of them, `do` what is asked for.
 #[derive(Default)]
@@ -22,7 +23,7 @@ impl Sent {
 
     /// A field's text; "" for none.
     pub(super) fn get(&self, name: &str) -> &str {
-        self.pairs.iter().find(|(its, _)| its == name).map_or("", |(_, value)| value.trim())
+        said(&self.pairs, name).unwrap_or_default()
     }
 
     /// A field's text, if there is any.
