@@ -10,8 +10,11 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::contenders::Contender;
+use crate::disturb::DisturbArgs;
 use crate::numbers::duration;
+use crate::scale::ScaleArgs;
 use crate::schedule::Rate;
+use crate::soak::SoakArgs;
 
 /// Drives load at a URL shortener and compares what it costs.
 #[derive(Parser)]
@@ -37,6 +40,12 @@ pub(crate) enum Task {
     CreateBench(CreateBenchArgs),
     /// Times the reports of a running server
     ReportBench(ReportBenchArgs),
+    /// What a scan, a hot link and a million links cost the readers of the others
+    Disturb(DisturbArgs),
+    /// Half of what the server can do for a long time, with a newsroom at work: does anything grow?
+    Soak(SoakArgs),
+    /// Start, lists, reports, pages and redirects on stores that `hits grow` has filled
+    Scale(ScaleArgs),
 }
 
 #[derive(Args, Clone)]

@@ -15,9 +15,13 @@ mod check;
 mod contenders;
 mod counts;
 mod desk;
+mod disturb;
 mod load;
 mod machine;
+mod measured;
 mod mix;
+mod newsroom;
+mod node;
 mod numbers;
 mod outcome;
 mod process;
@@ -27,10 +31,13 @@ mod redis_server;
 mod report;
 mod report_bench;
 mod rounds;
+mod scale;
+mod scale_page;
 mod schedule;
 mod seed;
 mod series;
 mod servers;
+mod soak;
 mod tally;
 mod wire;
 
@@ -61,6 +68,9 @@ fn main() -> ExitCode {
         Task::CacheBench(args) => cache_bench::run(&args),
         Task::CreateBench(args) => create_bench(&args),
         Task::ReportBench(args) => report_bench(&args),
+        Task::Disturb(args) => disturb::run(&args),
+        Task::Soak(args) => soak::run(&args),
+        Task::Scale(args) => scale::run(&args),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
