@@ -188,6 +188,24 @@ async fn links_are_taken_along_and_brought_in() {
 }
 
 #[tokio::test]
+async fn an_imported_address_leads_on_as_a_header_can_say_it() {
+    let app = TestApp::start().await;
+    app.create(json!({ "url": "https://a.example/x", "code": "one" })).await;
+    let admin = Browser::new(&app, "Maria", "admin").await;
+    let export = get(&admin, "/-/settings/transfer/links.jsonl").await.expect(200).text();
+    let odd =
+        export.replace("\"target\":\"https://a.example/x\"", "\"target\":\"https://a.example/straße 1\"");
+    assert_ne!(odd, export);
+    let other = TestApp::start().await;
+    let there = Browser::new(&other, "Otto", "admin").await;
+    let done =
+        post(&there, "/-/settings/transfer", &[("do", "import"), ("text", &odd)]).await.expect(200).text();
+    assert!(done.contains("1 link was made"), "{done}");
+    let answer = other.follow("one").await.expect(302);
+    assert_eq!(answer.header("location"), "https://a.example/stra%C3%9Fe%201");
+}
+
+#[tokio::test]
 async fn of_a_file_with_something_wrong_nothing_comes_in() {
     let app = TestApp::start().await;
     app.create(json!({ "url": "https://a.example/old", "code": "taken" })).await;
