@@ -10,7 +10,9 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::contenders::Contender;
+use crate::create_bench::CreateBenchArgs;
 use crate::disturb::DisturbArgs;
+use crate::instructions::InstructionsArgs;
 use crate::numbers::duration;
 use crate::scale::ScaleArgs;
 use crate::schedule::Rate;
@@ -36,10 +38,12 @@ pub(crate) enum Task {
     Bench(BenchArgs),
     /// What a link in the cache takes
     CacheBench(CacheBenchArgs),
-    /// Links a second through the batch call, over 1 and 4 connections
+    /// Links a second, by single calls and in batches, beside what the handlers do without a store
     CreateBench(CreateBenchArgs),
     /// Times the reports of a running server
     ReportBench(ReportBenchArgs),
+    /// How many instructions a redirect takes, by valgrind
+    Instructions(InstructionsArgs),
     /// What a scan, a hot link and a million links cost the readers of the others
     Disturb(DisturbArgs),
     /// Half of what the server can do for a long time, with a newsroom at work: does anything grow?
@@ -295,24 +299,6 @@ pub(crate) struct CacheBenchArgs {
     pub(crate) links: u64,
     #[command(flatten)]
     pub(crate) own: OwnServer,
-}
-
-#[derive(Args)]
-pub(crate) struct CreateBenchArgs {
-    /// A running server; without it one is started on temporary data
-    #[arg(long)]
-    pub(crate) target: Option<String>,
-    #[arg(long)]
-    pub(crate) key: Option<String>,
-    /// Links for each measurement
-    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1_000..))]
-    pub(crate) links: u64,
-    #[arg(long, value_delimiter = ',', default_value = "1,4")]
-    pub(crate) connections: Vec<usize>,
-    #[command(flatten)]
-    pub(crate) own: OwnServer,
-    #[arg(long)]
-    pub(crate) json: Option<PathBuf>,
 }
 
 fn rate(text: &str) -> Result<Rate> {

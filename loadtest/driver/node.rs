@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -45,7 +46,7 @@ impl Node {
     pub(crate) fn start_on(program: &Path, folder: &Path, data: &Path) -> Result<Self> {
         let (address, ops) = (free_address()?, free_address()?);
         let (log, data) = (folder.join("slugline.out"), data.to_path_buf());
-        let mut command = servers::serve(program, folder, &data, address, ops);
+        let mut command = servers::serve(Command::new(program), folder, &data, address, ops);
         let file = folder.join("slugline.toml");
         if file.is_file() {
             command.arg("--config").arg(file);

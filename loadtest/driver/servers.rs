@@ -137,7 +137,7 @@ pub(crate) fn slugline_with(
 ) -> Result<Server> {
     let (address, ops) = (free_address()?, free_address()?);
     let log = folder.join("slugline.out");
-    let mut command = serve(program, folder, &folder.join("data"), address, ops);
+    let mut command = serve(Command::new(program), folder, &folder.join("data"), address, ops);
     command.envs(settings.iter().copied());
     if let Some(redis) = &redis {
         command.env("SLUGLINE__STORE__KIND", "redis").env("SLUGLINE__STORE__REDIS__URLS", redis.url());
@@ -150,14 +150,14 @@ pub(crate) fn slugline_with(
 }
 
 /// `slugline serve` in `folder`, which listens at `address` and tells of itself at `ops`, with its data in `data`.
+/// `command` is what comes before `serve`.
 pub(crate) fn serve(
-    program: &Path,
+    mut command: Command,
     folder: &Path,
     data: &Path,
     address: SocketAddr,
     ops: SocketAddr,
 ) -> Command {
-    let mut command = Command::new(program);
     command.arg("serve").current_dir(folder);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("SLUGLINE__") {

@@ -14,30 +14,40 @@ pub enum Headers<'a> {
     Row(Row<'a>),
 }
 
+/// Most headers in a row.
+pub const MOST: usize = 64;
+
 /// Headers as they came.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
     headers: &'a [httparse::Header<'a>],
-    /// Bit n is set if a name has n bytes: most headers that are looked for are not there, and this shows it at once.
-    lengths: u64,
+    /// How long their names are, beside each other: most headers that are looked for are not there, and this shows it
+    /// at once.
+    lengths: [u8; MOST],
 }
 
 impl<'a> Row<'a> {
-    /// Over these.
+    /// Over these; what is beyond [`MOST`] is not seen.
     #[must_use]
     pub fn new(headers: &'a [httparse::Header<'a>]) -> Row<'a> {
-        let lengths = headers.iter().fold(0, |bits, header| bits | bit(header.name.len()));
+        let mut lengths = [0; MOST];
+        for (length, header) in lengths.iter_mut().zip(headers) {
+            *length = short(header.name);
+        }
         Row { headers, lengths }
     }
 
-    fn lines(self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> + use<'a, '_> {
-        let headers = if self.lengths & bit(name.len()) == 0 { &[] } else { self.headers };
-        headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+    fn lines(&self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+        let length = short(name);
+        let all = self.lengths.iter().take(self.headers.len()).zip(self.headers);
+        let named = move |header: &httparse::Header<'_>| header.name.eq_ignore_ascii_case(name);
+        all.filter(move |(of, header)| **of == length && named(header)).map(|(_, header)| header.value)
     }
 }
 
-fn bit(length: usize) -> u64 {
-    1 << length.min(63)
+/// The length of a name, as far as a byte can say it.
+fn short(name: &str) -> u8 {
+    u8::try_from(name.len()).unwrap_or(u8::MAX)
 }
 
 impl<'a> Headers<'a> {

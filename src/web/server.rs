@@ -161,6 +161,8 @@ impl Connection {
         let stream = tokio::io::join(std::io::Cursor::new(read).chain(reading), writing);
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
+            // What is handed over at a stop is answered, and told that it was the last.
+            .keep_alive(!stopping.load(Ordering::Acquire))
             .header_read_timeout(header_timeout)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD)

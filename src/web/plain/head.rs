@@ -9,19 +9,16 @@ use std::mem::MaybeUninit;
 use http::Method;
 use httparse::Header;
 
-use crate::web::headers::{Headers, Row};
+use crate::web::headers::{Headers, MOST, Row};
 use crate::web::redirect::Request;
 use crate::web::surface::is_routed;
 
-/// Most headers of a plain request; one with more is no plain one.
-const MAX_HEADERS: usize = 64;
-
-/// Room for the headers of a request.
-pub(super) struct Room<'b>([MaybeUninit<Header<'b>>; MAX_HEADERS]);
+/// Room for the headers of a plain request; one with more is no plain one.
+pub(super) struct Room<'b>([MaybeUninit<Header<'b>>; MOST]);
 
 impl Room<'_> {
     pub(super) fn new() -> Self {
-        Room([const { MaybeUninit::uninit() }; MAX_HEADERS])
+        Room([const { MaybeUninit::uninit() }; MOST])
     }
 }
 
@@ -158,7 +155,7 @@ mod tests {
         for (head, expected) in table {
             assert_eq!(plain(head), expected, "{head}");
         }
-        let many: String = (0..=MAX_HEADERS).map(|n| format!("\r\nX-{n}: y")).collect();
+        let many: String = (0..=MOST).map(|n| format!("\r\nX-{n}: y")).collect();
         assert_eq!(plain(&format!("GET /kx7 HTTP/1.1{many}")), 'O');
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
 
 use crate::harness::{TestApp, Value, eventually, json};
 
@@ -36,20 +37,18 @@ async fn a_key_is_shown_once_and_works_until_it_is_revoked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_works_at_once_whoever_else_gets_one() {
     let app = Arc::new(TestApp::start().await);
-    let makers: Vec<_> = (0..8)
-        .map(|_| {
-            let app = Arc::clone(&app);
-            tokio::spawn(async move {
-                for _ in 0..20 {
-                    let colleague = app.as_role("viewer").await;
-                    colleague.get("/links").await.expect(200);
-                }
-            })
-        })
-        .collect();
-    for maker in makers {
-        maker.await.unwrap();
+    let mut makers = JoinSet::new();
+    for _ in 0..8 {
+        let app = Arc::clone(&app);
+        makers.spawn(async move {
+            for _ in 0..20 {
+                let colleague = app.as_role("viewer").await;
+                colleague.get("/links").await.expect(200);
+                app.delete(&format!("/keys/{}", colleague.key_id())).await.expect(204);
+            }
+        });
     }
+    makers.join_all().await;
 }
 
 #[tokio::test]

@@ -87,14 +87,15 @@ async fn what_had_begun_at_a_stop_is_answered_and_told_to_be_the_last() {
     for _ in 0..8 {
         raw::exchange(address, b"GET /unknown HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     }
-    let stopping = tokio::spawn(app.stop());
-    assert_eq!(raw::rest(&mut idle).await, "", "an idle connection is closed at once");
-    eventually("nobody is let in", async || TcpStream::connect(address).await.err()).await;
-    for (n, stream) in streams.iter_mut().enumerate() {
-        stream.write_all(b"st: x\r\n\r\n").await.unwrap();
-        let answer = raw::rest(stream).await;
-        assert_eq!(raw::status(&answer), if n < 8 { 302 } else { 401 }, "{n}: {answer}");
-        assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
-    }
-    stopping.await.unwrap();
+    let readers = async {
+        assert_eq!(raw::rest(&mut idle).await, "", "an idle connection is closed at once");
+        eventually("nobody is let in", async || TcpStream::connect(address).await.err()).await;
+        for (n, stream) in streams.iter_mut().enumerate() {
+            stream.write_all(b"st: x\r\n\r\n").await.unwrap();
+            let answer = raw::rest(stream).await;
+            assert_eq!(raw::status(&answer), if n < 8 { 302 } else { 401 }, "{n}: {answer}");
+            assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+        }
+    };
+    tokio::join!(app.stop(), readers);
 }
