@@ -9,6 +9,9 @@ use std::time::Instant;
 use http::StatusCode;
 use metrics::{Counter, Histogram, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Log, LogFormat};
 
@@ -200,12 +203,14 @@ pub fn gauge(value: u64) -> f64 {
 
 /// Sends log lines to stderr. Once for a process; again does nothing.
 pub fn init_logs(log: &Log) {
-    let filter = tracing_subscriber::EnvFilter::try_new(&log.filter)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = log.filter.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
+    let filtered = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let set = match log.format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Json => filtered.with(lines.json().flatten_event(true)).try_init(),
+        LogFormat::Text => {
+            filtered.with(lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))).try_init()
+        }
     };
     // A second service in one process logs where the first one does.
     drop(set);

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{Method, Request, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -23,6 +25,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 pub(crate) struct Api {
     base: String,
     key: String,
+    /// The session of somebody who signed in, for staff's pages.
+    cookie: Option<String>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -44,7 +48,8 @@ pub(crate) struct Settled {
 impl Api {
     pub(crate) fn new(base: &str, key: &str) -> Self {
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(1).build_http();
-        Self { base: base.trim_end_matches('/').to_owned(), key: key.to_owned(), client }
+        let base = base.trim_end_matches('/').to_owned();
+        Self { base, key: key.to_owned(), cookie: None, client }
     }
 
     /// The same with connections of its own.
@@ -52,16 +57,24 @@ impl Api {
         Self::new(&self.base, &self.key)
     }
 
-    async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes)> {
+    /// Sends one request and gives the answer's head; its body is still to come.
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
-        if !self.key.is_empty() {
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        } else if !self.key.is_empty() {
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.key));
         }
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
+            // As a page of the server's own would say it: who signs in has no key yet.
+            request = request.header(header::ORIGIN, &self.base);
         }
-        let answer =
-            tokio::time::timeout(PATIENCE, self.client.request(request.body(Full::new(body))?)).await??;
+        Ok(tokio::time::timeout(PATIENCE, self.client.request(request.body(Full::new(body))?)).await??)
+    }
+
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes)> {
+        let answer = self.ask(method, path, body).await?;
         let status = answer.status();
         Ok((status, tokio::time::timeout(PATIENCE, answer.into_body().collect()).await??.to_bytes()))
     }
@@ -95,9 +108,43 @@ impl Api {
 
     /// Whether `path` answers 200.
     pub(crate) fn answers(&self, path: &str) -> Result<bool> {
-        runtime()?.block_on(async {
-            Ok(matches!(self.call(Method::GET, path, Bytes::new()).await, Ok((StatusCode::OK, _))))
-        })
+        Ok(matches!(runtime()?.block_on(self.finds(path)), Ok(true)))
+    }
+
+    /// The same, unless nobody answers.
+    pub(crate) async fn finds(&self, path: &str) -> Result<bool> {
+        let (status, _) = self.call(Method::GET, path, Bytes::new()).await?;
+        Ok(status == StatusCode::OK)
+    }
+
+    /// What `path` gives, which must be there.
+    pub(crate) async fn get(&self, path: &str) -> Result<Bytes> {
+        let (status, body) = self.call(Method::GET, path, Bytes::new()).await?;
+        ensure!(status == StatusCode::OK, "{path} answered {status}: {}", excerpt(&body));
+        Ok(body)
+    }
+
+    /// Changes something, with whatever status it is told.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: &Value) -> Result<(StatusCode, Bytes)> {
+        self.call(method, path, Bytes::from(body.to_string())).await
+    }
+
+    /// The same server as somebody sees it who signed in as this user, who is made if need be.
+    pub(crate) async fn signed_in(&self, name: &str, password: &str) -> Result<Self> {
+        let user = json!({ "name": name, "role": "admin", "password": password });
+        let (status, body) = self.send(Method::POST, "/api/v1/users", &user).await?;
+        ensure!(
+            matches!(status, StatusCode::CREATED | StatusCode::CONFLICT),
+            "the user {name} answered {status}: {}",
+            excerpt(&body)
+        );
+        let asked = json!({ "name": name, "password": password }).to_string();
+        let nobody = Self::new(&self.base, "");
+        let answer = nobody.ask(Method::POST, "/api/v1/sessions", Bytes::from(asked)).await?;
+        ensure!(answer.status() == StatusCode::CREATED, "signing in answered {}", answer.status());
+        let cookie = answer.headers().get(header::SET_COOKIE).context("there is no session")?.to_str()?;
+        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        Ok(Self { cookie: Some(cookie), ..nobody })
     }
 
     /// One report as it is.
@@ -142,6 +189,6 @@ pub(crate) fn runtime() -> Result<Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-fn excerpt(body: &[u8]) -> String {
+pub(crate) fn excerpt(body: &[u8]) -> String {
     String::from_utf8_lossy(body).chars().take(300).collect()
 }

@@ -10,8 +10,13 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::contenders::Contender;
+use crate::create_bench::CreateBenchArgs;
+use crate::disturb::DisturbArgs;
+use crate::instructions::InstructionsArgs;
 use crate::numbers::duration;
+use crate::scale::ScaleArgs;
 use crate::schedule::Rate;
+use crate::soak::SoakArgs;
 
 /// Drives load at a URL shortener and compares what it costs.
 #[derive(Parser)]
@@ -31,10 +36,20 @@ pub(crate) enum Task {
     Check(CheckArgs),
     /// Slugline and other ways to answer a redirect, in turn: CPU, throughput, memory, latency, and what is counted
     Bench(BenchArgs),
-    /// Links a second through the batch call, over 1 and 4 connections
+    /// What a link in the cache takes
+    CacheBench(CacheBenchArgs),
+    /// Links a second, by single calls and in batches, beside what the handlers do without a store
     CreateBench(CreateBenchArgs),
     /// Times the reports of a running server
     ReportBench(ReportBenchArgs),
+    /// How many instructions a redirect takes, by valgrind
+    Instructions(InstructionsArgs),
+    /// What a scan, a hot link and a million links cost the readers of the others
+    Disturb(DisturbArgs),
+    /// Half of what the server can do for a long time, with a newsroom at work: does anything grow?
+    Soak(SoakArgs),
+    /// Start, lists, reports, pages and redirects on stores that `hits grow` has filled
+    Scale(ScaleArgs),
 }
 
 #[derive(Args, Clone)]
@@ -278,21 +293,12 @@ pub(crate) enum Part {
 }
 
 #[derive(Args)]
-pub(crate) struct CreateBenchArgs {
-    /// A running server; without it one is started on temporary data
-    #[arg(long)]
-    pub(crate) target: Option<String>,
-    #[arg(long)]
-    pub(crate) key: Option<String>,
-    /// Links for each measurement
-    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+pub(crate) struct CacheBenchArgs {
+    /// Links to make; the second half of them is measured
+    #[arg(long, default_value_t = 400_000, value_parser = clap::value_parser!(u64).range(2_000..=1_000_000))]
     pub(crate) links: u64,
-    #[arg(long, value_delimiter = ',', default_value = "1,4")]
-    pub(crate) connections: Vec<usize>,
     #[command(flatten)]
     pub(crate) own: OwnServer,
-    #[arg(long)]
-    pub(crate) json: Option<PathBuf>,
 }
 
 fn rate(text: &str) -> Result<Rate> {

@@ -10,11 +10,12 @@ use anyhow::{Context, Result, ensure};
 
 use crate::args::{BenchArgs, Pacing, Part, built_beside};
 use crate::contenders::{Contender, Entrant, Programs, Stable};
+use crate::load::Sending;
 use crate::machine;
-use crate::numbers::count;
+use crate::numbers::{count, whole};
 use crate::process::Folder;
 use crate::report::{self, CpuPart, LatencyPart, Report};
-use crate::rounds::Course;
+use crate::rounds::sweeps;
 use crate::schedule::Rate;
 use crate::series::Series;
 
@@ -34,21 +35,21 @@ pub(crate) fn run(args: &BenchArgs) -> Result<bool> {
     let cores = std::thread::available_parallelism()?.get();
     let stable =
         Stable { programs: &programs, folder: folder.path(), links: args.links, workers: count(cores) };
-    let course = Course { connections: args.connections, round, pin: None, pacing: args.pacing };
+    let sending = Sending { pacing: args.pacing, ..Sending::freely(args.connections, round) };
     let bench = Bench { args, contenders: &contenders, baseline, rounds, stable };
 
-    let cpu = if args.part == Part::Latency { None } else { Some(bench.cpu_part(course)?) };
+    let cpu = if args.part == Part::Latency { None } else { Some(bench.cpu_part(sending)?) };
     let latency = if args.part == Part::Cpu {
         None
     } else if cores < 2 {
         println!("latency part left out: it needs a core for the server and one for the driver");
         None
     } else {
-        Some(bench.latency_part(Course { pin: Some(DRIVER_CORE), pacing: Pacing::Spin, ..course })?)
+        Some(bench.latency_part(Sending { pin: Some(DRIVER_CORE), pacing: Pacing::Spin, ..sending })?)
     };
 
     let report = Report {
-        head: machine::lines(&programs, &contenders, folder.path()) + &builds(args),
+        head: machine::lines(folder.path(), machine::versions(&programs, &contenders)) + &builds(args),
         contenders,
         baseline,
         links: args.links,
@@ -116,40 +117,40 @@ impl Bench<'_> {
     }
 
     /// Closed loop: how much each can do. The first sweep warms caches and is not looked at.
-    fn most(&self, course: Course, entrants: &[Entrant]) -> Result<Series> {
-        let course = Course { round: course.round / 2, ..course };
+    fn most(&self, sending: Sending, entrants: &[Entrant]) -> Result<Series> {
+        let sending = Sending { length: sending.length / 2, ..sending };
         println!("closed loop; a sweep to warm up, then {}", self.rounds);
-        course.sweeps(entrants, Rate::Max, 0, 1)?;
-        Ok(Series { rate: None, sweeps: course.sweeps(entrants, Rate::Max, APART, self.rounds)? })
+        sweeps(&sending, entrants, Rate::Max, 0, 1)?;
+        Ok(Series { rate: None, sweeps: sweeps(&sending, entrants, Rate::Max, APART, self.rounds)? })
     }
 
-    fn at(&self, course: Course, entrants: &[Entrant], rate: u64, first: u64) -> Result<Series> {
+    fn at(&self, sending: Sending, entrants: &[Entrant], rate: u64, first: u64) -> Result<Series> {
         println!("at {rate}/s");
         ensure!(rate > 0, "there is no rate that low");
-        let sweeps = course.sweeps(entrants, Rate::PerSecond(rate), first, self.rounds)?;
+        let sweeps = sweeps(&sending, entrants, Rate::PerSecond(rate), first, self.rounds)?;
         Ok(Series { rate: Some(rate), sweeps })
     }
 
-    fn cpu_part(&self, course: Course) -> Result<CpuPart> {
+    fn cpu_part(&self, sending: Sending) -> Result<CpuPart> {
         let entrants = self.start(None)?;
-        let most = self.most(course, &entrants)?;
+        let most = self.most(sending, &entrants)?;
         let slowest = (0..entrants.len())
             .filter_map(|which| median_rate(&most, which))
             .min_by(f64::total_cmp)
             .context("nobody was measured")?;
         let rate = whole(slowest)? * self.args.cpu_percent / 100;
-        let fixed = self.at(course, &entrants, rate, 2 * APART)?;
+        let fixed = self.at(sending, &entrants, rate, 2 * APART)?;
         stop(entrants)?;
         Ok(CpuPart { percent: self.args.cpu_percent, most, fixed })
     }
 
-    fn latency_part(&self, course: Course) -> Result<LatencyPart> {
+    fn latency_part(&self, sending: Sending) -> Result<LatencyPart> {
         let entrants = self.start(Some(SERVER_CORE))?;
-        let most = self.most(course, &entrants)?;
-        let whole = whole(median_rate(&most, self.baseline).context("the baseline was not measured")?)?;
+        let most = self.most(sending, &entrants)?;
+        let able = whole(median_rate(&most, self.baseline).context("the baseline was not measured")?)?;
         let mut fixed = vec![];
         for (number, &percent) in (3..).zip(&self.args.latency_percent) {
-            fixed.push((percent, self.at(course, &entrants, whole * percent / 100, number * APART)?));
+            fixed.push((percent, self.at(sending, &entrants, able * percent / 100, number * APART)?));
         }
         stop(entrants)?;
         Ok(LatencyPart { most, fixed })
@@ -162,9 +163,4 @@ fn stop(entrants: Vec<Entrant>) -> Result<()> {
 
 fn median_rate(most: &Series, which: usize) -> Option<f64> {
     most.over(which, |round| round.rate).map(|rate| rate.median)
-}
-
-/// The whole part of a rate.
-fn whole(rate: f64) -> Result<u64> {
-    Ok(Duration::try_from_secs_f64(rate)?.as_secs())
 }

@@ -18,7 +18,7 @@ use tokio::task::{JoinSet, LocalSet, yield_now};
 
 use crate::args::Pacing;
 use crate::desk::Desk;
-use crate::mix::{Draw, Mix};
+use crate::mix::{Draw, Mix, SEED};
 use crate::numbers::count;
 use crate::procs;
 use crate::schedule::{Rate, Schedule};
@@ -45,6 +45,40 @@ pub(crate) struct Plan {
     pub(crate) pin: Option<usize>,
     pub(crate) pacing: Pacing,
     pub(crate) redirects: Vec<u16>,
+}
+
+/// What plans of one measurement have in common: one thread, no warm-up, redirects are what is wanted.
+#[derive(Clone, Copy)]
+pub(crate) struct Sending {
+    pub(crate) connections: usize,
+    pub(crate) length: Duration,
+    pub(crate) pin: Option<usize>,
+    pub(crate) pacing: Pacing,
+}
+
+impl Sending {
+    /// Bound to no core, and without a core of its own.
+    pub(crate) fn freely(connections: usize, length: Duration) -> Self {
+        Self { connections, length, pin: None, pacing: Pacing::Timer }
+    }
+
+    /// Plans of different numbers draw other requests.
+    pub(crate) fn plan(&self, target: SocketAddr, mix: &Arc<Mix>, rate: Rate, number: u64) -> Plan {
+        Plan {
+            target,
+            mix: mix.clone(),
+            seed: SEED + 1 + number,
+            rate,
+            connections: self.connections,
+            threads: 1,
+            warmup: Duration::ZERO,
+            duration: self.length,
+            grace: Duration::from_secs(10),
+            pin: self.pin,
+            pacing: self.pacing,
+            redirects: vec![301, 302, 307, 308],
+        }
+    }
 }
 
 /// What came of it.

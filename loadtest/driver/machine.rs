@@ -10,8 +10,9 @@ use anyhow::{Result, ensure};
 
 use crate::contenders::{Contender, Programs};
 
-/// Lines for the head of a page.
-pub(crate) fn lines(programs: &Programs, contenders: &[Contender], folder: &Path) -> String {
+/// Lines for the head of a page: the machine, the disk below `folder`, Slugline and what it was built with, and the
+/// `versions` of what else runs.
+pub(crate) fn lines(folder: &Path, mut versions: Vec<String>) -> String {
     let model = fs::read_to_string("/proc/cpuinfo")
         .ok()
         .and_then(|text| text.lines().find_map(|l| l.strip_prefix("model name")).map(|l| l.replace(':', "")))
@@ -19,15 +20,6 @@ pub(crate) fn lines(programs: &Programs, contenders: &[Contender], folder: &Path
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let disk = said(Command::new("stat").args(["-f", "-c", "%T"]).arg(folder));
-    let mut versions = vec![];
-    if contenders.iter().any(|one| one.needs_nginx()) {
-        versions.push(said(Command::new(&programs.nginx).arg("-v")));
-    }
-    if contenders.iter().any(|one| one.needs_redis()) {
-        let version = said(Command::new(&programs.redis_server).arg("--version"));
-        // Behind that is how it was built.
-        versions.extend(version.split(" sha=").next().map(str::to_owned));
-    }
     versions.push(said(Command::new("rustc").arg("--version")));
     versions.retain(|version| !version.is_empty());
     let commit = said(Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]));
@@ -40,6 +32,20 @@ pub(crate) fn lines(programs: &Programs, contenders: &[Contender], folder: &Path
         known(&commit),
         versions.join("; ")
     )
+}
+
+/// Of the programs that these contenders need and that are not ours.
+pub(crate) fn versions(programs: &Programs, contenders: &[Contender]) -> Vec<String> {
+    let mut versions = vec![];
+    if contenders.iter().any(|one| one.needs_nginx()) {
+        versions.push(said(Command::new(&programs.nginx).arg("-v")));
+    }
+    if contenders.iter().any(|one| one.needs_redis()) {
+        let version = said(Command::new(&programs.redis_server).arg("--version"));
+        // Behind that is how it was built.
+        versions.extend(version.split(" sha=").next().map(str::to_owned));
+    }
+    versions
 }
 
 /// Whether all programs are there that these contenders are; else says what to do.

@@ -10,13 +10,20 @@ mod agents;
 mod api;
 mod args;
 mod bench;
+mod cache_bench;
 mod check;
 mod contenders;
 mod counts;
+mod create_bench;
 mod desk;
+mod disturb;
+mod instructions;
 mod load;
 mod machine;
+mod measured;
 mod mix;
+mod newsroom;
+mod node;
 mod numbers;
 mod outcome;
 mod process;
@@ -26,10 +33,13 @@ mod redis_server;
 mod report;
 mod report_bench;
 mod rounds;
+mod scale;
+mod scale_page;
 mod schedule;
 mod seed;
 mod series;
 mod servers;
+mod soak;
 mod tally;
 mod wire;
 
@@ -39,16 +49,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use serde_json::json;
 
 use crate::api::Api;
-use crate::args::{CheckArgs, Cli, CreateBenchArgs, ReportBenchArgs, RunArgs, SeedArgs, Task};
+use crate::args::{CheckArgs, Cli, ReportBenchArgs, RunArgs, SeedArgs, Task};
 use crate::check::Verdict;
 use crate::load::Plan;
 use crate::mix::Mix;
 use crate::numbers::per_second;
 use crate::outcome::Told;
-use crate::process::Folder;
 use crate::seed::Stories;
 
 fn main() -> ExitCode {
@@ -57,8 +65,13 @@ fn main() -> ExitCode {
         Task::Run(args) => run(&args),
         Task::Check(args) => check(&args),
         Task::Bench(args) => bench::run(&args),
-        Task::CreateBench(args) => create_bench(&args),
+        Task::CacheBench(args) => cache_bench::run(&args),
+        Task::CreateBench(args) => create_bench::run(&args),
         Task::ReportBench(args) => report_bench(&args),
+        Task::Instructions(args) => instructions::run(&args),
+        Task::Disturb(args) => disturb::run(&args),
+        Task::Soak(args) => soak::run(&args),
+        Task::Scale(args) => scale::run(&args),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -151,37 +164,6 @@ fn check(args: &CheckArgs) -> Result<bool> {
     let verdict = Verdict { answered, unknown, before, after };
     println!("{}", verdict.line());
     Ok(verdict.holds())
-}
-
-fn create_bench(args: &CreateBenchArgs) -> Result<bool> {
-    let folder;
-    let started;
-    let api = if let Some(target) = &args.target {
-        started = None;
-        Api::new(target, args.key.as_deref().context("a running server needs --key")?)
-    } else {
-        folder = Folder::new(args.own.work_dir.as_deref(), args.own.keep)?;
-        let server = servers::slugline(&args.own.program()?, folder.path(), None, None)?;
-        let api = server.api()?.clone();
-        started = Some(server);
-        api
-    };
-    // New stories each time: a story that has its link already is found, not made.
-    let tag = getrandom::u64().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
-    let mut results = Vec::new();
-    println!("| connections | links | links/s |\n|---|---|---|");
-    for &connections in &args.connections {
-        let prefix = format!("https://news.example.com/bench/{tag:016x}-{connections}/story-");
-        let made = seed::make(&api, &Stories { prefix, first: 1, amount: args.links }, connections)?;
-        let rate = per_second(args.links, made.time);
-        println!("| {connections} | {} | {rate:.0} |", args.links);
-        results.push(json!({ "connections": connections, "links": args.links, "links_per_second": rate }));
-    }
-    if let Some(file) = &args.json {
-        fs::write(file, format!("{:#}\n", json!(results)))?;
-    }
-    started.map_or(Ok(()), servers::Server::stop)?;
-    Ok(true)
 }
 
 fn report_bench(args: &ReportBenchArgs) -> Result<bool> {

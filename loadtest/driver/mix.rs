@@ -1,12 +1,14 @@
 //! The standard mix: which code a reader asks for, and what the reader's browser sends.
 //!
-//! Guarantees: codes follow Zipf's law with s = 1 in the order given; 1,000 browsers, 200 referrers and 50,000
-//! visitors, each visitor with one address and one browser; all of it is repeated by the same seed. Drawing a request
-//! copies five prepared pieces and allocates nothing. Refuses to know: how fast requests are sent, and what comes back.
+//! Guarantees: codes follow Zipf's law with s = 1 in the order given, unless something else is [`Asking`]; 1,000 browsers,
+//! 200 referrers and 50,000 visitors, each visitor with one address and one browser; all of it is repeated by the same
+//! seed. Drawing a request copies some prepared pieces and allocates nothing. Refuses to know: how fast requests are sent,
+//! and what comes back.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
 
@@ -58,6 +60,25 @@ const SEARCH: &[&str] = &[
     "https://www.perplexity.ai/",
 ];
 
+/// Of the mix that all measurements share.
+pub(crate) const SEED: u64 = 20_261_122;
+/// Letters of the codes of a scan: longer than any that is given out.
+const UNKNOWN_LENGTH: usize = 12;
+const LETTERS: &[u8; 27] = b"bcdfghjkmnpqrstvwxz23456789";
+
+/// Which codes are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asking {
+    /// The first the most, by Zipf's law.
+    Popular,
+    /// Each as often as any other, by chance.
+    Evenly,
+    /// One after another, from the first on.
+    InTurn,
+    /// None of them: codes that nobody has, never the same twice.
+    Unknown,
+}
+
 struct Visitor {
     browser: usize,
     address: Box<[u8]>,
@@ -65,10 +86,14 @@ struct Visitor {
 
 /// All pieces a request is made of; shared by all threads.
 pub(crate) struct Mix {
-    /// `GET /CODE HTTP/1.1` and the host line, by rank.
-    asks: Vec<Box<[u8]>>,
-    /// Up to which draw a rank is meant.
+    codes: Codes,
+    /// What follows the code: the version and the host line.
+    host: Box<[u8]>,
+    asking: Asking,
+    /// Up to which draw a rank is meant, where codes are asked for by rank.
     ranks: Vec<u64>,
+    /// The next one, where they are asked for in turn.
+    next: AtomicU64,
     browsers: Vec<Box<[u8]>>,
     referrers: Vec<Box<[u8]>>,
     visitors: Vec<Visitor>,
@@ -76,23 +101,76 @@ pub(crate) struct Mix {
 
 impl Mix {
     pub(crate) fn new(host: &str, codes: &[String], seed: u64) -> Result<Self> {
+        Self::asking(Asking::Popular, host, codes, seed)
+    }
+
+    pub(crate) fn asking(asking: Asking, host: &str, codes: &[String], seed: u64) -> Result<Self> {
         ensure!(!codes.is_empty(), "there is no code to ask for");
         let mut random = Random::new(seed);
-        let asks =
-            codes.iter().map(|code| bytes(format!("GET /{code} HTTP/1.1\r\nHost: {host}\r\n"))).collect();
-        let mut sum = 0;
-        let ranks = (1..=count(codes.len()))
-            .map(|rank| {
-                sum += WEIGHT / rank;
-                sum
-            })
-            .collect();
+        let ranks = if asking == Asking::Popular { ranks(count(codes.len())) } else { vec![] };
         let browsers = agents::blocks(&mut random, BROWSERS);
         let referrers = referrers(&mut random);
         let visitors = (0..VISITORS)
             .map(|n| Visitor { browser: index(random.below(count(BROWSERS))), address: address(n) })
             .collect();
-        Ok(Self { asks, ranks, browsers, referrers, visitors })
+        let host = bytes(format!(" HTTP/1.1\r\nHost: {host}\r\n"));
+        let codes = Codes::new(codes)?;
+        Ok(Self { codes, host, asking, ranks, next: AtomicU64::new(0), browsers, referrers, visitors })
+    }
+
+    /// Puts the path's code into `out`.
+    fn code(&self, random: &mut Random, out: &mut Vec<u8>) {
+        let at = match self.asking {
+            Asking::Popular => {
+                let drawn = random.below(self.ranks.last().copied().unwrap_or(1));
+                self.ranks.partition_point(|&upto| upto <= drawn)
+            }
+            Asking::Evenly => index(random.below(count(self.codes.ends.len()))),
+            Asking::InTurn => {
+                let next = self.next.fetch_add(1, Ordering::Relaxed);
+                index(next % count(self.codes.ends.len()))
+            }
+            Asking::Unknown => {
+                let letters = (0..UNKNOWN_LENGTH).filter_map(|_| random.pick(LETTERS));
+                return out.extend(letters);
+            }
+        };
+        out.extend_from_slice(self.codes.at(at));
+    }
+}
+
+/// Up to which draw each rank is meant.
+fn ranks(amount: u64) -> Vec<u64> {
+    let mut sum = 0;
+    (1..=amount)
+        .map(|rank| {
+            sum += WEIGHT / rank;
+            sum
+        })
+        .collect()
+}
+
+/// Many codes in little room.
+struct Codes {
+    text: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<u32>,
+}
+
+impl Codes {
+    fn new(codes: &[String]) -> Result<Self> {
+        let (mut text, mut ends) = (vec![], Vec::with_capacity(codes.len()));
+        for code in codes {
+            text.extend_from_slice(code.as_bytes());
+            ends.push(u32::try_from(text.len()).context("that is too many codes")?);
+        }
+        Ok(Self { text, ends })
+    }
+
+    fn at(&self, n: usize) -> &[u8] {
+        let end = |n: usize| self.ends.get(n).map_or(0, |&end| index(u64::from(end)));
+        let from = n.checked_sub(1).map_or(0, end);
+        self.text.get(from..end(n)).unwrap_or_default()
     }
 }
 
@@ -111,9 +189,9 @@ impl Draw {
     pub(crate) fn next(&mut self, out: &mut Vec<u8>) {
         out.clear();
         let mix = &*self.mix;
-        let drawn = self.random.below(mix.ranks.last().copied().unwrap_or(1));
-        let rank = mix.ranks.partition_point(|&upto| upto <= drawn);
-        out.extend_from_slice(mix.asks.get(rank).map_or(&[][..], |ask| ask));
+        out.extend_from_slice(b"GET /");
+        mix.code(&mut self.random, out);
+        out.extend_from_slice(&mix.host);
         if let Some(visitor) = self.random.pick(&mix.visitors) {
             out.extend_from_slice(mix.browsers.get(visitor.browser).map_or(&[][..], |browser| browser));
             out.extend_from_slice(&visitor.address);
@@ -181,7 +259,25 @@ pub(crate) fn codes(file: Option<&Path>, amount: u64) -> Result<Vec<String>> {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Draw, Mix, codes};
+    use super::{Asking, Draw, Mix, codes};
+
+    #[test]
+    fn each_is_asked_for_in_turn_and_a_scan_asks_for_none() {
+        let codes = codes(None, 100).unwrap();
+        let mut request = Vec::new();
+        let mut in_turn = Draw::new(Arc::new(Mix::asking(Asking::InTurn, "h:1", &codes, 7).unwrap()), 9);
+        for code in &codes {
+            in_turn.next(&mut request);
+            assert!(request.starts_with(format!("GET /{code} HTTP/1.1\r\nHost: h:1\r\n").as_bytes()));
+        }
+        let mut scan = Draw::new(Arc::new(Mix::asking(Asking::Unknown, "h:1", &codes, 7).unwrap()), 9);
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..1_000 {
+            scan.next(&mut request);
+            let path = request.split(|&b| b == b' ').nth(1).unwrap().to_vec();
+            assert!(path.len() == 13 && seen.insert(path));
+        }
+    }
 
     #[test]
     fn a_seed_repeats_the_mix_and_requests_are_whole() {

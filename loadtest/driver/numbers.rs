@@ -24,6 +24,11 @@ pub(crate) fn index(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
 
+/// The whole part of a rate.
+pub(crate) fn whole(rate: f64) -> Result<u64> {
+    Ok(Duration::try_from_secs_f64(rate)?.as_secs())
+}
+
 /// A duration in whole nanoseconds.
 pub(crate) fn nanos(d: Duration) -> u64 {
     u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)

@@ -35,6 +35,16 @@ pub(crate) fn achieved(plan: &Plan, outcome: &Outcome) -> f64 {
     per_second(outcome.tally.in_window, plan.duration)
 }
 
+/// Whether every request was sent and had its whole answer, whatever it was, and, with a rate, 99 % of them in the
+/// measured window.
+pub(crate) fn held(plan: &Plan, outcome: &Outcome) -> bool {
+    let in_time = match plan.rate {
+        Rate::Max => true,
+        Rate::PerSecond(rate) => achieved(plan, outcome) >= 0.99 * float(rate),
+    };
+    in_time && outcome.tally.unsent == 0 && outcome.tally.unknown == 0
+}
+
 impl Told<'_> {
     fn all_answers(&self) -> u64 {
         self.outcome.tally.statuses().values().sum()

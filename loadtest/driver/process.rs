@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::procs;
 
 const START_LIMIT: Duration = Duration::from_secs(120);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 /// A process that ends with this value.
@@ -45,11 +46,22 @@ impl Process {
 
     /// Waits until it is ready.
     pub(crate) fn wait(&mut self, log: &Path, ready: impl Fn() -> Result<bool>) -> Result<()> {
-        let give_up = Instant::now() + START_LIMIT;
+        self.wait_within(START_LIMIT, LOOK_AGAIN, log, ready)
+    }
+
+    /// Waits until it is ready, for at most `limit`, and looks again after each `pause`.
+    pub(crate) fn wait_within(
+        &mut self,
+        limit: Duration,
+        pause: Duration,
+        log: &Path,
+        ready: impl Fn() -> Result<bool>,
+    ) -> Result<()> {
+        let give_up = Instant::now() + limit;
         while !ready()? {
             self.ensure_alive(log)?;
-            ensure!(Instant::now() < give_up, "the server was not ready within {} s", START_LIMIT.as_secs());
-            std::thread::sleep(Duration::from_millis(50));
+            ensure!(Instant::now() < give_up, "the server was not ready within {} s", limit.as_secs());
+            std::thread::sleep(pause);
         }
         Ok(())
     }

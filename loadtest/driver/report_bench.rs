@@ -33,7 +33,7 @@ fn reports(code: &str, from: &str) -> Vec<String> {
 }
 
 /// The date so many days ago.
-fn ago(days: i64) -> String {
+pub(crate) fn ago(days: i64) -> String {
     jiff::Zoned::now().date().saturating_sub(jiff::Span::new().days(days)).to_string()
 }
 

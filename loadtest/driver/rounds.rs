@@ -8,18 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::args::Pacing;
 use crate::check::Verdict;
 use crate::contenders::Entrant;
-use crate::load::{self, Plan};
-use crate::mix::Mix;
-use crate::numbers::{count, float, index, micros_each, ratio};
-use crate::outcome::{achieved, latency_us};
+use crate::load::{self, Sending};
+use crate::mix::{Mix, SEED};
+use crate::numbers::{count, index, micros_each, ratio};
+use crate::outcome::{achieved, held, latency_us};
 use crate::procs::Memory;
 use crate::schedule::Rate;
-use crate::servers::{Server, Used};
-
-const SEED: u64 = 20_261_122;
+use crate::servers::Used;
 
 /// What one round showed.
 #[derive(Clone, Copy, Debug)]
@@ -50,93 +47,66 @@ impl Round {
 /// A round of each, in the order of the contenders, whoever began.
 pub(crate) type Sweep = Vec<Round>;
 
-/// How rounds are run.
-#[derive(Clone, Copy)]
-pub(crate) struct Course {
-    pub(crate) connections: usize,
-    pub(crate) round: Duration,
-    pub(crate) pin: Option<usize>,
-    pub(crate) pacing: Pacing,
+/// Loads one contender once.
+fn round(sending: &Sending, entrant: &Entrant, mix: &Arc<Mix>, rate: Rate, number: u64) -> Result<Round> {
+    let server = &entrant.server;
+    let plan = sending.plan(server.address, mix, rate, number);
+    server.counts.tidy()?;
+    server.counts.settle()?;
+    let before = server.counts.now()?;
+    let cpu = server.cpu()?;
+    let outcome = load::run(&plan)?;
+    server.counts.settle()?;
+    let cpu_after = server.cpu()?;
+    let memory = server.memory()?;
+    // Reading the figure may cost the server something, so that comes last.
+    let after = server.counts.now()?;
+    let (answered, unknown) = (outcome.tally.answered, outcome.tally.unknown);
+    let title = entrant.contender.title();
+    ensure!(answered > 0, "{title} answered no redirect: {:?}", outcome.tally.statuses());
+    let each = |before: Duration, after: Duration| {
+        micros_each(after.saturating_sub(before), answered).unwrap_or(0.0)
+    };
+    let all: u64 = outcome.tally.statuses().values().sum();
+    Ok(Round {
+        rate: achieved(&plan, &outcome),
+        cpu: Used { server: each(cpu.server, cpu_after.server), redis: each(cpu.redis, cpu_after.redis) },
+        memory,
+        p50: latency_us(&outcome, 0.5),
+        p99: latency_us(&outcome, 0.99),
+        p999: latency_us(&outcome, 0.999),
+        driver: ratio(outcome.driver_cpu.as_secs_f64(), sending.length.as_secs_f64()).unwrap_or(0.0),
+        verdict: before.zip(after).map(|(before, after)| Verdict { answered, unknown, before, after }),
+        held: held(&plan, &outcome) && all == answered,
+    })
 }
 
-impl Course {
-    fn plan(&self, server: &Server, mix: &Arc<Mix>, rate: Rate, number: u64) -> Plan {
-        Plan {
-            target: server.address,
-            mix: mix.clone(),
-            seed: SEED + 1 + number,
-            rate,
-            connections: self.connections,
-            threads: 1,
-            warmup: Duration::ZERO,
-            duration: self.round,
-            grace: Duration::from_secs(10),
-            pin: self.pin,
-            pacing: self.pacing,
-            redirects: vec![301, 302, 307, 308],
+/// So many rounds of each, in turn. Their numbers begin with `first`, so that no two series draw the same requests.
+pub(crate) fn sweeps(
+    sending: &Sending,
+    entrants: &[Entrant],
+    rate: Rate,
+    first: u64,
+    amount: u64,
+) -> Result<Vec<Sweep>> {
+    let mixes = entrants
+        .iter()
+        // Only the host differs, and the codes, where a contender draws its own.
+        .map(|entrant| Ok(Arc::new(Mix::new(&entrant.server.address.to_string(), &entrant.codes, SEED)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let mut sweeps = vec![];
+    for number in 0..amount {
+        let mut rounds: Vec<Option<Round>> = vec![None; entrants.len()];
+        for turn in order(number, entrants.len()) {
+            rounds[turn] = Some(round(sending, &entrants[turn], &mixes[turn], rate, first + number)?);
         }
-    }
-
-    /// Loads one contender once.
-    fn round(&self, entrant: &Entrant, mix: &Arc<Mix>, rate: Rate, number: u64) -> Result<Round> {
-        let server = &entrant.server;
-        let plan = self.plan(server, mix, rate, number);
-        server.counts.tidy()?;
-        server.counts.settle()?;
-        let before = server.counts.now()?;
-        let cpu = server.cpu()?;
-        let outcome = load::run(&plan)?;
-        server.counts.settle()?;
-        let cpu_after = server.cpu()?;
-        let memory = server.memory()?;
-        // Reading the figure may cost the server something, so that comes last.
-        let after = server.counts.now()?;
-        let (answered, unknown) = (outcome.tally.answered, outcome.tally.unknown);
-        let title = entrant.contender.title();
-        ensure!(answered > 0, "{title} answered no redirect: {:?}", outcome.tally.statuses());
-        let each = |before: Duration, after: Duration| {
-            micros_each(after.saturating_sub(before), answered).unwrap_or(0.0)
-        };
-        Ok(Round {
-            rate: achieved(&plan, &outcome),
-            cpu: Used { server: each(cpu.server, cpu_after.server), redis: each(cpu.redis, cpu_after.redis) },
-            memory,
-            p50: latency_us(&outcome, 0.5),
-            p99: latency_us(&outcome, 0.99),
-            p999: latency_us(&outcome, 0.999),
-            driver: ratio(outcome.driver_cpu.as_secs_f64(), self.round.as_secs_f64()).unwrap_or(0.0),
-            verdict: before.zip(after).map(|(before, after)| Verdict { answered, unknown, before, after }),
-            held: held(&plan, &outcome),
-        })
-    }
-
-    /// So many rounds of each, in turn. Their numbers begin with `first`, so that no two series draw the same requests.
-    pub(crate) fn sweeps(
-        &self,
-        entrants: &[Entrant],
-        rate: Rate,
-        first: u64,
-        amount: u64,
-    ) -> Result<Vec<Sweep>> {
-        let mixes = entrants
-            .iter()
-            // Only the host differs, and the codes, where a contender draws its own.
-            .map(|entrant| Ok(Arc::new(Mix::new(&entrant.server.address.to_string(), &entrant.codes, SEED)?)))
-            .collect::<Result<Vec<_>>>()?;
-        let mut sweeps = vec![];
-        for number in 0..amount {
-            let mut rounds: Vec<Option<Round>> = vec![None; entrants.len()];
-            for turn in order(number, entrants.len()) {
-                rounds[turn] = Some(self.round(&entrants[turn], &mixes[turn], rate, first + number)?);
-            }
-            let sweep: Sweep = rounds.into_iter().collect::<Option<_>>().context("each has its turn")?;
-            for (entrant, round) in entrants.iter().zip(&sweep) {
-                println!("{:>3} {:<18} {}", number + 1, entrant.contender.title(), line(round));
-            }
-            sweeps.push(sweep);
+        let sweep: Sweep = rounds.into_iter().collect::<Option<_>>().context("each has its turn")?;
+        for (entrant, round) in entrants.iter().zip(&sweep) {
+            println!("{:>3} {:<18} {}", number + 1, entrant.contender.title(), line(round));
         }
-        Ok(sweeps)
+        sweeps.push(sweep);
     }
+    Ok(sweeps)
 }
 
 /// Whose turn it is in a sweep, one after another: each sweep begins with another.
@@ -156,17 +126,6 @@ fn line(round: &Round) -> String {
         round.p999,
         if round.held { "" } else { ", RATE NOT HELD" }
     )
-}
-
-/// All sent, all answered with a redirect, and with a rate: 99 % of them within the round.
-fn held(plan: &Plan, outcome: &load::Outcome) -> bool {
-    let tally = &outcome.tally;
-    let in_time = match plan.rate {
-        Rate::Max => true,
-        Rate::PerSecond(rate) => achieved(plan, outcome) >= 0.99 * float(rate),
-    };
-    let all: u64 = tally.statuses().values().sum();
-    in_time && tally.unsent == 0 && tally.unknown == 0 && all == tally.answered
 }
 
 #[cfg(test)]

@@ -124,22 +124,21 @@ pub(crate) fn slugline(
     core: Option<usize>,
     redis: Option<Redis>,
 ) -> Result<Server> {
+    slugline_with(&[], program, folder, core, redis)
+}
+
+/// The same with other settings, by the names of the environment.
+pub(crate) fn slugline_with(
+    settings: &[(&str, &str)],
+    program: &Path,
+    folder: &Path,
+    core: Option<usize>,
+    redis: Option<Redis>,
+) -> Result<Server> {
     let (address, ops) = (free_address()?, free_address()?);
     let log = folder.join("slugline.out");
-    let mut command = Command::new(program);
-    command.arg("serve").current_dir(folder);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("SLUGLINE__") {
-            command.env_remove(name);
-        }
-    }
-    command
-        .env("SLUGLINE__SERVER__LISTEN", address.to_string())
-        .env("SLUGLINE__SERVER__OPS_LISTEN", ops.to_string())
-        .env("SLUGLINE__DATA__DIR", folder.join("data"))
-        // Asking whether all is counted must not make the next round one that somebody watches.
-        .env("SLUGLINE__HITS__WATCH_FOR", "1s")
-        .env("SLUGLINE__CLIENTS__TRUSTED_PROXIES", "127.0.0.1/32");
+    let mut command = serve(Command::new(program), folder, &folder.join("data"), address, ops);
+    command.envs(settings.iter().copied());
     if let Some(redis) = &redis {
         command.env("SLUGLINE__STORE__KIND", "redis").env("SLUGLINE__STORE__REDIS__URLS", redis.url());
     }
@@ -150,8 +149,33 @@ pub(crate) fn slugline(
     Ok(Server { address, counts: Counts::Reports(api), process, redis })
 }
 
+/// `slugline serve` in `folder`, which listens at `address` and tells of itself at `ops`, with its data in `data`.
+/// `command` is what comes before `serve`.
+pub(crate) fn serve(
+    mut command: Command,
+    folder: &Path,
+    data: &Path,
+    address: SocketAddr,
+    ops: SocketAddr,
+) -> Command {
+    command.arg("serve").current_dir(folder);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SLUGLINE__") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .env("SLUGLINE__SERVER__LISTEN", address.to_string())
+        .env("SLUGLINE__SERVER__OPS_LISTEN", ops.to_string())
+        .env("SLUGLINE__DATA__DIR", data)
+        // Asking whether all is counted must not make what follows a time that somebody watches.
+        .env("SLUGLINE__HITS__WATCH_FOR", "1s")
+        .env("SLUGLINE__CLIENTS__TRUSTED_PROXIES", "127.0.0.1/32");
+    command
+}
+
 /// The key that the first start printed; later starts print none, and the log keeps the first.
-fn key(log: &Path) -> Result<String> {
+pub(crate) fn key(log: &Path) -> Result<String> {
     let give_up = Instant::now() + Duration::from_secs(5);
     loop {
         let text = fs::read_to_string(log)?;

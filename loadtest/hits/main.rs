@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is what it prints")]
 
 mod fill;
+mod grow;
 mod redis;
 
 use std::path::{Path, PathBuf};
@@ -64,6 +65,8 @@ enum Task {
     },
     /// Counts made-up hits of the last days into the store of a server that does not run, for timing its reports
     Fill(fill::Task),
+    /// Fills a store with links and the numbers of a year, to see how it grows
+    Grow(grow::Task),
     /// What counting costs a redis-server, which is started for it
     Redis(redis::Task),
 }
@@ -75,6 +78,7 @@ fn main() -> Result<()> {
         Task::Append { rate, hits } => append(&arguments.dir, rate, hits),
         Task::Apply { hits, codes, batch } => apply(&arguments.dir, hits, codes, batch),
         Task::Fill(task) => fill::run(&task),
+        Task::Grow(task) => grow::run(&task),
         Task::Redis(task) => redis::run(&arguments.dir, &task),
     };
     std::fs::remove_dir_all(&arguments.dir)?;

@@ -56,6 +56,8 @@ pub struct AccountService {
     tokens: Arc<dyn Tokens>,
     documents: Arc<dyn Documents>,
     known: RwLock<Arc<Known>>,
+    /// Held from reading the store to `known`: else what was read earlier could replace what was read later.
+    order: tokio::sync::Mutex<()>,
     passwords: Passwords,
 }
 
@@ -99,8 +101,8 @@ impl AccountService {
         tokens: Arc<dyn Tokens>,
         documents: Arc<dyn Documents>,
     ) -> store::Result<AccountService> {
-        let (known, passwords) = (RwLock::new(Arc::default()), Passwords::default());
-        let service = AccountService { store, tokens, documents, known, passwords };
+        let (known, order, passwords) = Default::default();
+        let service = AccountService { store, tokens, documents, known, order, passwords };
         service.reload().await?;
         Ok(service)
     }
@@ -116,6 +118,7 @@ impl AccountService {
     /// # Errors
     /// The store's; what was known stays.
     pub async fn reload(&self) -> store::Result<()> {
+        let _turn = self.order.lock().await;
         let keys = self.store.keys().await?.into_iter().map(|key| (key.id.clone(), key)).collect();
         let users = self.store.users().await?.into_iter().map(|user| (folded(&user.name), Arc::new(user)));
         let known = Arc::new(Known { keys, users: users.collect() });

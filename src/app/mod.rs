@@ -64,6 +64,14 @@ pub struct Running {
 /// # Errors
 /// Says in plain words what is in the way; nothing is left running.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
+    start_over(config, |store| store).await
+}
+
+/// The same over what `change` makes of the store, for measurements.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_over(config: Config, change: impl FnOnce(Store) -> Store) -> anyhow::Result<Running> {
     let now = clock::now();
     telemetry::metrics();
     let lock = lock::lock(&config.data.dir, "serve")?;
@@ -78,7 +86,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     };
     let (public_addr, ops_addr) = (public.local_addr()?, operations.local_addr()?);
     let staff_addr = staff.as_ref().map(TcpListener::local_addr).transpose()?;
-    let store = open_store(&config, now).await?;
+    let store = change(open_store(&config, now).await?);
     let mut parts = match Parts::new(&config, &store, (public_addr, staff_addr), now).await {
         Ok(parts) => parts,
         Err(error) => {

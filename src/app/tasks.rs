@@ -13,7 +13,7 @@ use super::parts::Parts;
 use crate::config::Config;
 use crate::hits::applier::Applier;
 use crate::telemetry;
-use crate::web::server::{Bounds, serve};
+use crate::web::server::{Bounds, Place, serve};
 use crate::web::surface::Surface;
 use crate::web::threads::Threads;
 use crate::web::{self, ops};
@@ -110,19 +110,21 @@ pub(super) fn start(config: &Config, parts: Parts, listeners: Listeners) -> Task
     last.run(
         "the operations listener",
         &tell,
-        serve(operations, ops_service, ops_bounds, None, last.stop.clone()),
+        serve(operations, ops_service, ops_bounds, Place::default(), last.stop.clone()),
     );
 
     let (redirector, here) = (parts.redirector, tokio::runtime::Handle::current());
     if let Some((listener, router)) = staff {
         let here = here.clone();
         let surface = move |peer| Surface::new(None, router.clone(), here.clone(), peer);
-        first.run("the staff's listener", &tell, serve(listener, surface, bounds, None, first.stop.clone()));
+        let served = serve(listener, surface, bounds, Place::default(), first.stop.clone());
+        first.run("the staff's listener", &tell, served);
     }
-    let surface = move |peer| Surface::new(Some(redirector.clone()), router.clone(), here.clone(), peer);
     let threads = Threads::start(bounds.connections)
         .inspect_err(|error| tracing::warn!(%error, "connections have no threads of their own"));
-    first.run("the listener", &tell, serve(public, surface, bounds, threads.ok(), first.stop.clone()));
+    let place = Place { threads: threads.ok(), redirector: Some(redirector.clone()) };
+    let surface = move |peer| Surface::new(Some(redirector.clone()), router.clone(), here.clone(), peer);
+    first.run("the listener", &tell, serve(public, surface, bounds, place, first.stop.clone()));
     Tasks { public: first, workers, operations: last, ended }
 }
 

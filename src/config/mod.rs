@@ -87,7 +87,7 @@ pub struct Data {
 pub struct Log {
     /// How lines look.
     pub format: LogFormat,
-    /// tracing's filter syntax.
+    /// A level, or levels by where a line comes from: `warn,slugline::web=debug`.
     pub filter: String,
 }
 
@@ -211,7 +211,7 @@ impl Config {
         crate::domain::calendar::Calendar::new(&[(0, self.newsroom.timezone.clone())])
             .map_err(|e| Invalid::new("newsroom.timezone", e.detail))?;
         self.newsroom.check().map_err(at("newsroom"))?;
-        let filter = tracing_subscriber::EnvFilter::try_new(&self.log.filter);
+        let filter = self.log.filter.parse::<tracing_subscriber::filter::Targets>();
         filter.map_err(|e| Invalid::new("log.filter", e))?;
         Ok(())
     }

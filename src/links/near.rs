@@ -29,6 +29,9 @@ const MAX_GUESSES: usize = 3;
 const MAX_CHANGED: usize = 10_000;
 /// Links read at once.
 const PAGE: usize = 1_000;
+/// Links read at a start, the newest ones: what is printed today is mistyped today, and a start must not cost more the
+/// more links there are.
+const NEWEST: usize = 200_000;
 /// After a store that could not be asked.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -113,7 +116,11 @@ impl Near {
     /// Keeps up with what changes, until `stop`.
     pub async fn run(self: Arc<Near>, stop: CancellationToken) {
         loop {
-            let again = match self.look().await {
+            let looked = tokio::select! {
+                () = stop.cancelled() => return,
+                looked = self.look() => looked,
+            };
+            let again = match looked {
                 Ok(()) => None,
                 Err(error) => {
                     tracing::debug!(%error, "chosen codes cannot be read; unknown codes get no guesses meanwhile");
@@ -150,11 +157,11 @@ impl Near {
     async fn look_at_all(&self) -> store::Result<()> {
         let mut index = Index::default();
         let mut after = None;
-        loop {
+        for _ in 0..NEWEST / PAGE {
             let page = LinkPage {
                 filter: LinkFilter::default(),
-                order: LinkOrder::Code,
-                descending: false,
+                order: LinkOrder::Created,
+                descending: true,
                 after: after.take(),
                 limit: PAGE,
             };
@@ -163,7 +170,7 @@ impl Near {
             let last = found.last().filter(|_| found.len() == PAGE && index.open.len() < MAX_CODES);
             match last {
                 Some(last) => {
-                    after = Some((LinkOrder::Code.key_of(last), last.link.code.as_str().to_owned()));
+                    after = Some((LinkOrder::Created.key_of(last), last.link.code.as_str().to_owned()));
                 }
                 None => break,
             }

@@ -11,6 +11,7 @@ use std::sync::{PoisonError, RwLock};
 use http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 
+use super::headers::Headers;
 use crate::units::Network;
 
 /// How long a warning about an untrusted header stays after the last such request, in milliseconds.
@@ -75,19 +76,25 @@ impl Believed {
     }
 
     /// The client behind a trusted proxy.
-    fn behind(&self, proxy: IpAddr, headers: &HeaderMap) -> IpAddr {
+    fn behind(&self, proxy: IpAddr, headers: Headers<'_>) -> IpAddr {
         let mut client = proxy;
-        for line in headers.get_all(&FORWARDED[0]).iter().rev() {
+        headers.each_from_the_last(&FORWARDED[0], |line| {
             // What is beyond something that cannot be read is of no proxy that is known.
-            let Ok(line) = line.to_str() else { break };
-            for part in line.rsplit(',') {
-                let Some(address) = read(part) else { return client };
-                client = address;
-                if !self.is_trusted(client) {
-                    return client;
+            let parts = std::str::from_utf8(line)
+                .ok()
+                .filter(|line| line.is_ascii())
+                .into_iter()
+                .flat_map(|line| line.rsplit(','));
+            let mut trusted = false;
+            for address in parts.map(read) {
+                trusted = address.is_some_and(|address| self.is_trusted(address));
+                client = address.unwrap_or(client);
+                if !trusted {
+                    break;
                 }
             }
-        }
+            trusted
+        });
         client
     }
 }
@@ -126,26 +133,26 @@ impl Clients {
     /// The client behind a connection from `peer`.
     #[must_use]
     pub fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        self.place(peer, headers).0
+        self.place(peer, headers.into()).0
     }
 
     /// The client behind a connection from `peer`, and what a trusted proxy says of its country.
     #[must_use]
-    pub fn place<'h>(&self, peer: IpAddr, headers: &'h HeaderMap) -> (IpAddr, Option<&'h [u8]>) {
+    pub fn place<'h>(&self, peer: IpAddr, headers: Headers<'h>) -> (IpAddr, Option<&'h [u8]>) {
         let peer = peer.to_canonical();
         let believed = self.believed();
         if !believed.is_trusted(peer) {
             return (peer, None);
         }
-        let country = believed.country.as_ref().and_then(|name| headers.get(name));
-        (believed.behind(peer, headers), country.map(http::HeaderValue::as_bytes))
+        let country = believed.country.as_ref().map(|name| headers.get(name));
+        (believed.behind(peer, headers), country)
     }
 
     /// Notes a forwarding header from a peer that is not trusted. Warns once in a while: either a proxy is missing
     /// from the configuration, or someone is making headers up.
     #[inline]
-    pub fn notice(&self, peer: IpAddr, headers: &HeaderMap, now_ms: i64) {
-        if FORWARDED.iter().any(|name| headers.contains_key(name)) && !self.is_trusted(peer) {
+    pub fn notice(&self, peer: IpAddr, headers: Headers<'_>, now_ms: i64) {
+        if FORWARDED.iter().any(|name| headers.has(name)) && !self.is_trusted(peer) {
             self.warn(now_ms);
         }
     }
@@ -196,11 +203,11 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("cf-ipcountry", "AT".parse().unwrap());
         headers.insert("x-forwarded-for", "203.0.113.9".parse().unwrap());
-        let of = |peer: &str| clients.place(peer.parse().unwrap(), &headers);
+        let of = |peer: &str| clients.place(peer.parse().unwrap(), Headers::from(&headers));
         assert_eq!(of("10.0.0.1"), ("203.0.113.9".parse().unwrap(), Some(&b"AT"[..])));
         assert_eq!(of("192.0.2.1"), ("192.0.2.1".parse().unwrap(), None));
         clients.set(&Settings { country_header: String::new(), ..settings() });
-        assert_eq!(clients.place("10.0.0.1".parse().unwrap(), &headers).1, None);
+        assert_eq!(clients.place("10.0.0.1".parse().unwrap(), Headers::from(&headers)).1, None);
         for bad in ["no name", "a:b"] {
             let settings = Settings { country_header: bad.into(), ..settings() };
             assert_eq!(settings.check().unwrap_err().0, "country_header");
@@ -241,12 +248,12 @@ mod tests {
         let clients = Clients::new(&settings());
         let (elsewhere, proxy) = ("192.0.2.1".parse().unwrap(), "10.0.0.1".parse().unwrap());
         let mut headers = HeaderMap::new();
-        clients.notice(elsewhere, &headers, 5_000_000);
+        clients.notice(elsewhere, Headers::from(&headers), 5_000_000);
         assert_eq!(clients.untrusted_header(5_000_000), None);
         headers.insert("x-forwarded-for", "203.0.113.9".parse().unwrap());
-        clients.notice(proxy, &headers, 5_000_000);
+        clients.notice(proxy, Headers::from(&headers), 5_000_000);
         assert_eq!(clients.untrusted_header(5_000_000), None);
-        clients.notice(elsewhere, &headers, 5_000_000);
+        clients.notice(elsewhere, Headers::from(&headers), 5_000_000);
         assert_eq!(clients.untrusted_header(5_000_001), Some(5_000_000));
     }
 }

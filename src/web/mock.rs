@@ -7,7 +7,7 @@ use http::{StatusCode, Uri};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::server::{Bounds, serve};
+use super::server::{Bounds, Place, serve};
 
 /// Serves what `page` gives for a path, until `stop`; 404 where it gives nothing.
 pub async fn site(
@@ -24,5 +24,5 @@ pub async fn site(
     };
     let router: Router = Router::new().fallback(get(answer));
     let service = move |_| hyper_util::service::TowerToHyperService::new(router.clone());
-    serve(listener, service, bounds, None, stop).await;
+    serve(listener, service, bounds, Place::default(), stop).await;
 }

@@ -3,8 +3,9 @@
 //! Guarantees that nothing is copied to the heap, and that what says more than reports use is cut before it is kept.
 //! Knows headers; what they mean is `hits/`'s.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderName;
 
+use super::headers::Headers;
 use crate::hits::classify::hints::Hints;
 
 const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
@@ -17,37 +18,34 @@ const SEC_CH_UA_MOBILE: HeaderName = HeaderName::from_static("sec-ch-ua-mobile")
 const SEC_CH_UA_PLATFORM: HeaderName = HeaderName::from_static("sec-ch-ua-platform");
 const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
-/// A header's bytes; none where it is not there.
-pub(super) fn bytes<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a [u8] {
-    headers.get(name).map_or(&b""[..], HeaderValue::as_bytes)
-}
-
 /// True if the browser loads ahead.
-pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
+pub(super) fn is_prefetch(headers: Headers<'_>) -> bool {
     let says = |name: &HeaderName| {
-        headers.get(name).is_some_and(|v| {
-            let value = v.as_bytes();
-            let has = |word: &[u8]| value.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word));
-            has(b"prefetch") || has(b"preview")
-        })
+        let value = headers.get(name);
+        let has = |word: &[u8]| value.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word));
+        has(b"prefetch") || has(b"preview")
     };
     says(&SEC_PURPOSE) || says(&PURPOSE) || says(&X_MOZ)
 }
 
 /// True for `DNT: 1` or `Sec-GPC: 1`: then nobody is told apart.
-pub(super) fn asks_not_to_be_followed(headers: &HeaderMap) -> bool {
-    bytes(headers, &DNT) == b"1" || bytes(headers, &SEC_GPC) == b"1"
+pub(super) fn asks_not_to_be_followed(headers: Headers<'_>) -> bool {
+    headers.get(&DNT) == b"1" || headers.get(&SEC_GPC) == b"1"
 }
 
 /// Client hints, packed where there are any.
-pub(super) fn hints(headers: &HeaderMap) -> Hints {
-    let app = bytes(headers, &X_REQUESTED_WITH);
+pub(super) fn hints(headers: Headers<'_>) -> Hints {
+    let app = headers.get(&X_REQUESTED_WITH);
     // A browser sends the three together or none of them.
-    let brands = match headers.get(&SEC_CH_UA) {
-        None if app.is_empty() => return Hints::NONE,
-        brands => brands.map_or(&b""[..], HeaderValue::as_bytes),
-    };
-    Hints::pack([brands, bytes(headers, &SEC_CH_UA_MOBILE), bytes(headers, &SEC_CH_UA_PLATFORM), app])
+    if app.is_empty() && !headers.has(&SEC_CH_UA) {
+        return Hints::NONE;
+    }
+    Hints::pack([
+        headers.get(&SEC_CH_UA),
+        headers.get(&SEC_CH_UA_MOBILE),
+        headers.get(&SEC_CH_UA_PLATFORM),
+        app,
+    ])
 }
 
 /// Scheme and host of a referrer: all that reports use of it, and all that is kept.
@@ -62,6 +60,8 @@ pub(super) fn origin(referrer: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, HeaderValue};
+
     use super::*;
 
     fn headers(all: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -87,22 +87,26 @@ mod tests {
 
     #[test]
     fn who_asks_is_not_followed() {
-        assert!(asks_not_to_be_followed(&headers(&[("dnt", "1")])));
-        assert!(asks_not_to_be_followed(&headers(&[("sec-gpc", "1"), ("dnt", "0")])));
-        assert!(!asks_not_to_be_followed(&headers(&[("sec-gpc", "0"), ("dnt", "unspecified")])));
-        assert!(!asks_not_to_be_followed(&headers(&[])));
+        assert!(asks_not_to_be_followed(Headers::from(&headers(&[("dnt", "1")]))));
+        assert!(asks_not_to_be_followed(Headers::from(&headers(&[("sec-gpc", "1"), ("dnt", "0")]))));
+        assert!(!asks_not_to_be_followed(Headers::from(&headers(&[
+            ("sec-gpc", "0"),
+            ("dnt", "unspecified")
+        ]))));
+        assert!(!asks_not_to_be_followed(Headers::from(&headers(&[]))));
     }
 
     #[test]
     fn hints_and_purposes_are_read() {
-        assert!(hints(&headers(&[("sec-ch-ua-mobile", "?1")])).as_bytes().is_empty());
-        let app = hints(&headers(&[("x-requested-with", "com.facebook.katana")]));
+        assert!(hints(Headers::from(&headers(&[("sec-ch-ua-mobile", "?1")]))).as_bytes().is_empty());
+        let app = hints(Headers::from(&headers(&[("x-requested-with", "com.facebook.katana")])));
         assert_eq!(app.as_bytes(), b"\n\n\ncom.facebook.katana");
         let all = [("sec-ch-ua", "\"A\""), ("sec-ch-ua-mobile", "?1"), ("sec-ch-ua-platform", "\"Android\"")];
-        assert_eq!(hints(&headers(&all)).as_bytes(), b"\"A\"\n?1\n\"Android\"\n");
-        assert!(is_prefetch(&headers(&[("sec-purpose", "Prefetch;prerender")])));
+        assert_eq!(hints(Headers::from(&headers(&all))).as_bytes(), b"\"A\"\n?1\n\"Android\"\n");
+        assert!(is_prefetch(Headers::from(&headers(&[("sec-purpose", "Prefetch;prerender")]))));
         assert!(
-            is_prefetch(&headers(&[("purpose", "preview")])) && !is_prefetch(&headers(&[("x-moz", "x")]))
+            is_prefetch(Headers::from(&headers(&[("purpose", "preview")])))
+                && !is_prefetch(Headers::from(&headers(&[("x-moz", "x")])))
         );
     }
 }

@@ -5,15 +5,17 @@
 //! knows nothing of accounts or reports.
 
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use http::header::{ALLOW, CACHE_CONTROL, LOCATION, REFERER, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::body::Payload;
 use super::client::Clients;
+use super::headers::Headers;
 use super::pages::{Asks, Pages, Shown, accepts};
 use super::reader;
 use crate::clock;
@@ -26,7 +28,7 @@ use crate::hits::journal::Receipt;
 use crate::hits::readers::{self, Reader, Readers};
 use crate::links::{LinkService, Near};
 use crate::orphans::OrphanCounter;
-use crate::store::cache::{Cache, Cached, Route, Routes};
+use crate::store::cache::{Cache, Cached, Picked, Route, Routes};
 use crate::telemetry::RedirectMetrics;
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("private, no-store");
@@ -36,12 +38,103 @@ const NOINDEX: HeaderValue = HeaderValue::from_static("noindex");
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
+/// A request for anything that is no route.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// GET, HEAD, or one that is refused.
+    pub method: &'a Method,
+    /// With its slash.
+    pub path: &'a str,
+    /// Without its question mark.
+    pub query: Option<&'a str>,
+    /// All of them.
+    pub headers: Headers<'a>,
+}
+
 /// An answer, now or later.
 pub enum Answer {
+    /// Go there.
+    Elsewhere(Elsewhere),
     /// It is there.
     Now(Response<Payload>),
     /// The store or the disk has to be asked.
     Later(Pin<Box<dyn Future<Output = Response<Payload>> + Send>>),
+}
+
+/// Where an open link leads.
+#[derive(Clone, Debug)]
+pub struct Elsewhere {
+    /// 301, 302, 307 or 308.
+    pub status: StatusCode,
+    /// The address.
+    pub location: Location,
+}
+
+/// An address in visible ASCII.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// As it is kept: the target of a link.
+    Kept(Picked),
+    /// Made for this request.
+    Made(String),
+}
+
+impl Deref for Location {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Location::Kept(route) => route.target(),
+            Location::Made(address) => address,
+        }
+    }
+}
+
+impl Elsewhere {
+    /// How long a browser may keep it, as `Cache-Control` says it.
+    #[must_use]
+    pub fn cache_control(&self) -> HeaderValue {
+        match self.status {
+            StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT => KEPT_AN_HOUR,
+            _ => NO_STORE,
+        }
+    }
+
+    /// The whole answer.
+    #[must_use]
+    pub fn into_response(self) -> Response<Payload> {
+        let mut response = Response::new(Payload::Empty);
+        let cache_control = self.cache_control();
+        *response.status_mut() = self.status;
+        // Visible ASCII always is a header's value.
+        if let Ok(location) = HeaderValue::from_str(&self.location) {
+            response.headers_mut().insert(LOCATION, location);
+        }
+        response.headers_mut().insert(CACHE_CONTROL, cache_control);
+        response
+    }
+}
+
+/// What comes of a visit.
+pub(super) enum Visited {
+    Elsewhere(Elsewhere),
+    Otherwise(Response<Payload>),
+}
+
+impl Visited {
+    fn status(&self) -> StatusCode {
+        match self {
+            Visited::Elsewhere(elsewhere) => elsewhere.status,
+            Visited::Otherwise(response) => response.status(),
+        }
+    }
+
+    fn into_response(self) -> Response<Payload> {
+        match self {
+            Visited::Elsewhere(elsewhere) => elsewhere.into_response(),
+            Visited::Otherwise(response) => response,
+        }
+    }
 }
 
 /// Answers codes.
@@ -85,43 +178,44 @@ struct Visit {
 struct Seen<'a> {
     peer: IpAddr,
     head: bool,
-    headers: &'a HeaderMap,
+    headers: Headers<'a>,
     query: Option<&'a str>,
     now_ms: i64,
 }
 
 impl Redirector {
-    /// Answers a request for anything that is no route, which came over a connection from `peer`.
-    pub fn answer<B>(this: &Arc<Redirector>, request: &Request<B>, peer: IpAddr) -> Answer {
+    /// Answers a request that came over a connection from `peer`.
+    pub fn answer(this: &Arc<Redirector>, request: Request<'_>, peer: IpAddr) -> Answer {
         let began = Instant::now();
         let now_ms = clock::now_ms();
-        this.clients.notice(peer, request.headers(), now_ms);
-        if request.method() != Method::GET && request.method() != Method::HEAD {
+        let Request { method, path, query, headers } = request;
+        this.clients.notice(peer, headers, now_ms);
+        if method != Method::GET && method != Method::HEAD {
             return Answer::Now(this.done(began, not_allowed()));
         }
-        let Some(asked) = asked(request.uri().path()) else {
-            return Answer::Now(this.done(began, this.unknown(&[], request.headers())));
+        let head = method == Method::HEAD;
+        let Some(asked) = asked(path) else {
+            return Answer::Now(this.done(began, this.unknown(&[], headers)));
         };
         match this.cache.get(&asked.code) {
             Cached::Known(routes) if !asked.preview => {
                 this.metrics.cache_hits.increment(1);
-                let (head, query) = (request.method() == Method::HEAD, request.uri().query());
-                let seen = Seen { peer, head, headers: request.headers(), query, now_ms };
-                let (response, receipt) = this.visit(&routes, &asked, seen);
-                this.when_synced(began, response, receipt)
+                let (visited, receipt) =
+                    this.visit(routes, &asked, Seen { peer, head, headers, query, now_ms });
+                this.when_synced(began, visited, receipt)
             }
             // A code that may be meant is asked first whether it is open.
             Cached::Unknown if this.near.guess(&asked.code, now_ms).is_empty() => {
                 this.metrics.cache_hits.increment(1);
                 this.count_orphan(&asked, now_ms);
-                Answer::Now(this.done(began, this.unknown(&[], request.headers())))
+                Answer::Now(this.done(began, this.unknown(&[], headers)))
             }
             Cached::Known(_) | Cached::Unknown | Cached::Miss => {
                 let visit = Visit {
-                    head: request.method() == Method::HEAD,
-                    query: request.uri().query().map(str::to_owned),
-                    headers: request.headers().clone(),
-                    path: request.uri().path().to_owned(),
+                    head,
+                    query: query.map(str::to_owned),
+                    headers: headers.to_map(),
+                    path: path.to_owned(),
                     peer,
                     began,
                 };
@@ -134,49 +228,45 @@ impl Redirector {
     /// The same for a code that is not in the cache, and for previews.
     async fn answer_later(&self, visit: Visit) -> Response<Payload> {
         // It was read once already and could be read.
+        let headers = Headers::Map(&visit.headers);
         let Some(asked) = asked(&visit.path) else {
-            return self.done(visit.began, self.unknown(&[], &visit.headers));
+            return self.done(visit.began, self.unknown(&[], headers));
         };
         if asked.preview {
-            let response = self.preview(&asked, &visit.headers).await;
+            let response = self.preview(&asked, headers).await;
             return self.done(visit.began, response);
         }
         self.metrics.cache_misses.increment(1);
         let response = match self.cache.load(&asked.code).await {
-            Ok(None) => self.orphan(&asked, &visit.headers).await,
+            Ok(None) => self.orphan(&asked, headers).await,
             Ok(Some(routes)) => {
-                let Visit { peer, head, headers, query, .. } = &visit;
+                let Visit { peer, head, query, .. } = &visit;
                 let (peer, head, query, now_ms) = (*peer, *head, query.as_deref(), clock::now_ms());
-                let seen = Seen { peer, head, headers, query, now_ms };
-                let (response, receipt) = self.visit(&routes, &asked, seen);
+                let (visited, receipt) =
+                    self.visit(routes, &asked, Seen { peer, head, headers, query, now_ms });
                 if let Some(receipt) = receipt {
                     self.hits.synced(receipt).await;
                 }
-                response
+                visited.into_response()
             }
-            Err(error) => self.unavailable(&error, &visit.headers),
+            Err(error) => self.unavailable(&error, headers),
         };
         self.done(visit.began, response)
     }
 
     /// Journals a visit to a known code and makes its answer. The receipt must be waited for, if there is one.
-    fn visit(
-        &self,
-        routes: &Routes,
-        asked: &Asked<'_>,
-        seen: Seen<'_>,
-    ) -> (Response<Payload>, Option<Receipt>) {
+    fn visit(&self, routes: Arc<Routes>, asked: &Asked<'_>, seen: Seen<'_>) -> (Visited, Option<Receipt>) {
         let Seen { head, headers, query, now_ms, .. } = seen;
         let Some(route) = routes.pick(&asked.code, asked.folded_first) else {
             self.count_orphan(asked, now_ms);
-            return (self.unknown(&[], headers), None);
+            return (Visited::Otherwise(self.unknown(&[], headers)), None);
         };
         let status = route.status(now_ms);
         let outcome = match status.missed() {
             None => Outcome::Followed { target: route.target_version },
             Some(reason) => Outcome::Missed(reason),
         };
-        let user_agent = reader::bytes(headers, &USER_AGENT);
+        let user_agent = headers.get(&USER_AGENT);
         let Reader { network, country, visitor } = self.reader(seen, user_agent);
         let (hints, params) = (reader::hints(headers), self.tables.cut(query));
         let hit = NewHit {
@@ -187,17 +277,17 @@ impl Redirector {
             country,
             visitor,
             user_agent,
-            referrer: reader::origin(reader::bytes(headers, &REFERER)),
+            referrer: reader::origin(headers.get(&REFERER)),
             hints: hints.as_bytes(),
             params: params.as_bytes(),
-            ..NewHit::plain(route.lane, &route.code, now_ms)
+            ..NewHit::plain(route.lane, route.code(), now_ms)
         };
         let receipt = self.hits.record(&hit);
-        let response = match outcome {
+        let visited = match outcome {
             Outcome::Followed { .. } => redirect(route, query),
-            Outcome::Missed(reason) => self.closed(route, reason, headers),
+            Outcome::Missed(reason) => Visited::Otherwise(self.closed(&route, reason, headers)),
         };
-        (response, receipt)
+        (visited, receipt)
     }
 
     /// What is known of the reader. The address ends here.
@@ -212,15 +302,16 @@ impl Redirector {
         self.readers.see(&shown, seen.now_ms)
     }
 
-    fn when_synced(&self, began: Instant, response: Response<Payload>, receipt: Option<Receipt>) -> Answer {
-        let response = self.done(began, response);
-        match receipt {
-            None => Answer::Now(response),
-            Some(receipt) => {
+    fn when_synced(&self, began: Instant, visited: Visited, receipt: Option<Receipt>) -> Answer {
+        self.metrics.answered(visited.status(), began);
+        match (visited, receipt) {
+            (Visited::Elsewhere(elsewhere), None) => Answer::Elsewhere(elsewhere),
+            (Visited::Otherwise(response), None) => Answer::Now(response),
+            (visited, Some(receipt)) => {
                 let hits = Arc::clone(&self.hits);
                 Answer::Later(Box::pin(async move {
                     hits.synced(receipt).await;
-                    response
+                    visited.into_response()
                 }))
             }
         }
@@ -240,18 +331,18 @@ impl Redirector {
         }
     }
 
-    async fn preview(&self, asked: &Asked<'_>, headers: &HeaderMap) -> Response<Payload> {
+    async fn preview(&self, asked: &Asked<'_>, headers: Headers<'_>) -> Response<Payload> {
         let routes = match self.routes(&asked.code).await {
             Ok(routes) => routes,
             Err(error) => return self.unavailable(&error, headers),
         };
-        let Some(route) = routes.as_deref().and_then(|r| r.pick(&asked.code, asked.folded_first)) else {
+        let Some(route) = routes.and_then(|routes| routes.pick(&asked.code, asked.folded_first)) else {
             return self.orphan(asked, headers).await;
         };
         if let Some(reason) = route.status(clock::now_ms()).missed() {
-            return self.closed(route, reason, headers);
+            return self.closed(&route, reason, headers);
         }
-        match self.links.get(&route.code).await {
+        match self.links.get(route.code()).await {
             Ok(found) => page(StatusCode::OK, self.pages.preview(&found, accepts(headers))),
             Err(crate::links::Error::Refused(_)) => self.unknown(&[], headers),
             Err(crate::links::Error::Store(error)) => self.unavailable(&error, headers),
@@ -259,14 +350,14 @@ impl Redirector {
     }
 
     /// Answers a code that nobody has, with those that may be meant. Each is asked itself whether it is open now.
-    async fn orphan(&self, asked: &Asked<'_>, headers: &HeaderMap) -> Response<Payload> {
+    async fn orphan(&self, asked: &Asked<'_>, headers: Headers<'_>) -> Response<Payload> {
         let now_ms = clock::now_ms();
         self.count_orphan(asked, now_ms);
         let mut guesses = vec![];
         for code in self.near.guess(&asked.code, now_ms) {
             let routes = self.routes(&code).await.ok().flatten();
-            let route = routes.as_deref().and_then(|r| r.pick(&code, false));
-            if route.is_some_and(|route| *route.code == *code && route.status(now_ms).missed().is_none()) {
+            let route = routes.and_then(|routes| routes.pick(&code, false));
+            if route.is_some_and(|route| route.code() == code && route.status(now_ms).missed().is_none()) {
                 guesses.push(code);
             }
         }
@@ -280,11 +371,11 @@ impl Redirector {
         }
     }
 
-    fn unknown(&self, guesses: &[String], headers: &HeaderMap) -> Response<Payload> {
+    fn unknown(&self, guesses: &[String], headers: Headers<'_>) -> Response<Payload> {
         page(StatusCode::NOT_FOUND, self.pages.unknown(guesses, asks(None, headers)))
     }
 
-    fn closed(&self, route: &Route, reason: MissedReason, headers: &HeaderMap) -> Response<Payload> {
+    fn closed(&self, route: &Route, reason: MissedReason, headers: Headers<'_>) -> Response<Payload> {
         let life = route.life.as_deref();
         let message = life.and_then(|life| life.link.message.as_deref());
         let withdrawn = life.and_then(|life| life.withdrawn.as_ref());
@@ -326,7 +417,7 @@ impl Redirector {
         *self.fallback_url.write().unwrap_or_else(PoisonError::into_inner) = url.into();
     }
 
-    fn unavailable(&self, error: &crate::store::Error, headers: &HeaderMap) -> Response<Payload> {
+    fn unavailable(&self, error: &crate::store::Error, headers: Headers<'_>) -> Response<Payload> {
         tracing::error!(%error, "a code could not be looked up");
         let html = self.pages.shown(Shown::Unavailable, asks(None, headers));
         let mut response = page(StatusCode::SERVICE_UNAVAILABLE, html);
@@ -335,35 +426,37 @@ impl Redirector {
     }
 }
 
-fn redirect(route: &Route, query: Option<&str>) -> Response<Payload> {
-    let location = match query {
-        Some(query) if route.forward_query && !query.is_empty() => {
-            let target = String::from_utf8_lossy(&route.target);
-            HeaderValue::try_from(with_query(&target, query))
-        }
-        _ => HeaderValue::from_maybe_shared(route.target.clone()),
+fn redirect(route: Picked, query: Option<&str>) -> Visited {
+    let status = match route.shared.redirect_status {
+        301 => StatusCode::MOVED_PERMANENTLY,
+        308 => StatusCode::PERMANENT_REDIRECT,
+        307 => StatusCode::TEMPORARY_REDIRECT,
+        _ => StatusCode::FOUND,
     };
-    let mut response = Response::new(Payload::Empty);
-    // A stored target is a URL's own serialisation, which is always a valid header value.
-    let Ok(location) = location else {
-        tracing::error!(code = %route.code, "a stored target is no header value");
+    let forwarded = query.filter(|query| route.shared.forward_query && !query.is_empty());
+    let made = match forwarded {
+        Some(query) => Some(with_query(route.target(), query)),
+        None if is_visible(route.target()) => None,
+        // Those made here always are. Imported ones are kept as they were written.
+        None => url::Url::parse(route.target()).ok().map(String::from),
+    };
+    if !is_visible(made.as_deref().unwrap_or(route.target())) {
+        tracing::error!(code = route.code(), "a stored target is no address");
+        let mut response = Response::new(Payload::Empty);
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        return response;
-    };
-    let (status, cache) = match route.redirect_status {
-        301 => (StatusCode::MOVED_PERMANENTLY, KEPT_AN_HOUR),
-        308 => (StatusCode::PERMANENT_REDIRECT, KEPT_AN_HOUR),
-        307 => (StatusCode::TEMPORARY_REDIRECT, NO_STORE),
-        _ => (StatusCode::FOUND, NO_STORE),
-    };
-    *response.status_mut() = status;
-    response.headers_mut().insert(LOCATION, location);
-    response.headers_mut().insert(CACHE_CONTROL, cache);
-    response
+        return Visited::Otherwise(response);
+    }
+    let location = made.map_or(Location::Kept(route), Location::Made);
+    Visited::Elsewhere(Elsewhere { status, location })
+}
+
+/// True for what can stand in a header as it is.
+fn is_visible(address: &str) -> bool {
+    address.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Which language a reader is answered in.
-fn asks<'a>(article: Option<&'a str>, headers: &'a HeaderMap) -> Asks<'a> {
+fn asks<'a>(article: Option<&'a str>, headers: Headers<'a>) -> Asks<'a> {
     Asks { article, accepts: accepts(headers) }
 }
 

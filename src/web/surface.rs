@@ -20,7 +20,7 @@ use tower::ServiceExt;
 
 use super::body::Payload;
 use super::error::Error;
-use super::redirect::{Answer, Redirector};
+use super::redirect::{self, Answer, Redirector};
 use crate::domain::code::is_reserved;
 
 /// The address at the other end of the connection.
@@ -78,7 +78,14 @@ impl Service<Request<Incoming>> for Surface {
         if let Some(redirector) = &self.redirector
             && !is_routed(request.uri().path())
         {
-            return match Redirector::answer(redirector, &request, self.peer.ip()) {
+            let asked = redirect::Request {
+                method: request.method(),
+                path: request.uri().path(),
+                query: request.uri().query(),
+                headers: request.headers().into(),
+            };
+            return match Redirector::answer(redirector, asked, self.peer.ip()) {
+                Answer::Elsewhere(elsewhere) => Answering::Now(ready(Ok(elsewhere.into_response()))),
                 Answer::Now(response) => Answering::Now(ready(Ok(response))),
                 Answer::Later(response) => Answering::Later(response),
             };
@@ -103,7 +110,7 @@ impl Service<Request<Incoming>> for Surface {
 }
 
 /// True for a path that belongs to the router; all others are codes, or nothing.
-fn is_routed(path: &str) -> bool {
+pub(super) fn is_routed(path: &str) -> bool {
     let rest = path.strip_prefix('/').unwrap_or(path);
     let first = rest.split('/').next().unwrap_or_default();
     rest.is_empty() || is_reserved(first)

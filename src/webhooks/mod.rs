@@ -22,7 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 
 use crate::articles::fetch::Poster;
@@ -114,6 +114,8 @@ pub struct WebhookService {
     needs: Needs,
     /// All of them, as of the last change that was heard of.
     known: RwLock<Arc<Vec<Webhook>>>,
+    /// Held from reading the store to `known`: else what was read earlier could replace what was read later.
+    order: Mutex<()>,
     /// Something is to be delivered now.
     wake: Notify,
     /// The last messages could not be put on their way; it is in the log.
@@ -130,7 +132,7 @@ impl WebhookService {
     pub async fn open(needs: Needs) -> store::Result<WebhookService> {
         let known = RwLock::new(Arc::new(needs.webhooks.all().await?));
         let (failing, full) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(WebhookService { needs, known, wake: Notify::new(), failing, full })
+        Ok(WebhookService { needs, known, order: Mutex::default(), wake: Notify::new(), failing, full })
     }
 
     /// Reads all webhooks again: the change feed says that some changed.
@@ -138,6 +140,7 @@ impl WebhookService {
     /// # Errors
     /// The store's; what was known stays.
     pub async fn reload(&self) -> store::Result<()> {
+        let _turn = self.order.lock().await;
         let all = self.within(self.needs.webhooks.all()).await?;
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
         self.wake.notify_one();

@@ -1,6 +1,7 @@
 //! Reading the journal and folding it, and what links' hits are counted under.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Applier;
 use crate::domain::code::fold as fold_code;
@@ -139,7 +140,7 @@ impl Applier {
         let mut missing: Vec<&str> = vec![];
         for code in fold.codes() {
             match self.cache.get(code) {
-                Cached::Known(routes) => drop(facts.insert(code, facts_of(&routes, code))),
+                Cached::Known(routes) => drop(facts.insert(code, facts_of(routes, code))),
                 Cached::Unknown | Cached::Miss => missing.push(code),
             }
         }
@@ -149,7 +150,7 @@ impl Applier {
             let found: HashMap<&str, &Found> = found.iter().map(|f| (f.link.code.as_str(), f)).collect();
             for code in chunk {
                 if let Some(one) = found.get(code) {
-                    facts.insert(code, facts_of(&self.cache.routes(std::slice::from_ref(*one)), code));
+                    facts.insert(code, facts_of(self.cache.routes(std::slice::from_ref(*one)), code));
                 }
             }
         }
@@ -157,12 +158,12 @@ impl Applier {
     }
 }
 
-fn facts_of(routes: &Routes, code: &str) -> LinkFacts {
+fn facts_of(routes: Arc<Routes>, code: &str) -> LinkFacts {
     match routes.pick(code, false) {
         Some(route) => LinkFacts {
-            channel: route.channel.clone(),
-            section: route.section.clone(),
-            authors: route.authors.to_vec(),
+            channel: route.shared.channel.clone(),
+            section: route.shared.section.clone(),
+            authors: route.shared.authors.to_vec(),
         },
         None => LinkFacts::default(),
     }

@@ -44,6 +44,8 @@ struct Scanned {
     ends: Vec<u64>,
     began_ms: Option<i64>,
     last_ms: Option<i64>,
+    /// Its last record is the stream's last mark: it was closed in order, and nothing was written after it.
+    closed: bool,
 }
 
 pub(super) struct Recovered {
@@ -151,19 +153,18 @@ fn gather(
     let mut began_ms = files.iter().find_map(|f| f.identity.as_ref()).map(|i| i.began_ms);
     let mut segments: VecDeque<Arc<Segment>> = VecDeque::new();
     let mut ends = vec![0; usize::from(owner.lanes) + 1];
+    let mut closed = false;
     let mut files = files.into_iter().peekable();
     while let Some(file) = files.next() {
-        // What later headers say, or what is remembered, spares reading the records.
-        let told = match (files.peek().map(|next| &next.starts), known) {
-            (Some(Some(next)), _) => Some((next.of.clone(), next.stamp)),
-            (None, Some(known)) => Some((known.ordinals.clone(), known.finished_ms)),
-            _ => None,
-        };
+        let told = told(files.peek(), known);
         let scanned = match (&file.starts, &told) {
             (Some(_), Some(_)) => None,
+            // Made ready for a stream that then ended.
+            (None, _) if closed => None,
             _ => Some(scan(disk, owner, &file, &ends)?),
         };
         let records = scanned.as_ref().map_or(0, |s| s.records);
+        closed |= scanned.as_ref().is_some_and(|s| s.closed);
         let proven = file.starts.is_some() || file.overflow.is_some() || records > 0;
         let empty = told.as_ref().is_none_or(|(to, _)| to.iter().zip(&ends).all(|(to, have)| to <= have));
         if !proven && empty && (file.identity.is_some() || file.blank) {
@@ -211,6 +212,16 @@ fn gather(
     Ok(())
 }
 
+/// The ordinals at a segment's end, and when that was: what the header of the next one says, or what is remembered of
+/// the last one, spares reading the records.
+fn told(next: Option<&Found>, known: Option<&FinishedStream>) -> Option<(Vec<u64>, i64)> {
+    match (next.map(|next| &next.starts), known) {
+        (Some(Some(next)), _) => Some((next.of.clone(), next.stamp)),
+        (None, Some(known)) => Some((known.ordinals.clone(), known.finished_ms)),
+        _ => None,
+    }
+}
+
 /// Raises each ordinal to at least that of `to`.
 pub(super) fn raise(ordinals: &mut [u64], to: &[u64]) {
     for (ordinal, to) in ordinals.iter_mut().zip(to) {
@@ -224,8 +235,7 @@ fn scan(disk: &dyn Disk, owner: Owner, found: &Found, before: &[u64]) -> io::Res
     let mut scanner = Scanner::new(file, seed, owner.lanes, Layout::of(owner.lanes).records);
     let mut said = Scanned { ends: before.to_vec(), ..Scanned::default() };
     let site = usize::from(owner.lanes);
-    let mut finished = false;
-    while !finished || scanner.goes_on(found.len) {
+    while !said.closed || scanner.goes_on(found.len) {
         let range = match scanner.step(found.len, false) {
             Step::Record(range) => range,
             Step::Skipped { .. } => continue,
@@ -247,7 +257,7 @@ fn scan(disk: &dyn Disk, owner: Owner, found: &Found, before: &[u64]) -> io::Res
                 }
                 said.began_ms = Some(began_ms);
                 said.last_ms = said.last_ms.max(Some(at_ms));
-                finished = last;
+                said.closed = last;
             }
             None => continue,
         }

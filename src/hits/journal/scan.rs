@@ -12,6 +12,8 @@ use super::format::index;
 use super::record::{self, HEAD, MIN_PAYLOAD};
 
 const BUFFER: usize = 256 << 10;
+/// Bytes that are looked at together where nothing seems to be; a multiple of 8.
+const BLANK: usize = 128;
 
 /// What comes next in a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,12 +109,23 @@ impl Scanner {
         self.filled = read_all(self.file.as_ref(), at, &mut self.buf[..want]);
     }
 
+    /// True if the next bytes were never written.
+    fn is_blank(&mut self, at: u64, end: u64) -> bool {
+        let start = self.need(at, BLANK, end);
+        start.is_some_and(|start| self.buf[start..start + BLANK] == [0; BLANK])
+    }
+
     #[cold]
     fn resync(&mut self, end: u64, exact: bool) -> Step {
         let from = self.at;
         let smallest = record::room(MIN_PAYLOAD) as u64;
         let mut at = from + 8;
         while at + smallest <= end {
+            if self.is_blank(at, end) {
+                // Most of a segment that a killed process left was never written. No record begins with so many zeros.
+                at += BLANK as u64;
+                continue;
+            }
             if self.record_at(at, end).is_some() {
                 self.at = at;
                 return Step::Skipped { at: from, bytes: at - from };

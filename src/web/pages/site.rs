@@ -11,6 +11,7 @@ use jiff::{Timestamp, ToSpan, Unit, Zoned, tz::TimeZone};
 use super::{Asks, Html, button, never_kept};
 use crate::clock;
 use crate::web::State;
+use crate::web::headers::Headers;
 
 const ROBOTS: &str = "User-agent: *\nDisallow: /-/\nDisallow: /api/\n";
 const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\"><rect width=\"32\" height=\"32\" \
@@ -45,8 +46,8 @@ pub async fn nothing(extract::State(state): extract::State<State>, headers: Head
 }
 
 /// The languages that a reader asks for.
-pub(crate) fn accepts(headers: &HeaderMap) -> &str {
-    headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+pub(crate) fn accepts<'a>(headers: impl Into<Headers<'a>>) -> &'a str {
+    std::str::from_utf8(headers.into().get(&ACCEPT_LANGUAGE)).unwrap_or_default()
 }
 
 /// A page of staff or of nothing: never kept, never indexed.

@@ -1,6 +1,9 @@
 //! Keys and users.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
 
 use crate::harness::{TestApp, Value, eventually, json};
 
@@ -29,6 +32,23 @@ async fn a_key_is_shown_once_and_works_until_it_is_revoked() {
     let kept = app.link(link["code"].as_str().unwrap()).await;
     assert_eq!(kept["created_by"], link["created_by"], "what it made stays");
     app.delete("/keys/nobody").await.expect_problem(404, "not_found", None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_works_at_once_whoever_else_gets_one() {
+    let app = Arc::new(TestApp::start().await);
+    let mut makers = JoinSet::new();
+    for _ in 0..8 {
+        let app = Arc::clone(&app);
+        makers.spawn(async move {
+            for _ in 0..20 {
+                let colleague = app.as_role("viewer").await;
+                colleague.get("/links").await.expect(200);
+                app.delete(&format!("/keys/{}", colleague.key_id())).await.expect(204);
+            }
+        });
+    }
+    makers.join_all().await;
 }
 
 #[tokio::test]

@@ -176,7 +176,7 @@ async fn links_are_taken_along_and_brought_in() {
     assert!(dry.contains("4 links would be made, 0 are there already"), "{dry}");
     assert_eq!(other.all("/links").await.len(), 0);
     let done = post(&there, path, &[("do", "import"), ("text", &export)]).await.expect(200).text();
-    assert!(done.contains("4 links were made"), "{done}");
+    assert!(done.contains("4 links made, 0 there already"), "{done}");
     let one = other.link("one").await;
     assert_eq!(
         (&one["target"], &one["via"], &one["tags"]),
@@ -184,7 +184,25 @@ async fn links_are_taken_along_and_brought_in() {
     );
     assert_eq!(other.link("four").await["status"], "reserved");
     let again = post(&there, path, &[("do", "import"), ("text", &export)]).await.text();
-    assert!(again.contains("0 links were made, 4 were there already"), "{again}");
+    assert!(again.contains("0 links made, 4 there already"), "{again}");
+}
+
+#[tokio::test]
+async fn an_imported_address_leads_on_as_a_header_can_say_it() {
+    let app = TestApp::start().await;
+    app.create(json!({ "url": "https://a.example/x", "code": "one" })).await;
+    let admin = Browser::new(&app, "Maria", "admin").await;
+    let export = get(&admin, "/-/settings/transfer/links.jsonl").await.expect(200).text();
+    let odd =
+        export.replace("\"target\":\"https://a.example/x\"", "\"target\":\"https://a.example/straße 1\"");
+    assert_ne!(odd, export);
+    let other = TestApp::start().await;
+    let there = Browser::new(&other, "Otto", "admin").await;
+    let done =
+        post(&there, "/-/settings/transfer", &[("do", "import"), ("text", &odd)]).await.expect(200).text();
+    assert!(done.contains("1 link made, 0 there already"), "{done}");
+    let answer = other.follow("one").await.expect(302);
+    assert_eq!(answer.header("location"), "https://a.example/stra%C3%9Fe%201");
 }
 
 #[tokio::test]

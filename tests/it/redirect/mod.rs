@@ -3,6 +3,7 @@
 mod answers;
 mod closed;
 mod paths;
+mod plain;
 mod query;
 mod seen;
 mod time;

@@ -155,13 +155,13 @@ impl Following {
             Cached::Unknown => None,
             Cached::Miss => self.cache.load(code).await.unwrap(),
         }?;
-        routes.pick(code, false).map(|route| String::from_utf8(route.target.to_vec()).unwrap())
+        routes.pick(code, false).map(|route| route.target().to_owned())
     }
 
     /// The same, of what is in memory.
     pub fn cached(&self, code: &str) -> Option<String> {
         let Cached::Known(routes) = self.cache.get(code) else { return None };
-        routes.pick(code, false).map(|route| String::from_utf8(route.target.to_vec()).unwrap())
+        routes.pick(code, false).map(|route| route.target().to_owned())
     }
 
     /// For how many seconds a change may not have been seen.

@@ -70,6 +70,10 @@ impl Outcome {
         number(u64::try_from(*value).unwrap_or(0))
     }
 
+    fn links(&self) -> String {
+        format!("{} {}", self.number(&self.made), if self.made == 1 { "link" } else { "links" })
+    }
+
     fn failed(&self) -> bool {
         self.unreadable.is_some() || !self.wrong.is_empty()
     }
