@@ -140,7 +140,7 @@ struct Packed<'a> {
     place: u32,
     /// Values that no table knows, as they were written.
     literals: Vec<&'a str>,
-    /// Which of them may come next, if they come in the same order again.
+    /// Where among them the last search ended.
     next: usize,
     /// The last series that has such values, and how many.
     unknown: (Series, usize),
@@ -194,7 +194,6 @@ impl<'a> Packed<'a> {
     fn text(&mut self, text: &'a str) {
         let unknown = is_unknown_value(text);
         if unknown && let Some(at) = self.again(text) {
-            self.next = at + 1;
             return self.number(u64::try_from(AGAIN + at).unwrap_or(u64::MAX));
         }
         if unknown {
@@ -204,13 +203,15 @@ impl<'a> Packed<'a> {
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
-    /// Where a value was written, if it is easily found: those of a series come in order, so the next is behind the last.
+    /// Where a value was written, if it is easily found: those of a series come in order, so each is looked for from where
+    /// the search for the one before ended, and a series of very many is gone through once.
     fn again(&mut self, text: &str) -> Option<usize> {
-        if self.literals.get(self.next.wrapping_sub(1)).is_none_or(|last| *last > text) {
+        if self.literals.get(self.next.wrapping_sub(1)).is_none_or(|before| *before >= text) {
             self.next = 0;
         }
-        let ahead = self.literals.iter().skip(self.next).position(|there| *there >= text)?;
-        (self.literals[self.next + ahead] == text).then_some(self.next + ahead)
+        let ahead = self.literals.iter().skip(self.next).position(|there| *there >= text);
+        self.next = ahead.map_or(self.literals.len(), |ahead| self.next + ahead);
+        self.literals.get(self.next).is_some_and(|there| *there == text).then_some(self.next)
     }
 
     fn number(&mut self, mut number: u64) {
