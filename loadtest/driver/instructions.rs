@@ -14,12 +14,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use crate::api::Api;
 use crate::args::OwnServer;
 use crate::load::{self, Sending};
 use crate::mix::Mix;
 use crate::numbers::float;
-use crate::process::{Folder, Process, free_address};
+use crate::process::Folder;
 use crate::schedule::Rate;
 use crate::seed::{self, Stories};
 use crate::servers;
@@ -68,23 +67,17 @@ fn counted(
     length: Duration,
     round: u64,
 ) -> Result<(u64, u64)> {
-    let (address, ops) = (free_address()?, free_address()?);
-    let log = folder.join("callgrind.log");
-    // From the last run: else its total would be read again.
-    fs::write(&log, "").and_then(|()| fs::write(log.with_extension("err"), ""))?;
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=callgrind.out.%p"]).arg(program);
-    let mut command = servers::serve(valgrind, folder, &folder.join("data"), address, ops);
-    let mut process = Process::start(&mut command, None, &log)
-        .context("without valgrind instructions cannot be counted: apt-get install valgrind")?;
-    let health = Api::new(&format!("http://{ops}"), "");
-    process.wait(&log, || health.answers("/readyz"))?;
-    let mix = Arc::new(Mix::new(&address.to_string(), codes, crate::mix::SEED)?);
-    let outcome = load::run(&Sending::freely(connections, length).plan(address, &mix, Rate::Max, round))?;
+    let server = servers::slugline_by(valgrind, &[], folder, None, None)
+        .context("is valgrind there? apt-get install valgrind")?;
+    let mix = Arc::new(Mix::new(&server.address.to_string(), codes, crate::mix::SEED)?);
+    let plan = Sending::freely(connections, length).plan(server.address, &mix, Rate::Max, round);
+    let outcome = load::run(&plan)?;
     ensure!(outcome.tally.unknown == 0, "{} requests were not answered", outcome.tally.unknown);
-    process.stop()?;
-    let said = fs::read_to_string(log.with_extension("err"))?;
-    let total =
-        said.lines().find_map(|line| line.split_once("Collected :")).context("callgrind gave no total")?;
-    Ok((outcome.tally.answered, total.1.trim().parse()?))
+    server.stop()?;
+    // All servers' words are there, its own last.
+    let said = fs::read_to_string(folder.join("slugline.err"))?;
+    let total = said.lines().rev().find_map(|line| line.split_once("Collected :"));
+    Ok((outcome.tally.answered, total.context("callgrind gave no total")?.1.trim().parse()?))
 }

@@ -135,9 +135,20 @@ pub(crate) fn slugline_with(
     core: Option<usize>,
     redis: Option<Redis>,
 ) -> Result<Server> {
+    slugline_by(Command::new(program), settings, folder, core, redis)
+}
+
+/// The same by another program: `command` is what comes before `serve`.
+pub(crate) fn slugline_by(
+    command: Command,
+    settings: &[(&str, &str)],
+    folder: &Path,
+    core: Option<usize>,
+    redis: Option<Redis>,
+) -> Result<Server> {
     let (address, ops) = (free_address()?, free_address()?);
     let log = folder.join("slugline.out");
-    let mut command = serve(Command::new(program), folder, &folder.join("data"), address, ops);
+    let mut command = serve(command, folder, &folder.join("data"), address, ops);
     command.envs(settings.iter().copied());
     if let Some(redis) = &redis {
         command.env("SLUGLINE__STORE__KIND", "redis").env("SLUGLINE__STORE__REDIS__URLS", redis.url());

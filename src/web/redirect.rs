@@ -434,13 +434,8 @@ fn redirect(route: Picked, query: Option<&str>) -> Visited {
         _ => StatusCode::FOUND,
     };
     let forwarded = query.filter(|query| route.shared.forward_query && !query.is_empty());
-    let made = match forwarded {
-        Some(query) => Some(with_query(route.target(), query)),
-        None if is_visible(route.target()) => None,
-        // Those made here always are. Imported ones are kept as they were written.
-        None => url::Url::parse(route.target()).ok().map(String::from),
-    };
-    if !is_visible(made.as_deref().unwrap_or(route.target())) {
+    let made = forwarded.map(|query| with_query(route.target(), query));
+    if route.target().is_empty() || !made.as_deref().is_none_or(is_visible) {
         tracing::error!(code = route.code(), "a stored target is no address");
         let mut response = Response::new(Payload::Empty);
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

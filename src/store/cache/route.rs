@@ -3,10 +3,12 @@
 //! Guarantees: a link that is alone with its code, as nearly all are, takes two allocations, its text and the rest;
 //! what many links have in common is kept once; what an entry weighs never changes. Knows nothing of when it is kept.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use url::Url;
 
 use crate::domain::lane::{Lane, lane_of};
 use crate::domain::link::{Found, Link, Status};
@@ -74,7 +76,7 @@ impl Route {
         let (shared, brought) = share(Shared::of(found));
         let code = link.code.as_str();
         Route {
-            text: [code, link.target.as_deref().unwrap_or_default()].concat().into(),
+            text: [code, &*in_ascii(link.target.as_deref().unwrap_or_default())].concat().into(),
             // At most 64: `Code` says so.
             code_len: u8::try_from(code.len()).unwrap_or(u8::MAX),
             brought,
@@ -91,7 +93,7 @@ impl Route {
         &self.text[..usize::from(self.code_len)]
     }
 
-    /// Where it leads; empty for a reserved code. Always a URL's own serialisation: visible ASCII.
+    /// Where it leads, in visible ASCII; empty for a reserved code, and for what is no address.
     #[must_use]
     pub fn target(&self) -> &str {
         &self.text[usize::from(self.code_len)..]
@@ -115,6 +117,16 @@ impl Route {
         let shared = if self.brought { self.shared.bytes() } else { 0 };
         self.text.len() + life + shared
     }
+}
+
+/// An address as a header can say it. One that was made here always is; an imported one is kept as it was written.
+fn in_ascii(target: &str) -> Cow<'_, str> {
+    let is_visible = |address: &str| address.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_visible(target) {
+        return Cow::Borrowed(target);
+    }
+    let serialised = Url::parse(target).ok().map(String::from);
+    Cow::Owned(serialised.filter(|address| is_visible(address)).unwrap_or_default())
 }
 
 impl Shared {
@@ -279,6 +291,20 @@ mod tests {
         assert_eq!(pick(&two, "AB", true), picked("ab"));
         assert_eq!(pick(&["AB", "Ab"], "aB", false), picked("AB"));
         assert_eq!(pick(&["AB", "Ab"], "Ab", true), picked("Ab"));
+    }
+
+    #[test]
+    fn an_address_is_said_in_ascii_or_not_at_all() {
+        for (kept, said) in [
+            ("https://a.example/%C3%9F?q#f", "https://a.example/%C3%9F?q#f"),
+            ("https://a.example/stra\u{df}e 1", "https://a.example/stra%C3%9Fe%201"),
+            ("no address", ""),
+            ("mailto:a b\r\nSet-Cookie: c", ""),
+        ] {
+            let link = Link { target: Some(kept.into()), ..link("Code") };
+            let route = route(&Found { link: Arc::new(link), article: None });
+            assert_eq!((route.code(), route.target()), ("Code", said), "{kept:?}");
+        }
     }
 
     #[test]
