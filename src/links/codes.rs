@@ -128,8 +128,9 @@ pub fn system_bytes(size: usize) -> Vec<u8> {
 pub struct Drawer {
     alphabet: Vec<char>,
     length: usize,
+    /// Rude words that the alphabet can spell.
     rude: HashSet<String>,
-    /// Of the longest rude word.
+    /// Of the longest of them.
     longest: usize,
 }
 
@@ -137,14 +138,17 @@ impl Drawer {
     /// From checked settings.
     #[must_use]
     pub fn new(settings: &Settings) -> Drawer {
+        let alphabet: Vec<char> = settings.alphabet.chars().collect();
+        let spelt =
+            |word: &str| word.chars().all(|c| alphabet.iter().any(|own| own.eq_ignore_ascii_case(&c)));
         // Shorter entries would refuse too much of an alphabet without vowels and mean nothing in it.
-        let words = sqids::default_blocklist().into_iter().filter(|word| word.len() >= SHORTEST_WORD);
-        let rude: HashSet<String> = words.collect();
+        let told = |word: &String| word.len() >= SHORTEST_WORD && spelt(word);
+        let rude: HashSet<String> = sqids::default_blocklist().into_iter().filter(told).collect();
         let longest = rude.iter().map(String::len).max().unwrap_or(0);
-        Drawer { alphabet: settings.alphabet.chars().collect(), length: settings.length, rude, longest }
+        Drawer { alphabet, length: settings.length, rude, longest }
     }
 
-    /// `n` different codes for a store of `links` links, each `longer` more than usual.
+    /// `n` codes for a store of `links` links, each `longer` more than usual.
     pub fn codes(
         &self,
         bytes: impl FnMut(usize) -> Vec<u8>,
@@ -153,17 +157,13 @@ impl Drawer {
         longer: usize,
     ) -> Vec<Code> {
         let length = (self.length + usize::from(links >= MANY_LINKS) + longer).min(MAX_LEN);
-        let mut bytes = bytes;
-        let (mut codes, mut drawn) = (Vec::with_capacity(n), HashSet::with_capacity(n));
+        let (mut bytes, mut codes) = (bytes, Vec::with_capacity(n));
         while codes.len() < n {
-            let text = nanoid::format(&mut bytes, &self.alphabet, length);
-            if let Ok(code) = Code::parse(&text)
-                && !is_reserved(&text)
-                && !self.is_rude(&text)
-                && drawn.insert(text)
-            {
-                codes.push(code);
-            }
+            // All in one: a store may want hundreds for each link.
+            let drawn = nanoid::format(&mut bytes, &self.alphabet, (n - codes.len()) * length);
+            let texts = (0..drawn.len()).step_by(length).filter_map(|at| drawn.get(at..at + length));
+            let fit = texts.filter(|text| !is_reserved(text) && !self.is_rude(text));
+            codes.extend(fit.filter_map(|text| Code::parse(text).ok()));
         }
         codes
     }
@@ -176,6 +176,9 @@ impl Drawer {
 
     /// Pieces are looked up rather than words searched for: hundreds of codes may be drawn for one link.
     fn is_rude(&self, code: &str) -> bool {
+        if self.rude.is_empty() {
+            return false;
+        }
         let folded = code.to_ascii_lowercase();
         (SHORTEST_WORD..=self.longest.min(folded.len())).any(|length| {
             let pieces = (0..=folded.len() - length).filter_map(|at| folded.get(at..at + length));
@@ -219,6 +222,7 @@ mod tests {
         let drawer = Drawer::new(&Settings { alphabet: "abcdefghijklmnopqrstuvwxyz".into(), length: 7 });
         assert!(drawer.is_rude("xxShItx"));
         assert!(drawer.is_rude("shit") && drawer.is_rude("a-shit") && !drawer.is_rude("shi"));
+        assert!(drawer.codes(system_bytes, 20_000, 0, 0).iter().all(|code| !drawer.is_rude(code.as_str())));
         assert!(!drawer.is_rude("kx7dw4m") && !drawer.is_rude(""));
     }
 

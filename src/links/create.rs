@@ -51,6 +51,14 @@ struct Prepared {
     new: NewLink,
 }
 
+impl Prepared {
+    /// What the store is asked. Codes are asked for once: there may be hundreds, and none is copied.
+    fn ask(&mut self) -> NewLink {
+        let code = std::mem::replace(&mut self.new.code, NewCode::Drawn(vec![]));
+        NewLink { code, ..self.new.clone() }
+    }
+}
+
 /// Who asks, how, and when.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
@@ -154,7 +162,7 @@ impl LinkService {
             if waiting.is_empty() {
                 break;
             }
-            let new = waiting.iter().map(|p| p.new.clone()).collect();
+            let new = waiting.iter_mut().map(Prepared::ask).collect();
             let outcomes = self.within(self.store.create(new, asked.now)).await?;
             let mut again = vec![];
             for (mut prepared, outcome) in waiting.into_iter().zip(outcomes) {

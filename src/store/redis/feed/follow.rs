@@ -109,13 +109,16 @@ impl Core {
         to: Mark,
     ) -> Result<bool> {
         let puts = self.fetch(lane, fields).await?;
-        self.put(lane, order, puts, to).await
+        self.put(lane, order, puts, &[to]).await
     }
 
-    async fn put(&self, lane: Lane, order: &mut Recent, puts: Vec<Put>, to: Mark) -> Result<bool> {
+    /// Puts records and moves the mirror through `marks` with them.
+    async fn put(&self, lane: Lane, order: &mut Recent, puts: Vec<Put>, marks: &[Mark]) -> Result<bool> {
+        let Some((last, through)) = marks.split_last() else { return Ok(true) };
         let state = self.state(lane);
-        let to = Followed { mark: to, complete: true };
+        let to = Followed { mark: *last, complete: true };
         if self.mirror.put(lane, puts, state.at(), to).await? {
+            through.iter().for_each(|mark| order.add(*mark));
             state.move_to(to, order);
             return Ok(true);
         }
@@ -177,31 +180,38 @@ impl Core {
 
     /// Takes in a commit of this node. Its caller waits for it.
     pub(super) async fn wrote(&self, lane: Lane, written: Written) {
-        let Written { version, before, tag, puts } = written;
-        let (from, to) = (Mark { version: version.wrapping_sub(1), tag: before }, Mark { version, tag });
-        let state = self.state(lane);
+        let (state, written) = (self.state(lane), Arc::new(written));
+        state.did(Arc::clone(&written));
         let mut order = state.order.lock().await;
-        let took = async {
-            let next = state.is_followed() && state.at().mark == from;
-            if next && self.put(lane, &mut order, puts.clone(), to).await? {
-                return Ok(());
-            }
+        if let Err(error) = self.take_own(lane, &mut order, &written).await {
+            // It stands in the store, and the poll finds it there.
+            tracing::warn!(lane, %error, "an own write is not in the mirror yet");
+        }
+    }
+
+    /// Puts an own commit, with those own ones that come before and after it.
+    async fn take_own(&self, lane: Lane, order: &mut Recent, written: &Written) -> Result<()> {
+        let (state, to) = (self.state(lane), written.mark());
+        loop {
             let at = state.at().mark;
             if at == to || order.has(to) {
                 return Ok(());
             }
-            if at.version < version || !state.is_followed() {
-                // Others wrote in between. First of all this is safe here: the store may be lost now.
-                self.mirror.put_ahead(lane, puts).await?;
+            if !state.is_followed() {
+                return self.mirror.put_ahead(lane, state.still_of(written)).await;
             }
-            if state.is_followed() {
-                self.catch_up_or_suspect(lane, &mut order).await?;
+            if at.version >= to.version {
+                // It is past it, by another history or by another process.
+                return self.catch_up_or_suspect(lane, order).await;
             }
-            Ok::<(), Error>(())
-        };
-        if let Err(error) = took.await {
-            // It stands in the store, and the poll finds it there.
-            tracing::warn!(lane, %error, "an own write is not in the mirror yet");
+            let chain = state.own_after(at);
+            if chain.marks.is_empty() {
+                // What comes between is told by whoever wrote it. First of all this is safe here: the store may be
+                // lost now.
+                return self.mirror.put_ahead(lane, state.still_of(written)).await;
+            }
+            // Where another process has moved it, it goes on from there.
+            self.put(lane, order, chain.puts, &chain.marks).await?;
         }
     }
 

@@ -1,14 +1,15 @@
 //! What the feed knows of one lane.
 //!
 //! Guarantees one order: whoever reads a lane's records and puts them holds its [`LaneState::order`] meanwhile, so an
-//! older value never comes after a newer one.
+//! older value never comes after a newer one; and that own commits which wait for it are put together.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::read::Message;
-use crate::store::mirror::{Followed, Mark};
+use crate::store::mirror::{Followed, Mark, Put};
+use crate::store::redis::records::Written;
 
 /// Marks remembered that the lane went through.
 const RECENT: usize = 64;
@@ -42,12 +43,31 @@ struct Heard {
     look: bool,
 }
 
+/// Commits of this node.
+#[derive(Debug, Default)]
+struct Own {
+    /// The tags of those whose callers do not know yet what came of them.
+    under_way: HashSet<u64>,
+    /// Those that were done and that the lane's mark is not past yet, by version.
+    done: BTreeMap<u64, Arc<Written>>,
+}
+
+/// Own commits that follow each other.
+#[derive(Debug, Default)]
+pub(super) struct Chain {
+    /// Their records, older before newer.
+    pub(super) puts: Vec<Put>,
+    /// Their marks.
+    pub(super) marks: Vec<Mark>,
+}
+
 /// A lane as it is followed.
 #[derive(Debug, Default)]
 pub(super) struct LaneState {
     /// Held by whoever reads and puts.
     pub(super) order: tokio::sync::Mutex<Recent>,
     at: Mutex<Followed>,
+    own: Mutex<Own>,
     heard: Mutex<Heard>,
     /// Somebody is about to take what was heard.
     queued: AtomicBool,
@@ -69,8 +89,64 @@ impl LaneState {
 
     /// The mirror is there now.
     pub(super) fn move_to(&self, at: Followed, order: &mut Recent) {
-        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+        let before = std::mem::replace(&mut *self.at.lock().unwrap_or_else(PoisonError::into_inner), at);
         order.add(at.mark);
+        let mut own = self.own();
+        if at.mark.version > before.mark.version {
+            own.done = own.done.split_off(&at.mark.version.saturating_add(1));
+        } else {
+            // Its history is another: what came after it there does not come any more.
+            own.done.clear();
+        }
+    }
+
+    /// A commit of this node is about to be sent.
+    pub(super) fn sends(&self, tag: u64) {
+        self.own().under_way.insert(tag);
+    }
+
+    /// True for a commit of this node whose caller is about to tell of it.
+    pub(super) fn is_under_way(&self, tag: u64) -> bool {
+        self.own().under_way.contains(&tag)
+    }
+
+    /// A commit of this node was done.
+    pub(super) fn did(&self, written: Arc<Written>) {
+        self.own().done.insert(written.version, written);
+    }
+
+    /// Nobody tells of this commit any more.
+    pub(super) fn over(&self, tag: u64) {
+        self.own().under_way.remove(&tag);
+    }
+
+    /// The own commits that are known and follow `at`, up to one that writes a record again: what a record was is
+    /// remembered put by put.
+    pub(super) fn own_after(&self, mut at: Mark) -> Chain {
+        let (own, mut chain, mut fields) = (self.own(), Chain::default(), HashSet::new());
+        while let Some(next) =
+            own.done.get(&at.version.saturating_add(1)).filter(|next| next.before == at.tag)
+        {
+            if !next.puts.iter().all(|put| fields.insert(put.field.as_slice())) {
+                break;
+            }
+            at = next.mark();
+            chain.marks.push(at);
+            chain.puts.extend(next.puts.iter().cloned());
+        }
+        chain
+    }
+
+    /// The records of an own commit, without those that a later one wrote, which may have been put already.
+    pub(super) fn still_of(&self, written: &Written) -> Vec<Put> {
+        let own = self.own();
+        let later = own.done.range(written.version.saturating_add(1)..).flat_map(|(_, later)| &later.puts);
+        let later: HashSet<&[u8]> = later.map(|put| put.field.as_slice()).collect();
+        written.puts.iter().filter(|put| !later.contains(put.field.as_slice())).cloned().collect()
+    }
+
+    fn own(&self) -> MutexGuard<'_, Own> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes what was heard; None asks to look at the lane itself. True if the caller must see to it that somebody

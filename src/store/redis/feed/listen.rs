@@ -83,6 +83,10 @@ impl Core {
                 match read::message(&bytes) {
                     Ok(message) if self.lanes.all().contains(&message.lane) => {
                         let lane = message.lane;
+                        // Who wrote it here tells of it, and knows what.
+                        if self.state(lane).is_under_way(message.entry.mark.tag) {
+                            continue;
+                        }
                         if self.state(lane).hear(Some(message)) {
                             self.look_at(lane);
                         }
@@ -93,6 +97,15 @@ impl Core {
             }
             // The connection's task has ended: the store is being closed.
             tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Nobody tells of this commit any more. If nobody has, its message may have been passed over.
+    pub(super) fn over(self: &Arc<Self>, lane: Lane, tag: u64, told: bool) {
+        let state = self.state(lane);
+        state.over(tag);
+        if !told && state.hear(None) {
+            self.look_at(lane);
         }
     }
 

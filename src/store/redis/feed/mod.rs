@@ -98,6 +98,10 @@ struct Nobody;
 
 #[async_trait]
 impl Witness for Nobody {
+    fn sends(&self, _lane: Lane, _tag: u64) {}
+
+    fn over(&self, _lane: Lane, _tag: u64, _told: bool) {}
+
     async fn wrote(&self, _lane: Lane, _written: Written) {}
 
     async fn saw(&self, _lane: Lane, _puts: Vec<Put>) {}
@@ -247,6 +251,14 @@ impl Feed {
 
 #[async_trait]
 impl Witness for Feed {
+    fn sends(&self, lane: Lane, tag: u64) {
+        self.0.state(lane).sends(tag);
+    }
+
+    fn over(&self, lane: Lane, tag: u64, told: bool) {
+        self.0.over(lane, tag, told);
+    }
+
     async fn wrote(&self, lane: Lane, written: Written) {
         self.0.wrote(lane, written).await;
     }

@@ -38,8 +38,8 @@ use crate::store::{Error, Result};
 const MAX_KEYS: usize = 10_000;
 /// A look-up that takes longer is answered by the mirror, if it knows the code.
 const HEDGE: Duration = Duration::from_millis(100);
-/// Codes drawn for each lane, so that one mostly falls into the article's.
-const CODES_PER_LANE: usize = 6;
+/// Codes drawn for each lane, so that one falls into the article's 49 times in 50.
+const CODES_PER_LANE: usize = 4;
 /// Most codes drawn: beyond this many lanes a link may lie in another lane than its article.
 const MAX_CODES: usize = 1_024;
 /// Drawn codes that make an order within a batch; more are drawn at random, and nobody counts on who gets which.

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use super::name::{bucket, bucket_key};
 use super::{Name, Tries, decode};
 use crate::domain::lane::Lane;
-use crate::store::mirror::{Put, base_of};
+use crate::store::mirror::{Mark, Put, base_of};
 use crate::store::redis::conn::{Conn, Script, read};
 use crate::store::redis::lanes::Lanes;
 use crate::store::{Error, Result};
@@ -76,6 +76,14 @@ pub struct Written {
     pub puts: Vec<Put>,
 }
 
+impl Written {
+    /// The lane's place in its history after it.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { version: self.version, tag: self.tag }
+    }
+}
+
 /// What came of [`Records::restore`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restored {
@@ -102,6 +110,12 @@ pub trait Witness: Send + Sync {
     fn gate(&self) -> Result<()> {
         Ok(())
     }
+
+    /// A commit is about to be sent.
+    fn sends(&self, lane: Lane, tag: u64);
+
+    /// Its caller knows what came of it, or has gone. `told` is true if [`Witness::wrote`] has returned.
+    fn over(&self, lane: Lane, tag: u64, told: bool);
 
     /// Takes the commit into the mirror and the change feed.
     async fn wrote(&self, lane: Lane, written: Written);
@@ -212,15 +226,17 @@ impl Records {
             return Err(Error::Corrupt("a commit is of more than one lane".into()));
         }
         self.gate()?;
+        let mut under_way = UnderWay::new(self.witness.as_ref(), lane, random_tag()?);
         let sent = writes.iter().map(|write| (write.name.field(), write.was.clone(), write.raw.clone()));
         tries.sent();
-        let sent = self.send(lane, sent.collect()).await;
+        let sent = self.send(lane, under_way.tag, sent.collect()).await;
         if !matches!(sent, Err(Error::Unavailable(_))) {
             tries.answered();
         }
         let Restored::Done { version, before, tag } = sent? else { return Ok(Committed::Lost) };
         let puts = puts(writes)?;
         self.witness.wrote(lane, Written { version, before, tag, puts }).await;
+        under_way.told = true;
         Ok(Committed::Done)
     }
 
@@ -229,11 +245,11 @@ impl Records {
     /// # Errors
     /// As [`Records::commit`].
     pub async fn restore(&self, lane: Lane, writes: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)>) -> Result<Restored> {
-        self.send(lane, writes.into_iter().map(|(field, was, raw)| (field, Some(was), raw)).collect()).await
+        let writes = writes.into_iter().map(|(field, was, raw)| (field, Some(was), raw));
+        self.send(lane, random_tag()?, writes.collect()).await
     }
 
-    async fn send(&self, lane: Lane, writes: Vec<Sent>) -> Result<Restored> {
-        let tag = random_tag()?;
+    async fn send(&self, lane: Lane, tag: u64, writes: Vec<Sent>) -> Result<Restored> {
         let (keys, args) = self.arguments(lane, tag, writes)?;
         let answer: Vec<redis::Value> = read(self.conn.run(&COMMIT, &keys, &args).await?)?;
         let mut answer = answer.into_iter();
@@ -298,6 +314,28 @@ impl Records {
             "the store was dataset {}, and its lane {lane} is {is}",
             self.lanes.dataset()
         )))
+    }
+}
+
+/// A commit whose caller does not know yet what came of it. The witness is told when that is over, also if the caller
+/// goes away.
+struct UnderWay<'w> {
+    witness: &'w dyn Witness,
+    lane: Lane,
+    tag: u64,
+    told: bool,
+}
+
+impl<'w> UnderWay<'w> {
+    fn new(witness: &'w dyn Witness, lane: Lane, tag: u64) -> UnderWay<'w> {
+        witness.sends(lane, tag);
+        UnderWay { witness, lane, tag, told: false }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.witness.over(self.lane, self.tag, self.told);
     }
 }
 
