@@ -204,7 +204,7 @@ impl AccountService {
         }
         let letters = CodeSettings { alphabet: "abcdefghijkmnpqrstuvwxyz23456789".into(), length: ID_LEN };
         let drawn = Drawer::new(&letters).codes(system_bytes, 1, 0, 0);
-        let id = drawn.first().map(ToString::to_string).unwrap_or_default();
+        let id = drawn.texts().next().unwrap_or_default().to_owned();
         let secret: String = system_bytes(32).iter().map(|b| format!("{b:02x}")).collect();
         let key = Key {
             id: id.clone(),

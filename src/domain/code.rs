@@ -23,7 +23,7 @@ pub struct Code(Box<str>);
 impl Code {
     /// A code that is well-formed; reserved ones too, because imports and paths must be able to name them.
     pub fn parse(text: &str) -> Result<Code, Refusal> {
-        if text.is_empty() || text.len() > MAX_LEN || !text.bytes().all(is_code_byte) {
+        if !is_well_formed(text) {
             return Err(Refusal::field(
                 Reason::CodeInvalid,
                 "code",
@@ -56,6 +56,67 @@ impl Code {
     }
 }
 
+/// Codes in one piece of memory: a store may want hundreds for a link, and takes one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Codes {
+    /// Each with a space after it, which is in no code.
+    text: String,
+    amount: usize,
+}
+
+impl Codes {
+    /// None, with room for `bytes` of codes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Codes {
+        Codes { text: String::with_capacity(bytes), amount: 0 }
+    }
+
+    /// Adds one, if it is well-formed.
+    pub fn push(&mut self, text: &str) {
+        if is_well_formed(text) {
+            self.text.push_str(text);
+            self.text.push(' ');
+            self.amount += 1;
+        }
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.amount
+    }
+
+    /// True if there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.amount == 0
+    }
+
+    /// Their spellings, in order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.text.split_terminator(' ')
+    }
+
+    /// Each by itself, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Code> {
+        self.texts().map(|text| Code(text.into()))
+    }
+
+    /// The first.
+    #[must_use]
+    pub fn first(&self) -> Option<Code> {
+        self.iter().next()
+    }
+}
+
+impl FromIterator<Code> for Codes {
+    fn from_iter<I: IntoIterator<Item = Code>>(codes: I) -> Codes {
+        let mut all = Codes::default();
+        codes.into_iter().for_each(|code| all.push(code.as_str()));
+        all
+    }
+}
+
 impl std::fmt::Display for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
@@ -76,6 +137,10 @@ pub fn fold(code: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn is_reserved(segment: &str) -> bool {
     RESERVED.iter().any(|r| r.eq_ignore_ascii_case(segment))
+}
+
+fn is_well_formed(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_LEN && text.bytes().all(is_code_byte)
 }
 
 fn is_code_byte(b: u8) -> bool {
@@ -174,6 +239,16 @@ mod tests {
             assert_eq!(ask(path), expected, "{path}");
         }
         assert_eq!(ask(&format!("/{}", "a".repeat(65))), None);
+    }
+
+    #[test]
+    fn codes_in_one_piece() {
+        let codes: Codes = ["One", "two"].iter().map(|text| Code::parse(text).unwrap()).collect();
+        assert_eq!(codes.texts().collect::<Vec<_>>(), ["One", "two"]);
+        assert_eq!((codes.len(), codes.first().unwrap().as_str(), codes.is_empty()), (2, "One", false));
+        let mut none = Codes::with_capacity(8);
+        ["", "a b", "ä", &"a".repeat(65)].iter().for_each(|text| none.push(text));
+        assert_eq!((none.len(), none.first(), none.is_empty()), (0, None, true));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::article::ArticleId;
-use crate::domain::code::{Code, MAX_LEN, is_reserved};
+use crate::domain::code::{Codes, MAX_LEN, is_reserved};
 
 /// Links beyond which codes are one longer.
 const MANY_LINKS: u64 = 1_000_000;
@@ -149,21 +149,14 @@ impl Drawer {
     }
 
     /// `n` codes for a store of `links` links, each `longer` more than usual.
-    pub fn codes(
-        &self,
-        bytes: impl FnMut(usize) -> Vec<u8>,
-        n: usize,
-        links: u64,
-        longer: usize,
-    ) -> Vec<Code> {
+    pub fn codes(&self, bytes: impl FnMut(usize) -> Vec<u8>, n: usize, links: u64, longer: usize) -> Codes {
         let length = (self.length + usize::from(links >= MANY_LINKS) + longer).min(MAX_LEN);
-        let (mut bytes, mut codes) = (bytes, Vec::with_capacity(n));
+        let (mut bytes, mut codes) = (bytes, Codes::with_capacity(n * (length + 1)));
         while codes.len() < n {
             // All in one: a store may want hundreds for each link.
             let drawn = nanoid::format(&mut bytes, &self.alphabet, (n - codes.len()) * length);
             let texts = (0..drawn.len()).step_by(length).filter_map(|at| drawn.get(at..at + length));
-            let fit = texts.filter(|text| !is_reserved(text) && !self.is_rude(text));
-            codes.extend(fit.filter_map(|text| Code::parse(text).ok()));
+            texts.filter(|text| !is_reserved(text) && !self.is_rude(text)).for_each(|text| codes.push(text));
         }
         codes
     }
@@ -199,10 +192,10 @@ mod tests {
     fn codes_are_of_the_alphabet_and_differ() {
         let drawer = Drawer::new(&settings());
         let codes = drawer.codes(Entropy::System.bytes("code", 0), 500, 0, 0);
-        assert_eq!(codes.iter().collect::<HashSet<_>>().len(), 500);
-        assert!(codes.iter().all(|c| c.as_str().len() == 7));
-        assert!(codes.iter().all(|c| c.as_str().chars().all(|c| settings().alphabet.contains(c))));
-        assert_eq!(drawer.codes(Entropy::System.bytes("code", 0), 1, MANY_LINKS, 1)[0].as_str().len(), 9);
+        assert_eq!(codes.texts().collect::<HashSet<_>>().len(), 500);
+        assert!(codes.texts().all(|c| c.len() == 7 && c.chars().all(|c| settings().alphabet.contains(c))));
+        let longer = drawer.codes(Entropy::System.bytes("code", 0), 1, MANY_LINKS, 1);
+        assert_eq!(longer.texts().map(str::len).collect::<Vec<_>>(), [9]);
     }
 
     #[test]
@@ -222,7 +215,7 @@ mod tests {
         let drawer = Drawer::new(&Settings { alphabet: "abcdefghijklmnopqrstuvwxyz".into(), length: 7 });
         assert!(drawer.is_rude("xxShItx"));
         assert!(drawer.is_rude("shit") && drawer.is_rude("a-shit") && !drawer.is_rude("shi"));
-        assert!(drawer.codes(system_bytes, 20_000, 0, 0).iter().all(|code| !drawer.is_rude(code.as_str())));
+        assert!(drawer.codes(system_bytes, 20_000, 0, 0).texts().all(|code| !drawer.is_rude(code)));
         assert!(!drawer.is_rude("kx7dw4m") && !drawer.is_rude(""));
     }
 

@@ -13,7 +13,7 @@ use super::stories::{Met, address_of, adds_nothing};
 use super::{Error, LinkService, Result, is_secret_story};
 use crate::domain::access::{Actor, Role};
 use crate::domain::article::{Article, ArticleFacts, ArticleId, PageOutcome, PageState};
-use crate::domain::code::Code;
+use crate::domain::code::{Code, Codes};
 use crate::domain::error::{Reason, Refusal};
 use crate::domain::link::{Found, Link, Via};
 use crate::domain::target::{Address, with_added};
@@ -54,7 +54,7 @@ struct Prepared {
 impl Prepared {
     /// What the store is asked. Codes are asked for once: there may be hundreds, and none is copied.
     fn ask(&mut self) -> NewLink {
-        let code = std::mem::replace(&mut self.new.code, NewCode::Drawn(vec![]));
+        let code = std::mem::replace(&mut self.new.code, NewCode::Drawn(Codes::default()));
         NewLink { code, ..self.new.clone() }
     }
 }

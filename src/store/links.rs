@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::Result;
 use crate::domain::article::{Article, ArticleFacts, ArticleId, PageState, fill};
-use crate::domain::code::Code;
+use crate::domain::code::{Code, Codes};
 use crate::domain::link::{Broken, Found, HistoryEntry, Link, Status, Via};
 
 /// The random name of one write; the same in every retry of it.
@@ -41,7 +41,7 @@ pub enum NewCode {
     /// This one or none.
     Chosen(Code),
     /// One of these that is free. Which of them is the store's choice, and the same in each retry.
-    Drawn(Vec<Code>),
+    Drawn(Codes),
 }
 
 /// How the story of a new link is known: by CMS id within its site, then by address, then by aliases. One that was

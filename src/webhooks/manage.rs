@@ -110,7 +110,7 @@ impl WebhookService {
         let letters = CodeSettings { alphabet: "abcdefghijkmnpqrstuvwxyz23456789".into(), length: ID_LEN };
         let drawn = Drawer::new(&letters).codes(entropy.bytes("webhook", 0), 1, 0, 0);
         let webhook = Webhook {
-            id: drawn.first().map(ToString::to_string).unwrap_or_default(),
+            id: drawn.texts().next().unwrap_or_default().to_owned(),
             name,
             url,
             events,

@@ -224,7 +224,7 @@ fn new_link(plan: &Plan, codes: &Codes, n: u64) -> Result<NewLink> {
         page: None,
         read: None,
     };
-    let code = NewCode::Drawn(vec![code]);
+    let code = NewCode::Drawn([code].into_iter().collect());
     Ok(NewLink { tag: mixed(n ^ 1 << 63), code, article: Some(article), link, force_new: false })
 }
 

@@ -29,7 +29,7 @@ fn made(new: NewLink, now: Timestamp) -> Creation {
     let Some(code) = codes.first() else { return Creation::NoneFree };
     let article = new.article.as_ref().map(|claim| Arc::new(claim.story(now)));
     let mut link = new.link;
-    link.code = code.clone();
+    link.code = code;
     link.article = article.as_ref().map(|article| article.id.clone());
     Creation::Created(Found { link: Arc::new(link), article })
 }

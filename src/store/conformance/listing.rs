@@ -58,7 +58,9 @@ async fn random_links(store: &Store, random: &mut Random, count: u64) {
         link.disabled = random.below(5) == 0;
         link.expires_at = (random.below(3) == 0).then(|| at(i64::try_from(random.below(3)).unwrap() - 1));
         link.not_before = (random.below(3) == 0).then(|| at(i64::try_from(random.below(3)).unwrap() - 1));
-        let code = NewCode::Drawn(vec![super::code(&format!("{}{n}", random.pick(&["b", "A", "-"])))]);
+        let code = NewCode::Drawn(
+            [super::code(&format!("{}{n}", random.pick(&["b", "A", "-"])))].into_iter().collect(),
+        );
         let article = if random.below(8) == 0 { None } else { Some(claim) };
         link.target = link.target.filter(|_| article.is_some());
         batch.push(NewLink { tag: n + 1, code, article, link, force_new: true });

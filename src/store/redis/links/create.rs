@@ -14,15 +14,15 @@ use super::read::{self, found, links_of};
 use super::slots::{Holder, holder, slot_in};
 use super::story::told;
 use crate::domain::article::Article;
-use crate::domain::code::Code;
+use crate::domain::code::{Code, fold};
 use crate::domain::link::{Broken, Found, Link, Slot};
 use crate::store::Result;
 use crate::store::links::{Creation, NewCode, NewLink, RequestTag};
 use crate::store::mirror::Kept;
 use crate::store::redis::records::{Committed, Name, Record, Records, Story, Tries, Write, cut, write_links};
 
-/// Codes looked at in one go.
-const LOOK: usize = 16;
+/// Codes looked at in one go. The first is free nearly always.
+const LOOK: usize = 2;
 
 /// Makes one link, or finds the one that is meant.
 pub(super) async fn create(records: &Records, new: &NewLink, now: Timestamp) -> Result<Creation> {
@@ -99,7 +99,7 @@ impl Seen {
             None => None,
         };
         let (here, elsewhere) = in_order(records, new, names.as_ref());
-        let mut some = here.chunks(LOOK).chain(elsewhere.chunks(LOOK));
+        let mut some = here.chunks(LOOK).chain(elsewhere.chunks(LOOK)).map(parsed);
         // The article goes with the first codes.
         let mut first = vec![];
         first.extend(names.as_ref().map(|names| Name::Article(names.id.clone())));
@@ -115,7 +115,8 @@ impl Seen {
         let mut looked = look_at(codes, records_read)?;
         while !looked.iter().any(|looked| looked.links.is_empty() || looked.made_by(new.tag).is_some()) {
             let Some(codes) = some.next() else { break };
-            looked.extend(look_at(codes, records.read(codes.iter().map(of_code).collect()).await?)?);
+            let read = records.read(codes.iter().map(of_code).collect()).await?;
+            looked.extend(look_at(codes, read)?);
         }
         let holder = holder_of(records, new, article.as_ref().and_then(|(_, story)| story.as_ref())).await?;
         Ok(Seen { names, article, codes: looked, holder })
@@ -265,11 +266,13 @@ fn of_code(code: &Code) -> Name {
     Name::Links(code.key().into_owned())
 }
 
-fn look_at(codes: &[Code], read: impl IntoIterator<Item = Record>) -> Result<Vec<Looked>> {
-    let look = |(code, record): (&Code, Record)| {
-        Ok(Looked { code: code.clone(), links: links_of(&record)?, record })
-    };
-    codes.iter().zip(read).map(look).collect()
+fn look_at(codes: Vec<Code>, read: impl IntoIterator<Item = Record>) -> Result<Vec<Looked>> {
+    let look = |(code, record)| Ok(Looked { code, links: links_of(&record)?, record });
+    codes.into_iter().zip(read).map(look).collect()
+}
+
+fn parsed(texts: &[&str]) -> Vec<Code> {
+    texts.iter().filter_map(|text| Code::parse(text).ok()).collect()
 }
 
 /// Writes an article, then a link and what goes with it; in one step if they lie in one lane.
@@ -292,14 +295,14 @@ pub(super) async fn write_all(
 }
 
 /// The codes that a request may get, in the order in which they are taken: those in its article's lane, the others.
-fn in_order(records: &Records, new: &NewLink, names: Option<&Names>) -> (Vec<Code>, Vec<Code>) {
+fn in_order<'n>(records: &Records, new: &'n NewLink, names: Option<&Names>) -> (Vec<&'n str>, Vec<&'n str>) {
     let lanes = records.lanes();
     let codes = match &new.code {
-        NewCode::Chosen(code) => return (vec![code.clone()], vec![]),
-        NewCode::Drawn(codes) => codes.iter().cloned(),
+        NewCode::Chosen(code) => return (vec![code.as_str()], vec![]),
+        NewCode::Drawn(codes) => codes,
     };
     let home = names.map(|names| Name::Article(names.id.clone()).lane(lanes));
-    codes.partition(|code| Some(lanes.of(&code.key())) == home)
+    codes.texts().partition(|code| Some(lanes.of(&fold(code))) == home)
 }
 
 /// Who has the slot that the new link would have.

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use super::feed::Feed;
 use super::records::Records;
 use crate::domain::article::{Article, ArticleId};
-use crate::domain::code::Code;
+use crate::domain::code::{Code, fold};
 use crate::domain::link::{Broken, Found, HistoryEntry};
 use crate::store::links::{
     ArticleEdit, ArticleEdited, ArticleKey, Changes, Creation, Edit, Edited, ExportItem, ExportPage,
@@ -78,7 +78,7 @@ fn in_common(new: &NewLink) -> Vec<String> {
     match &new.code {
         NewCode::Chosen(code) => keys.push(format!("l {}", code.key())),
         NewCode::Drawn(codes) if codes.len() <= FEW_CODES => {
-            keys.extend(codes.iter().map(|code| format!("l {}", code.key())));
+            keys.extend(codes.texts().map(|code| format!("l {}", fold(code))));
         }
         NewCode::Drawn(_) => {}
     }

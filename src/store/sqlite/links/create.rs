@@ -54,20 +54,20 @@ enum Picked {
 }
 
 fn pick(conn: &Connection, new: &NewLink) -> Result<Picked> {
-    let codes = match &new.code {
-        NewCode::Chosen(code) => std::slice::from_ref(code),
-        NewCode::Drawn(codes) => codes,
+    let (chosen, drawn) = match &new.code {
+        NewCode::Chosen(code) => (Some(code.clone()), None),
+        NewCode::Drawn(codes) => (None, Some(codes.iter())),
     };
-    let chosen = matches!(new.code, NewCode::Chosen(_));
-    for code in codes {
-        let Some(made_by) = made_by(conn, code)? else { return Ok(Picked::Free(code.clone(), chosen)) };
+    let is_chosen = chosen.is_some();
+    for code in chosen.into_iter().chain(drawn.into_iter().flatten()) {
+        let Some(made_by) = made_by(conn, &code)? else { return Ok(Picked::Free(code, is_chosen)) };
         if made_by.contains(&Some(new.tag)) {
             let mine = rows::by_key(conn, &code.key())?.into_iter().find(|r| r.created_tag == Some(new.tag));
             if let Some(record) = mine {
                 return Ok(Picked::Mine(record.found));
             }
         }
-        if chosen {
+        if is_chosen {
             return Ok(Picked::Held(rows::by_key(conn, &code.key())?));
         }
     }

@@ -1,7 +1,7 @@
 //! What a link costs in Redis.
 
 use slugline::domain::article::ArticleId;
-use slugline::domain::code::Code;
+use slugline::domain::code::{Code, Codes};
 use slugline::domain::link::Link;
 use slugline::links::codes::{Drawer, Entropy, Settings};
 use slugline::store::conformance::{ask, at};
@@ -41,11 +41,11 @@ fn request(drawer: &Drawer, lanes: &Lanes, n: usize) -> NewLink {
     let link = Link { target: Some(url), created_by: "key:abcdefghijkl".into(), ..new.link };
     let (home, mut bytes) = (lanes.of(&claim.new_id.0), entropy.bytes("code", n));
     let code = loop {
-        let mut drawn = drawer.codes(&mut bytes, 128, 0, 0);
-        drawn.retain(|code| lanes.of(&code.key()) == home);
+        let drawn = drawer.codes(&mut bytes, 128, 0, 0);
+        let near: Codes = drawn.iter().filter(|code| lanes.of(&code.key()) == home).collect();
         // One alone may be taken.
-        if drawn.len() > 1 {
-            break NewCode::Drawn(drawn);
+        if near.len() > 1 {
+            break NewCode::Drawn(near);
         }
     };
     NewLink { code, article: Some(claim), link, ..new }
