@@ -21,25 +21,29 @@ pub const MOST: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
     headers: &'a [httparse::Header<'a>],
-    /// How long their names are, beside each other: most headers that are looked for are not there, and this shows it
-    /// at once.
+    /// How long their names are, beside each other.
     lengths: [u8; MOST],
+    /// A bit for each length that is among them: most headers that are looked for are not there, and mostly this shows
+    /// it at once.
+    there: u64,
 }
 
 impl<'a> Row<'a> {
     /// Over these; what is beyond [`MOST`] is not seen.
     #[must_use]
     pub fn new(headers: &'a [httparse::Header<'a>]) -> Row<'a> {
-        let mut lengths = [0; MOST];
+        let (mut lengths, mut there) = ([0; MOST], 0);
         for (length, header) in lengths.iter_mut().zip(headers) {
             *length = short(header.name);
+            there |= bit(*length);
         }
-        Row { headers, lengths }
+        Row { headers, lengths, there }
     }
 
     fn lines(&self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         let length = short(name);
-        let all = self.lengths.iter().take(self.headers.len()).zip(self.headers);
+        let amount = if self.there & bit(length) == 0 { 0 } else { self.headers.len() };
+        let all = self.lengths.iter().take(amount).zip(self.headers);
         let named = move |header: &httparse::Header<'_>| header.name.eq_ignore_ascii_case(name);
         all.filter(move |(of, header)| **of == length && named(header)).map(|(_, header)| header.value)
     }
@@ -48,6 +52,11 @@ impl<'a> Row<'a> {
 /// The length of a name, as far as a byte can say it.
 fn short(name: &str) -> u8 {
     u8::try_from(name.len()).unwrap_or(u8::MAX)
+}
+
+/// The bit of a length; all that are longer share the last.
+fn bit(length: u8) -> u64 {
+    1 << length.min(63)
 }
 
 impl<'a> Headers<'a> {
@@ -117,19 +126,23 @@ mod tests {
 
     #[test]
     fn both_kinds_are_alike() {
+        let long = "x".repeat(300);
         let row = [
             httparse::Header { name: "user-Agent", value: b"Firefox" },
             httparse::Header { name: "DNT", value: b"1" },
             httparse::Header { name: "dnt", value: b"0" },
             httparse::Header { name: "no name", value: b"x" },
+            httparse::Header { name: &long, value: b"long" },
         ];
         let row = Headers::Row(Row::new(&row));
         let map = row.to_map();
-        assert_eq!(map.len(), 3);
+        assert_eq!(map.len(), 4);
         for headers in [row, Headers::from(&map)] {
             assert_eq!(headers.get(&USER_AGENT), b"Firefox");
             assert_eq!((headers.get(&DNT), headers.get(&ACCEPT)), (&b"1"[..], &b""[..]));
             assert!(headers.has(&DNT) && !headers.has(&ACCEPT));
+            assert_eq!(headers.get(&HeaderName::try_from(&long).unwrap()), b"long");
+            assert!(!headers.has(&HeaderName::try_from("x".repeat(100)).unwrap()));
             let mut seen = vec![];
             headers.each_from_the_last(&DNT, |line| {
                 seen.push(line);
