@@ -75,11 +75,14 @@ pub struct Plan {
     pub quota: u64,
     /// Some readers leave without waiting for their answer.
     pub leave: bool,
+    /// Between an answer and its reader's next request. Without it a slow build of the program, or a slow machine, may
+    /// count more slowly than hits come, for as long as they come.
+    pub pause: Duration,
 }
 
 impl Default for Plan {
     fn default() -> Plan {
-        Plan { tell_at: u64::MAX, quota: u64::MAX, leave: false }
+        Plan { tell_at: u64::MAX, quota: u64::MAX, leave: false, pause: Duration::ZERO }
     }
 }
 
@@ -109,7 +112,7 @@ impl Load {
         });
         let threads = (0..CONNECTIONS).map(|_| {
             let (shared, chance) = (Arc::clone(&shared), Chance::new(chance.any()));
-            std::thread::spawn(move || Reader { shared, chance, leave: plan.leave }.read())
+            std::thread::spawn(move || Reader { shared, chance, leave: plan.leave, pause: plan.pause }.read())
         });
         Load { threads: threads.collect(), shared, told }
     }
@@ -149,6 +152,7 @@ struct Reader {
     shared: Arc<Shared>,
     chance: Chance,
     leave: bool,
+    pause: Duration,
 }
 
 impl Reader {
@@ -167,6 +171,7 @@ impl Reader {
                     Err(_) => return,
                 }
             }
+            std::thread::sleep(self.pause);
         }
     }
 

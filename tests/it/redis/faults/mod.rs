@@ -29,6 +29,9 @@ const LINKS: usize = 8;
 /// asked the store would wait for its timeout, twice as long.
 const PROMISED: Duration = Duration::from_millis(500);
 
+/// Between two requests of a reader: some thousands a second are enough, and any build counts them.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// A runtime for what a test does to servers; the load has threads of its own.
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
@@ -59,7 +62,7 @@ impl Bench {
 
     /// Readers that go on until they are stopped; returns when the first hundreds are answered.
     fn load(&mut self) -> Load {
-        let plan = Plan { tell_at: 1 + self.chance.below(600), ..Plan::default() };
+        let plan = Plan { tell_at: 1 + self.chance.below(600), pause: PAUSE, ..Plan::default() };
         let load = Load::begin(self.node().public(), &self.home.codes, &mut self.chance, plan);
         load.told();
         load
