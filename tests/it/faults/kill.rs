@@ -61,7 +61,7 @@ fn survives_kills(io: &str, lanes: u64) {
     let (mut home, mut node) = Home::begin(LINKS, &[&lanes, &format!("journal.io={io}")]);
     let mut before = vec![0; LINKS];
     let (mut answered, mut unknown) = (0, 0);
-    let rounds = rounds(20, 200);
+    let rounds = rounds(10, 200);
     for round in 0..rounds {
         let done = killed_under_load(&home, node, &mut chance);
         let options = options(io, &mut chance);
@@ -100,7 +100,7 @@ fn sigterm_under_load_loses_and_adds_nothing() {
     let mut chance = seed.chance(0);
     let (home, mut node) = Home::begin(LINKS, &["store.lanes=4"]);
     let mut before = vec![0; LINKS];
-    for _ in 0..rounds(10, 100) {
+    for _ in 0..rounds(6, 100) {
         let plan = Plan { tell_at: 1 + chance.below(3_000), ..Plan::default() };
         let load = Load::begin(node.public(), &home.codes, &mut chance, plan);
         load.told();

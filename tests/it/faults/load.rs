@@ -171,7 +171,7 @@ impl Reader {
                     Err(_) => return,
                 }
             }
-            std::thread::sleep(self.pause);
+            std::thread::park_timeout(self.pause);
         }
     }
 

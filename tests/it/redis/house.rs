@@ -24,12 +24,12 @@ use slugline::store::redis::records::Records;
 use slugline::store::redis::tokens::RedisTokens;
 use slugline::store::redis::webhooks::{RedisDeliveries, RedisWebhooks};
 use slugline::store::tallies::Dataset;
-use slugline::store::{Backend, Store, sqlite};
+use slugline::store::{Backend, Error, Store, sqlite};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use super::servers::Standalone;
-use crate::harness::wait::LONG;
+use crate::harness::wait::{LONG, eventually};
 
 /// The server that all tests share which do nothing to it.
 pub async fn shared() -> &'static Standalone {
@@ -82,7 +82,14 @@ impl House {
         getrandom::fill(&mut id).unwrap();
         let id = DatasetId(u128::from_le_bytes(id));
         let new = Dataset { id, lanes, zones: vec![(0, "Europe/Vienna".to_owned())], created_at: at(0) };
-        let (lanes, dataset) = dataset::open(&conn, &settings.prefix, new, None).await.unwrap();
+        // A server may be late where many are started at once.
+        let (lanes, dataset) = eventually("the dataset is opened", async || {
+            match dataset::open(&conn, &settings.prefix, new.clone(), None).await {
+                Err(Error::Unavailable(_)) => None,
+                opened => Some(opened.unwrap()),
+            }
+        })
+        .await;
         let mut store_settings = Config::defaults().unwrap().store;
         store_settings.readers = 2;
         store_settings.page_cache = slugline::units::Size(2 << 20);

@@ -9,7 +9,7 @@ use crate::redis::servers::{Cluster, Sentinels, Standalone};
 
 fn survives_kills(what: &str, config: &str, chance: Chance) {
     let mut bench = Bench::begin(config, chance, &[]);
-    for _ in 0..rounds(3, 100) {
+    for _ in 0..rounds(2, 100) {
         let plan = Plan { tell_at: 1 + bench.chance.below(3_000), leave: true, ..Plan::default() };
         let load = Load::begin(bench.node().public(), &bench.home.codes, &mut bench.chance, plan);
         load.told();

@@ -18,7 +18,7 @@ fn replies_are_dropped_after_the_store_did_it() {
     let server = runtime.block_on(Standalone::start(&[]));
     let proxy = Proxy::start(&server.address());
     let mut bench = Bench::begin(&server.config_at(&proxy.address()), seed.chance(0), &[]);
-    for _ in 0..rounds(3, 30) {
+    for _ in 0..rounds(2, 30) {
         bench.cycle(|bench, _| {
             for _ in 0..10 {
                 let struck = proxy.struck();
@@ -42,7 +42,7 @@ fn commands_are_delivered_after_their_retry() {
     let mut proxy = Proxy::start(&server.address());
     let mut bench = Bench::begin(&server.config_at(&proxy.address()), seed.chance(1), &[]);
     let mut late = 0;
-    for _ in 0..rounds(3, 30) {
+    for _ in 0..rounds(2, 30) {
         let proxy = &mut proxy;
         bench.cycle(|bench, load| {
             for _ in 0..10 {
