@@ -14,7 +14,7 @@ use crate::harness::cli;
 use crate::redis::servers::Standalone;
 
 /// Enough that each stage takes several steps.
-const LINKS: usize = 2_500;
+const LINKS: usize = 1_500;
 /// Between two looks at what is killed.
 const TICK: Duration = Duration::from_millis(1);
 
