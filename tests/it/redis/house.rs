@@ -52,6 +52,9 @@ pub struct House {
     _dir: TempDir,
 }
 
+/// Lanes of most houses: a new node reads all of each.
+pub const LANES: u16 = 16;
+
 struct Joined {
     conn: Conn,
     feed: Arc<Feed>,
@@ -130,7 +133,7 @@ pub async fn houses(n: usize) -> Vec<House> {
     let settings = own_settings().await;
     let mut houses = vec![];
     for _ in 0..n {
-        houses.push(House::open(&settings, 64).await);
+        houses.push(House::open(&settings, LANES).await);
     }
     houses
 }

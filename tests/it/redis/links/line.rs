@@ -15,7 +15,7 @@ use slugline::store::links::{ArticleClaim, Creation, Edited, NewLink};
 use slugline::store::{Error, Store};
 
 use super::{claim, request, told};
-use crate::redis::house::{House, own_prefix, shared};
+use crate::redis::house::{House, LANES, own_prefix, shared};
 use crate::redis::proxy::{Fault, Proxy};
 
 /// A node with a hand on its line, and one beside it without.
@@ -31,9 +31,9 @@ impl Two {
         let proxy = Proxy::start(&server.address());
         let mut settings = server.settings_at(&proxy.address());
         settings.prefix = own_prefix();
-        let far = House::open(&settings, 64).await;
+        let far = House::open(&settings, LANES).await;
         settings.urls = server.settings().urls;
-        let two = Two { near: House::open(&settings, 64).await, proxy, far };
+        let two = Two { near: House::open(&settings, LANES).await, proxy, far };
         // The server knows the scripts from now on.
         created(&two.near.store, choose(9_999, "first", "first")).await;
         two
@@ -268,7 +268,7 @@ async fn an_idempotency_key_whose_reply_is_lost_is_new() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_was_emptied_is_left_alone() {
     let server = crate::redis::servers::Standalone::start(&[]).await;
-    let house = House::open(&server.settings(), 64).await;
+    let house = House::open(&server.settings(), LANES).await;
     let known = created(&house.store, choose(1, "a", "vote")).await;
     server.ask(&["FLUSHALL"]).await;
     assert_eq!(find(&house.store, "vote").await, known, "from the mirror");

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::claim;
 use super::line::Two;
 use crate::harness::wait::eventually;
-use crate::redis::house::{House, houses, own_settings};
+use crate::redis::house::{House, LANES, houses, own_settings};
 use crate::redis::proxy::Fault;
 
 async fn leads_to(store: &Store, path: &str) -> Option<ArticleId> {
@@ -46,7 +46,7 @@ async fn a_move_is_seen_by_all_nodes() {
     let settings = own_settings().await;
     let mut houses = vec![];
     for _ in 0..3 {
-        houses.push(House::open(&settings, 64).await);
+        houses.push(House::open(&settings, LANES).await);
     }
     let (first, story) = followed(&houses[0].store).await;
     for house in &houses {
@@ -73,7 +73,7 @@ async fn a_move_is_seen_by_all_nodes() {
         assert_eq!(lines.len(), 1);
     }
     // Nor is an address lost to one that reads all of it only now.
-    let late = exported(&House::open(&settings, 64).await.store).await;
+    let late = exported(&House::open(&settings, LANES).await.store).await;
     assert_eq!(late.iter().filter(|line| line.starts_with("Alias")).count(), 3, "{late:#?}");
     assert_eq!(exported(&houses[0].store).await, late);
 }
@@ -104,12 +104,12 @@ async fn only_one_of_many_edits_wins() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redaction_is_final_on_all_nodes() {
     let settings = own_settings().await;
-    let (one, two) = (House::open(&settings, 64).await, House::open(&settings, 64).await);
+    let (one, two) = (House::open(&settings, LANES).await, House::open(&settings, LANES).await);
     let (_, story) = followed(&one.store).await;
     exported(&two.store).await;
     let left = two.store.links.redact(&story.id, "user:maria", at(9)).await.unwrap().unwrap();
     assert!(left.is_redacted());
-    let three = House::open(&settings, 64).await;
+    let three = House::open(&settings, LANES).await;
     let there = exported(&three.store).await;
     assert!(!there.iter().any(|line| line.contains("news.example.com/")), "{there:#?}");
     for house in [&one, &two] {
@@ -118,7 +118,7 @@ async fn a_redaction_is_final_on_all_nodes() {
     // The addresses are another's from now on, for everybody.
     let anew = ArticleClaim { aliases: vec![url("a-amp")], ..claim(2, "a", None) };
     let found = created(&one.store, NewLink { article: Some(anew), ..choose(2, "a", "anew") }).await;
-    let there = exported(&House::open(&settings, 64).await.store).await;
+    let there = exported(&House::open(&settings, LANES).await.store).await;
     for house in [&one, &two, &three] {
         assert_eq!(leads_to(&house.store, "a").await, found.link.article);
         assert_eq!(leads_to(&house.store, "a-amp").await, found.link.article);
